@@ -1,0 +1,167 @@
+//! What a listener asks of the process around it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use media_core::{Media, StreamId};
+
+/// The longest stream key accepted from a peer, in bytes.
+pub const STREAM_KEY_LENGTH_MAX: usize = 512;
+
+/// A publisher's secret. It never shows in a log: `Debug` is redacted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamKey(String);
+
+impl StreamKey {
+    /// Takes what a peer sent as the key; `None` where it is empty or longer than
+    /// [`STREAM_KEY_LENGTH_MAX`].
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= STREAM_KEY_LENGTH_MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself, for looking it up.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for StreamKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamKey(redacted)")
+    }
+}
+
+/// A passphrase for SRT's encryption. Redacted like a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// A passphrase of 10 to 79 bytes (`SRTO_PASSPHRASE`); `None` for any other length.
+    pub fn new(text: &str) -> Option<Self> {
+        (10..=79)
+            .contains(&text.len())
+            .then(|| Self(text.to_owned()))
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(redacted)")
+    }
+}
+
+/// By which protocol a publisher came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RTMP over TCP.
+    Rtmp,
+    /// RTMP over TLS.
+    Rtmps,
+    /// SRT.
+    Srt,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rtmp => "rtmp",
+            Self::Rtmps => "rtmps",
+            Self::Srt => "srt",
+        })
+    }
+}
+
+/// One encoder's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Publisher {
+    /// Its address.
+    pub peer: SocketAddr,
+    /// How it came.
+    pub protocol: Protocol,
+}
+
+/// What a valid key opens.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The stream that the key belongs to.
+    pub stream: StreamId,
+    /// The passphrase that an SRT caller must use, where the stream has one.
+    pub srt_passphrase: Option<Passphrase>,
+}
+
+/// Why a publisher may not publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No stream has this key.
+    #[error("the stream key is wrong")]
+    UnknownKey,
+    /// Another publisher is sending to this stream right now.
+    #[error("the stream is already being published")]
+    AlreadyLive,
+    /// The process carries as many broadcasts as it is configured for.
+    #[error("the server carries no further broadcast")]
+    Full,
+    /// The process is shutting down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a sink takes no more media.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// A publisher with the same credentials has taken the stream over.
+    #[error("another connection with the same key took the stream over")]
+    TakenOver,
+    /// The media cannot be decoded; says what was found.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The stream was deleted, its key rotated, or the process is shutting down.
+    #[error("the broadcast was ended by the server")]
+    Ended,
+    /// Media came faster than it could be processed for too long.
+    #[error("media arrives faster than this server can encode it")]
+    Overrun,
+}
+
+/// How a publication ended, as the listener saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpublish {
+    /// The publisher said goodbye: RTMP `FCUnpublish`, `deleteStream` or `closeStream`; SRT
+    /// shutdown. The broadcast ends.
+    Finished,
+    /// The connection broke, timed out or violated its protocol. The publisher may come back.
+    Lost,
+}
+
+/// Who may publish, and to where. Called from listener threads and from libsrt's own: no method
+/// blocks, waits or performs I/O.
+pub trait Gate: Send + Sync + 'static {
+    /// Looks a key up in a snapshot in memory, and says so at once where its stream is already
+    /// being published to. Takes nothing yet.
+    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal>;
+
+    /// Takes the stream's one publisher place. A previous publisher that has fallen silent is
+    /// taken over from (its sink then returns [`Closed::TakenOver`]).
+    fn publish(
+        &self,
+        stream: &StreamId,
+        publisher: Publisher,
+    ) -> Result<Box<dyn MediaSink>, Refusal>;
+}
+
+/// Where one publisher's media goes.
+pub trait MediaSink: Send {
+    /// Hands media over; never blocks. An error ends the session.
+    fn push(&mut self, media: Media) -> Result<(), Closed>;
+
+    /// Asks without pushing whether the session must end (it was taken over, its stream deleted).
+    fn check(&self) -> Result<(), Closed>;
+
+    /// Ends the publication. A sink dropped without this counts as [`Unpublish::Lost`].
+    fn close(self: Box<Self>, how: Unpublish);
+}

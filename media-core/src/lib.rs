@@ -1,0 +1,18 @@
+//! The nouns of the media server and, in [`graph`], the GStreamer pipelines.
+//!
+//! Everything here but `graph` is plain Rust: no GStreamer, no clock, no socket. `ingest`,
+//! `packager`, `storage` and `control-api` speak to each other in these words and in no others.
+
+pub mod chunk;
+pub mod codec;
+pub mod id;
+pub mod ladder;
+pub mod publication;
+pub mod time;
+
+pub use chunk::{Chunk, Init, InitKind};
+pub use codec::{AudioCodec, VideoCodec};
+pub use id::{BroadcastId, RenditionName, StreamId};
+pub use ladder::{Bitrate, Ladder, Rung};
+pub use publication::{AccessUnit, CodecConfig, Media};
+pub use time::{FrameRate, MediaTime};
