@@ -1,0 +1,153 @@
+//! Opening: what is created, what is refused, and several at once.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::SystemTime;
+
+use sqlx::Row;
+
+use super::*;
+use crate::stream::Title;
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+async fn pragma(database: &Database, sql: &'static str) -> String {
+    let row = sqlx::query(sql)
+        .fetch_one(&database.pool)
+        .await
+        .expect("pragma");
+    row.try_get::<String, _>(0)
+        .or_else(|_| row.try_get::<i64, _>(0).map(|number| number.to_string()))
+        .or_else(|_| row.try_get::<i32, _>(0).map(|number| number.to_string()))
+        .expect("value")
+}
+
+#[tokio::test]
+async fn a_folder_becomes_a_private_database_in_wal_mode() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data_dir = folder.path().join("not there yet/50% #1?");
+    let database = Database::open(text(&data_dir)).await.expect("open");
+    let file = data_dir.join(FILE_NAME);
+    for path in [file.clone(), data_dir.join("millrace.db-wal")] {
+        let mode = std::fs::metadata(&path).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+    assert_eq!(pragma(&database, "PRAGMA journal_mode").await, "wal");
+    assert_eq!(pragma(&database, "PRAGMA busy_timeout").await, "5000");
+    assert_eq!(pragma(&database, "PRAGMA foreign_keys").await, "1");
+}
+
+#[tokio::test]
+async fn the_same_file_opens_by_folder_and_by_url() {
+    let folder = tempfile::tempdir().expect("folder");
+    let title = Title::new("Harbour").expect("title");
+    let by_folder = Database::open(text(folder.path())).await.expect("open");
+    let (stream, _) = by_folder
+        .streams()
+        .create(title, None, SystemTime::now())
+        .await
+        .expect("create");
+    let file = folder.path().join(FILE_NAME);
+    for url in [
+        format!("sqlite:{}", file.display()),
+        format!("sqlite://{}", file.display()),
+    ] {
+        let by_url = Database::open(&url).await.expect("open");
+        let found = by_url.streams().find(&stream.id).await.expect("find");
+        assert_eq!(found.as_ref(), Some(&stream), "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_processes_create_the_same_database_at_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = text(folder.path()).to_owned();
+    let opening: Vec<_> = (0..8)
+        .map(|index| {
+            let path = path.clone();
+            tokio::spawn(async move {
+                let database = Database::open(&path).await.expect("open");
+                let title = Title::new(&format!("Stream {index}")).expect("title");
+                database
+                    .streams()
+                    .create(title, None, SystemTime::now())
+                    .await
+                    .expect("create");
+            })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.expect("task");
+    }
+    let streams = Database::open(&path).await.expect("open").streams();
+    assert_eq!(streams.list(None, 100).await.expect("list").len(), 8);
+}
+
+#[tokio::test]
+async fn another_database_server_is_refused_without_its_password() {
+    let error = Database::open("postgres://user:secret@db/millrace")
+        .await
+        .expect_err("no driver");
+    let message = error.to_string();
+    assert!(
+        message.starts_with("this build has no driver for postgres: databases"),
+        "{message}"
+    );
+    assert!(!message.contains("secret"), "{message}");
+    let error = Database::open("sqlite:a.db?mode=ro").await.expect_err("?");
+    assert!(matches!(error, OpenError::Unsupported { .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_and_kept() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join(FILE_NAME);
+    let content = "no database, but somebody's notes\n".repeat(100);
+    std::fs::write(&file, &content).expect("write");
+    let message = Database::open(text(folder.path()))
+        .await
+        .expect_err("no database")
+        .to_string();
+    assert!(
+        message.starts_with(&format!("cannot open the database {}: ", file.display())),
+        "{message}"
+    );
+    assert!(!message.contains('\n'), "{message}");
+    assert_eq!(std::fs::read_to_string(&file).expect("kept"), content);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("write");
+    let message = Database::open(text(&file.join("data")))
+        .await
+        .expect_err("a file stands there")
+        .to_string();
+    assert!(
+        message.contains(&format!("{}/data", file.display())),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_database_is_not_touched() {
+    let folder = tempfile::tempdir().expect("folder");
+    let database = Database::open(text(folder.path())).await.expect("open");
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'from the future', TRUE, X'00', 0)",
+    )
+    .execute(&database.pool)
+    .await
+    .expect("insert");
+    let error = Database::open(text(folder.path()))
+        .await
+        .expect_err("newer");
+    assert!(
+        matches!(error, OpenError::Newer { version: 9999, .. }),
+        "{error}"
+    );
+}

@@ -1,0 +1,303 @@
+//! The streams in the database, and the snapshot of their keys that listeners answer from.
+//!
+//! The SQL is portable (SQLite, PostgreSQL). Every write raises a revision in the same
+//! transaction, as its first statement: the transaction thereby holds the write lock from its
+//! beginning and never has to give up half-way because another process wrote in between.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use media_core::StreamId;
+use rand::rand_core::OsError;
+use sqlx::any::AnyRow;
+use sqlx::{Any, AnyPool, Row, Transaction};
+
+use crate::key::{KeyHash, StreamKey};
+use crate::random;
+use crate::stream::{SrtPassphrase, Stream, Title};
+
+/// How many streams a database holds: the snapshot of all their keys is kept in memory (about
+/// 200 bytes each) and read anew after every write.
+pub const STREAMS_MAX: u32 = 100_000;
+
+/// The most streams that one listing returns.
+pub const LIST_MAX: u32 = 500;
+
+/// Characters of base32 in a stream's id: 70 bits. An id is no secret, but nobody finds a stream
+/// by trying.
+const ID_CHARS: usize = 14;
+
+/// Why a query has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No stream has this id (any more).
+    #[error("there is no stream {0}")]
+    UnknownStream(StreamId),
+    /// [`STREAMS_MAX`] are there already.
+    #[error("the database holds {STREAMS_MAX} streams already; delete some first")]
+    TooManyStreams,
+    /// A row that this crate cannot have written.
+    #[error("the database's row of stream {id:?} is damaged: {what}")]
+    DamagedRow {
+        /// The row's id, whatever it is.
+        id: String,
+        /// Which column, and what is wrong with it. No secret.
+        what: String,
+    },
+    /// The operating system has no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(#[from] OsError),
+    /// The database cannot be asked in time, or refuses.
+    #[error("the database does not answer: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Changes whenever any process writes to the streams. Later is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(i64);
+
+/// What a stream key opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The stream that it belongs to.
+    pub stream: StreamId,
+    /// The passphrase that SRT publishers must use, with an AES key of
+    /// [`crate::stream::SRT_PBKEYLEN_BYTES`].
+    pub srt_passphrase: Option<SrtPassphrase>,
+}
+
+/// All stream keys at one moment, by their hashes: what listeners answer from without asking the
+/// database.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Of two snapshots, the one with the greater revision is the newer.
+    pub revision: Revision,
+    grants: HashMap<KeyHash, Grant>,
+}
+
+impl Keys {
+    /// What `key` opens, as a peer sent it.
+    pub fn find(&self, key: &str) -> Option<&Grant> {
+        self.grants.get(&KeyHash::of(key))
+    }
+
+    /// Every key's hash and what it opens, in no order: for comparing two snapshots.
+    pub fn iter(&self) -> impl Iterator<Item = (&KeyHash, &Grant)> {
+        self.grants.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.grants.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.grants.is_empty()
+    }
+}
+
+/// The streams of a [`crate::Database`]. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    pool: AnyPool,
+}
+
+impl Streams {
+    pub(crate) fn new(pool: AnyPool) -> Self {
+        Self { pool }
+    }
+
+    /// Creates a stream at `now`. The returned key is the only time that it is seen.
+    pub async fn create(
+        &self,
+        title: Title,
+        srt_passphrase: Option<SrtPassphrase>,
+        now: SystemTime,
+    ) -> Result<(Stream, StreamKey), Error> {
+        let created_at_ms = to_unix_ms(now);
+        let id = random::base32::<ID_CHARS>()?;
+        let stream = Stream {
+            id: StreamId::new(&id).expect("base32 is valid in an id"),
+            title,
+            srt_passphrase,
+            created_at: from_unix_ms(created_at_ms),
+        };
+        let key = StreamKey::generate()?;
+        let mut write = self.write().await?;
+        let count: i64 = sqlx::query("SELECT COUNT(*) FROM streams")
+            .fetch_one(&mut *write)
+            .await?
+            .try_get(0)?;
+        if count >= i64::from(STREAMS_MAX) {
+            return Err(Error::TooManyStreams);
+        }
+        sqlx::query(
+            "INSERT INTO streams (id, title, key_sha256, srt_passphrase, created_at_ms) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(stream.id.as_str())
+        .bind(stream.title.as_str())
+        .bind(KeyHash::of(key.reveal()).to_hex())
+        .bind(stream.srt_passphrase.as_ref().map(SrtPassphrase::reveal))
+        .bind(created_at_ms)
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok((stream, key))
+    }
+
+    /// At most `limit` (and [`LIST_MAX`]) streams in the order of their creation, those after
+    /// stream `after` where it is given. [`Error::UnknownStream`] where that one was deleted.
+    pub async fn list(&self, after: Option<&StreamId>, limit: u32) -> Result<Vec<Stream>, Error> {
+        let (created_at_ms, id) = match after {
+            Some(id) => (self.created_at_ms(id).await?, id.as_str()),
+            None => (i64::MIN, ""),
+        };
+        let rows = sqlx::query(
+            "SELECT id, title, srt_passphrase, created_at_ms FROM streams \
+             WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3",
+        )
+        .bind(created_at_ms)
+        .bind(id)
+        .bind(i64::from(limit.min(LIST_MAX)))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(stream_of).collect()
+    }
+
+    /// The stream with this id.
+    pub async fn find(&self, id: &StreamId) -> Result<Option<Stream>, Error> {
+        let row = sqlx::query(
+            "SELECT id, title, srt_passphrase, created_at_ms FROM streams WHERE id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(stream_of).transpose()
+    }
+
+    /// Gives the stream a new key; the old one opens nothing from now on.
+    pub async fn rotate_key(&self, id: &StreamId) -> Result<(Stream, StreamKey), Error> {
+        let key = StreamKey::generate()?;
+        let mut write = self.write().await?;
+        let row = sqlx::query(
+            "UPDATE streams SET key_sha256 = $1 WHERE id = $2 \
+             RETURNING id, title, srt_passphrase, created_at_ms",
+        )
+        .bind(KeyHash::of(key.reveal()).to_hex())
+        .bind(id.as_str())
+        .fetch_optional(&mut *write)
+        .await?
+        .ok_or_else(|| Error::UnknownStream(id.clone()))?;
+        let stream = stream_of(&row)?;
+        write.commit().await?;
+        Ok((stream, key))
+    }
+
+    /// Deletes the stream and its key.
+    pub async fn delete(&self, id: &StreamId) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        let deleted = sqlx::query("DELETE FROM streams WHERE id = $1")
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(Error::UnknownStream(id.clone()));
+        }
+        write.commit().await?;
+        Ok(())
+    }
+
+    /// One small read, meant for asking every second: changes with each write of any process.
+    pub async fn revision(&self) -> Result<Revision, Error> {
+        let row = sqlx::query("SELECT value FROM stream_revision")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(Revision(row.try_get(0)?))
+    }
+
+    /// All keys as they are now.
+    pub async fn keys(&self) -> Result<Keys, Error> {
+        // Read before the rows: a write in between makes the snapshot newer than it says, so that
+        // it is read once more. The other way round the write would be missed.
+        let revision = self.revision().await?;
+        let rows = sqlx::query("SELECT id, key_sha256, srt_passphrase FROM streams")
+            .fetch_all(&self.pool)
+            .await?;
+        let grants = rows.iter().map(grant_of).collect::<Result<_, _>>()?;
+        Ok(Keys { revision, grants })
+    }
+
+    /// A transaction that writes; undone where it is dropped without `commit`.
+    async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("UPDATE stream_revision SET value = value + 1")
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
+    }
+
+    async fn created_at_ms(&self, id: &StreamId) -> Result<i64, Error> {
+        sqlx::query("SELECT created_at_ms FROM streams WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or_else(|| Error::UnknownStream(id.clone()))?
+            .try_get(0)
+            .map_err(Error::from)
+    }
+}
+
+fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
+    let id: String = row.try_get("id")?;
+    let title: String = row.try_get("title")?;
+    Ok(Stream {
+        title: Title::new(&title).map_err(|error| damaged(&id, error))?,
+        srt_passphrase: passphrase_of(row, &id)?,
+        created_at: from_unix_ms(row.try_get("created_at_ms")?),
+        id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
+    })
+}
+
+fn grant_of(row: &AnyRow) -> Result<(KeyHash, Grant), Error> {
+    let id: String = row.try_get("id")?;
+    let hash: String = row.try_get("key_sha256")?;
+    let hash = KeyHash::from_hex(&hash).ok_or_else(|| damaged(&id, "key_sha256 is no SHA-256"))?;
+    let grant = Grant {
+        srt_passphrase: passphrase_of(row, &id)?,
+        stream: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
+    };
+    Ok((hash, grant))
+}
+
+fn passphrase_of(row: &AnyRow, id: &str) -> Result<Option<SrtPassphrase>, Error> {
+    let text: Option<String> = row.try_get("srt_passphrase")?;
+    text.map(|text| SrtPassphrase::new(&text).map_err(|error| damaged(id, error)))
+        .transpose()
+}
+
+fn damaged(id: &str, what: impl ToString) -> Error {
+    Error::DamagedRow {
+        id: id.to_owned(),
+        what: what.to_string(),
+    }
+}
+
+/// Milliseconds since 1970; a clock set before that counts as 1970.
+fn to_unix_ms(time: SystemTime) -> i64 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_unix_ms(unix_ms: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
+    SystemTime::UNIX_EPOCH
+        .checked_add(since)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests;
