@@ -1,1 +1,30 @@
-//! Not written yet.
+//! From CMAF chunks to what viewers fetch: the window of segments and parts, the playlists, and
+//! their delivery from memory as low-latency HLS (RFC 8216; draft-pantos-hls-rfc8216bis-18,
+//! whose section numbers stand in the comments).
+//!
+//! A [`Live`] registry knows each stream's [`Broadcast`]; encoder threads push chunks into it,
+//! [`Delivery`] answers requests under `/live/`. The windows and playlists are plain functions of
+//! what was pushed: tokio is named in [`delivery`] only. Encoding, storage, TLS and every other
+//! path belong to other crates.
+
+pub mod broadcast;
+pub mod delivery;
+pub mod edition;
+pub mod fault;
+pub mod live;
+pub mod plan;
+pub mod playlist;
+mod rate;
+pub mod segment;
+pub mod sequence;
+pub mod window;
+
+#[cfg(test)]
+mod synthetic;
+
+pub use broadcast::Broadcast;
+pub use delivery::{Body, Delivery};
+pub use fault::{Fault, Faults};
+pub use live::Live;
+pub use plan::Plan;
+pub use sequence::{DiscontinuitySequence, MediaSequence, PartIndex};

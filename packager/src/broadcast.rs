@@ -1,0 +1,287 @@
+//! One broadcast: the windows of its renditions, fed by encoder threads, and the editions of
+//! them that viewers are served from.
+//!
+//! Everything is rendered here, once a chunk, by the thread that brings the chunk; a viewer's
+//! request only clones references.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
+
+use crate::delivery::Feed;
+use crate::edition::{Edition, Kind};
+use crate::fault::{Fault, Faults};
+use crate::plan::Plan;
+use crate::playlist::{media, multivariant};
+use crate::sequence::{DiscontinuitySequence, MediaSequence};
+use crate::window::Window;
+
+/// A going-live of a stream. Its methods may be called from any thread; they hold a lock for as
+/// long as it takes to render a playlist.
+pub struct Broadcast {
+    plan: Plan,
+    /// As `plan.renditions`, in the same order.
+    feeds: Vec<Feed>,
+    /// The multivariant playlist; there from the moment every rendition can be played.
+    master: ArcSwapOption<Bytes>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// As `plan.renditions`, in the same order; there once the initialization segment is.
+    renditions: Vec<Option<Rendition>>,
+    ended: bool,
+    faults: Faults,
+}
+
+struct Rendition {
+    init: Init,
+    window: Window,
+}
+
+impl Broadcast {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let count = plan.renditions.len();
+        Self {
+            feeds: (0..count).map(|_| Feed::default()).collect(),
+            master: ArcSwapOption::empty(),
+            state: Mutex::new(State {
+                renditions: (0..count).map(|_| None).collect(),
+                ended: false,
+                faults: Faults::default(),
+            }),
+            plan,
+        }
+    }
+
+    /// Takes a rendition's initialization segment.
+    pub fn init(&self, init: Init) {
+        let mut state = self.state();
+        let Some(index) = self.index(init.rendition.as_str()) else {
+            return self.note(&mut state, &init.rendition, Fault::UnknownRendition);
+        };
+        if state.ended {
+            return self.note(&mut state, &init.rendition, Fault::AfterEnd);
+        }
+        if state.renditions[index].is_some() {
+            return self.note(&mut state, &init.rendition, Fault::SecondInit);
+        }
+        let window = Window::new(&self.plan, init.kind);
+        state.renditions[index] = Some(Rendition { init, window });
+        self.publish(&state, index);
+    }
+
+    /// Takes the next chunk of a rendition. One that does not fit is dropped, counted and logged.
+    pub fn push(&self, chunk: Chunk) {
+        let mut state = self.state();
+        let name = chunk.rendition.clone();
+        let Some(index) = self.index(name.as_str()) else {
+            return self.note(&mut state, &name, Fault::UnknownRendition);
+        };
+        let Some(rendition) = &mut state.renditions[index] else {
+            return self.note(&mut state, &name, Fault::BeforeInit);
+        };
+        let pushed = rendition.window.push(chunk);
+        match pushed {
+            Ok(pushed) => {
+                if let Some(oddity) = pushed.oddity {
+                    self.note(&mut state, &name, oddity);
+                }
+            }
+            Err(fault) => self.note(&mut state, &name, fault),
+        }
+        // Also after a fault: it may have closed a segment.
+        self.publish(&state, index);
+        if !matches!(pushed, Ok(pushed) if !pushed.closed) {
+            self.publish_master(&state);
+        }
+    }
+
+    /// Lets every rendition's next segment begin with a discontinuity. To be called between the
+    /// last chunk of a segment and the first of the next, of all renditions, so that it stands at
+    /// the same place in all.
+    pub fn discontinuity(&self) {
+        for rendition in self.state().renditions.iter_mut().flatten() {
+            rendition.window.discontinuity();
+        }
+    }
+
+    /// Ends the broadcast: open segments are closed, playlists get their `EXT-X-ENDLIST`, and
+    /// whoever waits is answered. What it has stays served.
+    pub fn end(&self) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.ended, true) {
+            return;
+        }
+        for rendition in state.renditions.iter_mut().flatten() {
+            rendition.window.end();
+        }
+        for index in 0..self.feeds.len() {
+            self.publish(&state, index);
+        }
+        self.publish_master(&state);
+        let faults: Vec<_> = state.faults.seen().collect();
+        tracing::info!(broadcast = %self.plan.broadcast, ?faults, "broadcast ended");
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> &BroadcastId {
+        &self.plan.broadcast
+    }
+
+    /// What it was planned as, with the sequence numbers that it really began with.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether every rendition can be played.
+    pub fn playable(&self) -> bool {
+        self.master.load().is_some()
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&self) -> bool {
+        self.state().ended
+    }
+
+    /// What was wrong with what it was given.
+    pub fn faults(&self) -> Faults {
+        self.state().faults.clone()
+    }
+
+    /// The sequence numbers with which the stream's next broadcast continues: past every segment
+    /// of every rendition, and a discontinuity further.
+    pub(crate) fn continuation(&self) -> (MediaSequence, DiscontinuitySequence) {
+        let state = self.state();
+        let windows = || state.renditions.iter().flatten().map(|r| &r.window);
+        let sequence = windows().map(|window| match window.open() {
+            Some(open) => open.sequence.next(),
+            None => window.open_sequence(),
+        });
+        let discontinuity = windows().map(Window::discontinuity_sequence);
+        (
+            sequence.max().unwrap_or(self.plan.first_sequence),
+            discontinuity
+                .max()
+                .unwrap_or(self.plan.discontinuity_sequence)
+                .next(),
+        )
+    }
+
+    /// The multivariant playlist, from the moment when every rendition can be played.
+    pub(crate) fn master(&self) -> Option<Bytes> {
+        self.master.load().as_ref().map(|text| Bytes::clone(text))
+    }
+
+    /// The editions of the rendition with this name.
+    pub(crate) fn feed(&self, rendition: &str) -> Option<&Feed> {
+        self.feeds.get(self.index(rendition)?)
+    }
+
+    fn index(&self, rendition: &str) -> Option<usize> {
+        // A handful of names: comparing them all is faster than hashing one.
+        let mut names = self.plan.renditions.iter();
+        names.position(|name| name.as_str() == rendition)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock leaves at worst one chunk half taken; viewers go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows viewers the rendition's present state and wakes those who wait for it.
+    fn publish(&self, state: &State, index: usize) {
+        let Some(Rendition { init, window }) = &state.renditions[index] else {
+            return;
+        };
+        let others = state.renditions.iter().enumerate();
+        let reports: Vec<_> = others
+            .filter(|&(other, _)| other != index)
+            .filter_map(|(_, other)| {
+                let other = other.as_ref()?;
+                Some(media::Report {
+                    rendition: &other.init.rendition,
+                    last: other.window.last_part()?,
+                })
+            })
+            .collect();
+        let plan = &self.plan;
+        let playlist = media::render(&media::Snapshot {
+            broadcast: &plan.broadcast,
+            began: plan.began,
+            target_duration_s: plan.target_duration_s,
+            part_target: plan.part_target,
+            segments: window.listed(),
+            open: window.open(),
+            start: (window.open_sequence(), window.discontinuity_sequence()),
+            hint: window.hint(),
+            reports: &reports,
+            ended: window.ended(),
+        });
+        self.feeds[index].publish(Edition {
+            init: init.bytes.clone(),
+            playlist: playlist.into(),
+            segments: window.held().iter().cloned().collect(),
+            open: window.open().cloned().map(Arc::new),
+            open_sequence: window.open_sequence(),
+            part_target: plan.part_target,
+            ended: window.ended(),
+            kind: match init.kind {
+                InitKind::Video { .. } => Kind::Video,
+                InitKind::Audio { .. } => Kind::Audio,
+            },
+        });
+    }
+
+    /// Renders the multivariant playlist anew with the rates measured by now; nothing before
+    /// every expected rendition has its initialization and one complete segment, since players
+    /// choke on a playlist without a segment.
+    fn publish_master(&self, state: &State) {
+        let playable = |rendition: &Option<Rendition>| {
+            let rendition = rendition.as_ref();
+            rendition.is_some_and(|rendition| !rendition.window.held().is_empty())
+        };
+        if state.renditions.is_empty() || !state.renditions.iter().all(playable) {
+            return;
+        }
+        let renditions: Vec<_> = state
+            .renditions
+            .iter()
+            .flatten()
+            .map(|Rendition { init, window }| multivariant::Rendition {
+                name: &init.rendition,
+                codec: &init.codec,
+                kind: init.kind,
+                // Measured on one segment a peak says little; the encoder's own rate is the floor.
+                peak_bps: window.peak_bps().max(u64::from(init.bitrate.as_bps())),
+                average_bps: window.average_bps(),
+            })
+            .collect();
+        let text = Bytes::from(multivariant::render(&renditions));
+        if self.master.swap(Some(Arc::new(text))).is_none() {
+            tracing::info!(broadcast = %self.plan.broadcast, "broadcast playable");
+        }
+    }
+
+    fn note(&self, state: &mut State, rendition: &RenditionName, fault: Fault) {
+        let count = state.faults.note(fault);
+        // A fault may come with every chunk: the log shows that it goes on, not each of them.
+        if count.is_power_of_two() {
+            tracing::error!(broadcast = %self.plan.broadcast, %rendition, %fault, count, "media fault");
+        }
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Broadcast");
+        shown.field("id", self.id()).field("ended", &self.ended());
+        shown.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

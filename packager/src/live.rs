@@ -1,0 +1,121 @@
+//! Which broadcast each stream shows: the registry behind `/live/{stream}/`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use media_core::{BroadcastId, StreamId};
+
+use crate::broadcast::Broadcast;
+use crate::plan::Plan;
+
+/// The streams' current or last broadcasts. Clones share the same registry.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Read by every request, written a few times a broadcast: readers take no lock.
+    streams: ArcSwap<Streams>,
+    /// Held while a new map is made, so that no writer loses another's change.
+    writing: Mutex<()>,
+}
+
+type Streams = HashMap<Arc<str>, Channel>;
+
+/// What a stream's URL leads to.
+#[derive(Clone, Debug)]
+struct Channel {
+    current: Arc<Broadcast>,
+    /// The broadcast before it, as long as it is not retired: viewers at its end still fetch its
+    /// media by their own URLs.
+    previous: Option<Arc<Broadcast>>,
+}
+
+impl Live {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a broadcast, which from now on is what the stream's URL shows. One that was there
+    /// before is ended.
+    ///
+    /// Its numbers continue the old one's (draft-pantos-hls-rfc8216bis §6.2.2): the media
+    /// sequence after the last segment, the discontinuity sequence one up; later ones that the
+    /// plan asks for are kept.
+    pub fn start(&self, stream: StreamId, mut plan: Plan) -> Arc<Broadcast> {
+        self.write(|streams| {
+            let previous = streams.get(stream.as_str()).map(|old| old.current.clone());
+            if let Some(old) = &previous {
+                old.end();
+                let (sequence, discontinuity) = old.continuation();
+                plan.first_sequence = plan.first_sequence.max(sequence);
+                plan.discontinuity_sequence = plan.discontinuity_sequence.max(discontinuity);
+            }
+            let current = Arc::new(Broadcast::new(plan));
+            let channel = Channel {
+                current: current.clone(),
+                previous,
+            };
+            streams.insert(stream.as_str().into(), channel);
+            current
+        })
+    }
+
+    /// The stream's current or last broadcast.
+    pub fn broadcast(&self, stream: &StreamId) -> Option<Arc<Broadcast>> {
+        self.current(stream.as_str())
+    }
+
+    /// Forgets a stream, ending its broadcast; 404 from then on.
+    pub fn remove(&self, stream: &StreamId) {
+        let removed = self.write(|streams| streams.remove(stream.as_str()));
+        if let Some(channel) = removed {
+            channel.current.end();
+        }
+    }
+
+    /// Forgets one broadcast of a stream, some time after its end; a newer one stays. Does
+    /// nothing where it has been forgotten before.
+    pub fn retire(&self, stream: &StreamId, broadcast: &BroadcastId) {
+        let retired = self.write(|streams| {
+            let channel = streams.get_mut(stream.as_str())?;
+            if channel.current.id() == broadcast {
+                return streams.remove(stream.as_str()).map(|old| old.current);
+            }
+            channel.previous.take_if(|old| old.id() == broadcast)
+        });
+        if let Some(retired) = retired {
+            retired.end();
+        }
+    }
+
+    /// The broadcast that the stream's playlists show.
+    pub(crate) fn current(&self, stream: &str) -> Option<Arc<Broadcast>> {
+        let streams = self.shared.streams.load();
+        Some(streams.get(stream)?.current.clone())
+    }
+
+    /// The broadcast of the stream that a media URL names.
+    pub(crate) fn named(&self, stream: &str, broadcast: &str) -> Option<Arc<Broadcast>> {
+        let streams = self.shared.streams.load();
+        let channel = streams.get(stream)?;
+        let mut held = std::iter::once(&channel.current).chain(&channel.previous);
+        held.find(|held| held.id().as_str() == broadcast).cloned()
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Streams) -> T) -> T {
+        let writing = self.shared.writing.lock();
+        let _writing = writing.unwrap_or_else(PoisonError::into_inner);
+        let mut streams = Streams::clone(&self.shared.streams.load());
+        let result = change(&mut streams);
+        self.shared.streams.store(Arc::new(streams));
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests;

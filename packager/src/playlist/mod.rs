@@ -1,0 +1,4 @@
+//! Playlists as text: pure functions from plain values (RFC 8216, draft-pantos-hls-rfc8216bis).
+
+pub mod media;
+pub mod multivariant;

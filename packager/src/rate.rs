@@ -1,0 +1,52 @@
+//! The bit rates of a rendition, measured on its complete segments
+//! (draft-pantos-hls-rfc8216bis §4.1, "Peak Segment Bit Rate" and "Average Segment Bit Rate").
+
+use std::time::Duration;
+
+use crate::segment::Segment;
+
+/// Adds complete segments up. Shorter than half a target duration they count for the average
+/// only: the definition of the peak leaves them out, and a broadcast's stump would exaggerate it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    peak_floor: Duration,
+    peak_bps: u64,
+    total_bytes: u64,
+    total: Duration,
+}
+
+impl Meter {
+    pub(crate) fn new(target_duration: Duration) -> Self {
+        Self {
+            peak_floor: target_duration / 2,
+            peak_bps: 0,
+            total_bytes: 0,
+            total: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn add(&mut self, segment: &Segment) {
+        let (len_bytes, duration) = (segment.len_bytes as u64, segment.duration());
+        self.total_bytes = self.total_bytes.saturating_add(len_bytes);
+        self.total = self.total.saturating_add(duration);
+        if duration >= self.peak_floor {
+            self.peak_bps = self.peak_bps.max(bits_per_second(len_bytes, duration));
+        }
+    }
+
+    /// The largest rate of any one segment, in bits a second; 0 before there is one.
+    pub(crate) fn peak_bps(&self) -> u64 {
+        self.peak_bps
+    }
+
+    /// The rate over all segments so far, in bits a second; 0 before there is one.
+    pub(crate) fn average_bps(&self) -> u64 {
+        bits_per_second(self.total_bytes, self.total)
+    }
+}
+
+fn bits_per_second(len_bytes: u64, duration: Duration) -> u64 {
+    let bits_e9 = u128::from(len_bytes) * 8 * 1_000_000_000;
+    let rate = bits_e9.checked_div(duration.as_nanos()).unwrap_or(0);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,261 @@
+//! One rendition's window: chunks in, segments and parts out. Sans-IO; the only time it knows is
+//! the chunks' own.
+//!
+//! It keeps the segments that the playlist lists and, behind them, those that a viewer with an
+//! older playlist may still ask for. It does not render, wait, or know of other renditions.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use media_core::{Chunk, InitKind, MediaTime};
+
+use crate::fault::Fault;
+use crate::plan::Plan;
+use crate::rate::Meter;
+use crate::segment::{Part, Segment};
+use crate::sequence::{DiscontinuitySequence, MediaSequence, PartIndex};
+
+/// Most parts in a segment: 25 s of 100 ms parts, ten times what a 2 s segment can need. Only an
+/// encoder that has stopped making keyframes gets there.
+pub const SEGMENT_PARTS_MAX: usize = 256;
+
+/// Most bytes in a segment: 2 s at 128 Mbit/s, 25 times the highest rung.
+pub const SEGMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Samples in an AAC frame (ISO/IEC 14496-3 §4.5.1.1): audio is cut nowhere else.
+const AAC_FRAME_SAMPLES: u64 = 1024;
+
+/// What a chunk did to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The segment before the chunk is complete now.
+    pub closed: bool,
+    /// What was odd about a chunk that was taken all the same.
+    pub oddity: Option<Fault>,
+}
+
+/// One rendition's segments, parts and counters.
+#[derive(Debug)]
+pub struct Window {
+    video: bool,
+    /// Duration of the smallest piece that the media can be cut into.
+    grain: Duration,
+    segment_target: Duration,
+    part_target: Duration,
+    listed_max: usize,
+    closed: VecDeque<Arc<Segment>>,
+    /// Grows; never empty while it is there.
+    open: Option<Segment>,
+    next_sequence: MediaSequence,
+    discontinuity_sequence: DiscontinuitySequence,
+    discontinuity_pending: bool,
+    last_end: Option<MediaTime>,
+    ended: bool,
+    meter: Meter,
+}
+
+impl Window {
+    /// An empty window for media of `kind`.
+    pub fn new(plan: &Plan, kind: InitKind) -> Self {
+        let (video, grain) = match kind {
+            InitKind::Video { frame_rate, .. } => (true, frame_rate.frame_duration()),
+            InitKind::Audio { sample_rate, .. } => {
+                let frame_nanos = AAC_FRAME_SAMPLES * 1_000_000_000 / u64::from(sample_rate.max(1));
+                (false, Duration::from_nanos(frame_nanos))
+            }
+        };
+        Self {
+            video,
+            grain,
+            segment_target: plan.video_segment,
+            part_target: plan.part_target,
+            listed_max: plan.listed_segments(),
+            closed: VecDeque::new(),
+            open: None,
+            next_sequence: plan.first_sequence,
+            discontinuity_sequence: plan.discontinuity_sequence,
+            discontinuity_pending: false,
+            last_end: None,
+            ended: false,
+            meter: Meter::new(plan.target_duration()),
+        }
+    }
+
+    /// Takes a chunk. An error means that it was dropped.
+    pub fn push(&mut self, chunk: Chunk) -> Result<Pushed, Fault> {
+        let len_bytes = chunk.len_bytes();
+        if self.ended {
+            return Err(Fault::AfterEnd);
+        }
+        if len_bytes == 0 || chunk.duration.is_zero() {
+            return Err(Fault::Empty);
+        }
+        let tolerance = self.grain / 2;
+        let expected = self.last_end.unwrap_or(chunk.dts);
+        if chunk.dts + tolerance < expected {
+            // What follows it does not follow what is open: wait for the next segment.
+            self.close();
+            return Err(Fault::BackInTime);
+        }
+        let gap = expected + tolerance < chunk.dts;
+
+        let mut closed = false;
+        if chunk.starts_segment {
+            closed = self.close();
+            // §4.4.2.1: every segment can be decoded on its own.
+            if self.video && !chunk.independent {
+                return Err(Fault::NotIndependent);
+            }
+            self.open_at(if gap { chunk.dts } else { expected }, gap);
+        }
+        let Some(open) = &mut self.open else {
+            return Err(Fault::OutsideSegment);
+        };
+        if open.parts.len() == SEGMENT_PARTS_MAX || open.len_bytes + len_bytes > SEGMENT_BYTES_MAX {
+            if open.parts.is_empty() {
+                self.open = None;
+            }
+            self.close();
+            return Err(Fault::SegmentTooLong);
+        }
+
+        // Each end is the chunk's own media time, so that rounding never adds up; each start is
+        // the end before it, so that parts sum to their segment.
+        let end = chunk.dts + chunk.duration;
+        let too_long = chunk.duration > self.part_target + tolerance;
+        open.len_bytes += len_bytes;
+        open.parts.push(Arc::new(Part {
+            start: open.end(),
+            end,
+            independent: chunk.independent || !self.video,
+            pieces: chunk.bytes,
+            len_bytes,
+        }));
+        self.last_end = Some(end);
+        let oddity = match (gap, too_long) {
+            (true, _) => Some(Fault::Gap),
+            (false, true) => Some(Fault::PartTooLong),
+            (false, false) => None,
+        };
+        Ok(Pushed { closed, oddity })
+    }
+
+    /// Closes the segment that is open; nothing is taken from then on.
+    pub fn end(&mut self) {
+        self.close();
+        self.ended = true;
+    }
+
+    /// Lets the next segment begin with a discontinuity (§4.4.4.3).
+    pub fn discontinuity(&mut self) {
+        // Before the first segment there is nothing to be discontinuous with.
+        self.discontinuity_pending = self.last_end.is_some();
+    }
+
+    /// All complete segments still held, oldest first.
+    pub fn held(&self) -> &VecDeque<Arc<Segment>> {
+        &self.closed
+    }
+
+    /// The complete segments that a playlist lists, oldest first.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> + Clone {
+        let skipped = self.closed.len().saturating_sub(self.listed_max);
+        self.closed.iter().skip(skipped)
+    }
+
+    /// The segment that is growing.
+    pub fn open(&self) -> Option<&Segment> {
+        self.open.as_ref()
+    }
+
+    /// Whether [`end`](Self::end) was called.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The number of the segment that is open or, where none is, of the next.
+    pub fn open_sequence(&self) -> MediaSequence {
+        self.next_sequence
+    }
+
+    /// The latest segment's discontinuity sequence number.
+    pub fn discontinuity_sequence(&self) -> DiscontinuitySequence {
+        self.discontinuity_sequence
+    }
+
+    /// The latest part, for `EXT-X-RENDITION-REPORT`.
+    pub fn last_part(&self) -> Option<(MediaSequence, PartIndex)> {
+        let segment = self.open().or(self.closed.back().map(AsRef::as_ref))?;
+        let last = segment.parts.len().checked_sub(1)?;
+        Some((segment.sequence, PartIndex::after(last)))
+    }
+
+    /// The part that most likely comes next, for `EXT-X-PRELOAD-HINT`; `None` after the end.
+    ///
+    /// A segment is complete only when the next one begins, but one that has reached its target
+    /// is not likely to go on: hinting at its next part would cost the viewer a 404 each segment.
+    pub fn hint(&self) -> Option<(MediaSequence, PartIndex)> {
+        if self.ended {
+            return None;
+        }
+        let Some(open) = self.open() else {
+            return Some((self.next_sequence, PartIndex::FIRST));
+        };
+        // Video is cut at its own frames, audio at the frame before or after the video's cut.
+        let slack = if self.video {
+            self.grain / 2
+        } else {
+            self.grain
+        };
+        if open.duration() + slack >= self.segment_target {
+            return Some((self.next_sequence.next(), PartIndex::FIRST));
+        }
+        Some((self.next_sequence, open.next_part()))
+    }
+
+    /// The largest measured rate of a segment, in bits a second.
+    pub fn peak_bps(&self) -> u64 {
+        self.meter.peak_bps()
+    }
+
+    /// The measured rate of all segments so far, in bits a second.
+    pub fn average_bps(&self) -> u64 {
+        self.meter.average_bps()
+    }
+
+    fn open_at(&mut self, start: MediaTime, after_gap: bool) {
+        let discontinuity = std::mem::take(&mut self.discontinuity_pending);
+        if discontinuity {
+            self.discontinuity_sequence = self.discontinuity_sequence.next();
+        }
+        self.open = Some(Segment {
+            sequence: self.next_sequence,
+            discontinuity,
+            discontinuity_sequence: self.discontinuity_sequence,
+            after_gap,
+            start,
+            parts: Vec::new(),
+            len_bytes: 0,
+        });
+    }
+
+    fn close(&mut self) -> bool {
+        let Some(segment) = self.open.take() else {
+            return false;
+        };
+        self.next_sequence = self.next_sequence.next();
+        self.meter.add(&segment);
+        self.closed.push_back(Arc::new(segment));
+        // §6.2.2: a segment stays available for its own duration and the longest playlist that
+        // listed it after it has left the playlist.
+        let held_max = self.listed_max + self.listed_max + 1;
+        while self.closed.len() > held_max {
+            self.closed.pop_front();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
