@@ -1,0 +1,224 @@
+//! Who comes in: limits first, then the key.
+//!
+//! [`Door::admit`] runs on libsrt's receiving thread, which serves every connection of the port:
+//! it takes short locks, asks [`Gate::check`] (a look-up in memory) and writes no log. What it
+//! refused, the listener's thread logs later from [`Door::take_refusals`]. Pure but for the lock:
+//! time is an argument.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use media_core::StreamId;
+
+use super::rate::{Allowance, HandshakeRate, source_of};
+use super::sys::{Handshake, SocketId, Verdict};
+use super::{Config, streamid};
+use crate::gate::{Gate, Refusal};
+
+/// Refusals kept for the log between two looks at them (a tenth of a second); more are only
+/// counted.
+const REFUSALS_MAX: usize = 64;
+/// After this an admitted caller that was never accepted has failed the rest of its handshake,
+/// which libsrt finishes right after admission.
+const ADMITTED_MAX: Duration = Duration::from_secs(1);
+/// The handshake that carries a Stream ID.
+const HANDSHAKE_VERSION: i32 = 5;
+
+/// Why a caller was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Reason {
+    #[error("too many handshakes from this address")]
+    Rate,
+    #[error("too many callers")]
+    Callers,
+    #[error("too many callers from this address")]
+    CallersOfAddress,
+    #[error("the caller's SRT is older than 1.3.0 and sends no streamid")]
+    Version,
+    #[error(transparent)]
+    StreamId(#[from] streamid::Error),
+    #[error(transparent)]
+    Gate(#[from] Refusal),
+    #[error("the passphrase is wrong, missing, or given where the stream has none")]
+    Passphrase,
+}
+
+impl Reason {
+    /// The code that the caller sees (`SRT_REJX_…`, access_control.h: 1000 + an HTTP status).
+    fn code(self) -> i32 {
+        match self {
+            Self::Rate | Self::Callers | Self::CallersOfAddress => 1402,
+            Self::Version => 1505,
+            Self::StreamId(streamid::Error::NotPublish | streamid::Error::UnknownMode) => 1405,
+            Self::StreamId(streamid::Error::NotStream) => 1415,
+            Self::StreamId(_) => 1400,
+            Self::Gate(Refusal::UnknownKey) => 1401,
+            Self::Passphrase => 1403,
+            Self::Gate(Refusal::AlreadyLive) => 1409,
+            Self::Gate(Refusal::Full) => 1402,
+            Self::Gate(Refusal::ShuttingDown) => 1503,
+        }
+    }
+}
+
+/// A caller that was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) peer: SocketAddr,
+    pub(super) reason: Reason,
+}
+
+/// A caller that may finish its handshake.
+#[derive(Debug, Clone)]
+pub(super) struct Admitted {
+    pub(super) peer: SocketAddr,
+    pub(super) stream: StreamId,
+    at: Duration,
+}
+
+pub(super) struct Door {
+    gate: Arc<dyn Gate>,
+    callers_max: usize,
+    callers_per_address_max: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    rate: HandshakeRate,
+    /// Admitted, not yet accepted.
+    admitted: HashMap<SocketId, Admitted>,
+    /// Admitted and accepted callers by source.
+    callers: HashMap<IpAddr, usize>,
+    refused: Vec<Refused>,
+    refused_unlogged: u64,
+}
+
+impl State {
+    fn note(&mut self, peer: SocketAddr, reason: Reason) {
+        if self.refused.len() < REFUSALS_MAX {
+            self.refused.push(Refused { peer, reason });
+        } else {
+            self.refused_unlogged += 1;
+        }
+    }
+
+    fn left(&mut self, peer: SocketAddr) {
+        let source = source_of(peer.ip());
+        if let Some(count) = self.callers.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.callers.remove(&source);
+            }
+        }
+    }
+}
+
+impl Door {
+    pub(super) fn new(gate: Arc<dyn Gate>, config: &Config) -> Self {
+        Self {
+            gate,
+            callers_max: config.callers_max,
+            callers_per_address_max: config.callers_per_address_max,
+            state: Mutex::new(State {
+                rate: HandshakeRate::new(config.handshake_burst, config.handshakes_per_second),
+                admitted: HashMap::new(),
+                callers: HashMap::new(),
+                refused: Vec::new(),
+                refused_unlogged: 0,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held but for want of memory, and each change is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides on a caller at `now` (since any fixed point).
+    pub(super) fn admit(&self, handshake: &Handshake<'_>, now: Duration) -> Verdict {
+        let peer = handshake.peer;
+        match self.state().rate.take(peer.ip(), now) {
+            Allowance::Granted => {}
+            Allowance::Exceeded { first } => {
+                if first {
+                    self.state().note(peer, Reason::Rate);
+                } else {
+                    self.state().refused_unlogged += 1;
+                }
+                return Verdict::Reject(Reason::Rate.code());
+            }
+        }
+        match self.look_up(handshake, now) {
+            Ok(verdict) => verdict,
+            Err(reason) => {
+                self.state().note(peer, reason);
+                Verdict::Reject(reason.code())
+            }
+        }
+    }
+
+    fn look_up(&self, handshake: &Handshake<'_>, now: Duration) -> Result<Verdict, Reason> {
+        let source = source_of(handshake.peer.ip());
+        {
+            let state = self.state();
+            if state.callers.values().sum::<usize>() >= self.callers_max {
+                return Err(Reason::Callers);
+            }
+            if state.callers.get(&source).copied().unwrap_or(0) >= self.callers_per_address_max {
+                return Err(Reason::CallersOfAddress);
+            }
+        }
+        if handshake.version < HANDSHAKE_VERSION {
+            return Err(Reason::Version);
+        }
+        let key = streamid::parse(handshake.stream_id)?;
+        let admission = self.gate.check(&key)?;
+        let mut state = self.state();
+        *state.callers.entry(source).or_insert(0) += 1;
+        state.admitted.insert(
+            handshake.socket,
+            Admitted {
+                peer: handshake.peer,
+                stream: admission.stream,
+                at: now,
+            },
+        );
+        Ok(Verdict::Admit(admission.srt_passphrase))
+    }
+
+    /// What was admitted for `socket`, which has now been accepted. Its caller still counts,
+    /// until [`Self::left`].
+    pub(super) fn take_admitted(&self, socket: SocketId) -> Option<Admitted> {
+        self.state().admitted.remove(&socket)
+    }
+
+    /// An accepted caller has gone.
+    pub(super) fn left(&self, peer: SocketAddr) {
+        self.state().left(peer);
+    }
+
+    /// Turns away by `reason` a caller that had been accepted.
+    pub(super) fn refuse(&self, peer: SocketAddr, reason: Reason) {
+        self.state().note(peer, reason);
+    }
+
+    /// Who was turned away since the last call, and how many more there were.
+    pub(super) fn take_refusals(&self, now: Duration) -> (Vec<Refused>, u64) {
+        let mut state = self.state();
+        let failed: Vec<Admitted> = state
+            .admitted
+            .extract_if(|_, admitted| now.saturating_sub(admitted.at) > ADMITTED_MAX)
+            .map(|(_, admitted)| admitted)
+            .collect();
+        for Admitted { peer, .. } in failed {
+            state.left(peer);
+            state.note(peer, Reason::Passphrase);
+        }
+        (
+            std::mem::take(&mut state.refused),
+            std::mem::take(&mut state.refused_unlogged),
+        )
+    }
+}

@@ -1,0 +1,301 @@
+//! The thread of a port: it waits for libsrt, reads whatever is due and hands it on. It never
+//! waits for a consumer.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::door::{Door, Reason};
+use super::session::{Ending, SCRATCH_BYTES, Session};
+use super::sys::{self, Epoll, Event, ListeningSocket, Socket, SocketId};
+use super::{
+    Config, Error, LATENCY_DEFAULT, LATENCY_MAX, PEER_IDLE_MAX, RECEIVE_BUFFER_BYTES_MAX,
+    UDP_RECEIVE_BUFFER_BYTES_MAX,
+};
+use crate::gate::{Gate, Protocol, Publisher};
+
+/// How often sessions are looked after, and how long a shutdown may go unnoticed.
+const TICK: Duration = Duration::from_millis(100);
+/// How often a broken connection is asked for media that has become due: libsrt wakes nobody for
+/// it any more.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
+/// Connections set up and not yet accepted. They are accepted within milliseconds.
+const BACKLOG: i32 = 16;
+/// libsrt 1.3.0, the first to send a Stream ID.
+const PEER_VERSION_MIN: i32 = 0x01_03_00;
+/// Packets that may overtake a missing one before it is asked for again, at the default latency.
+/// With 10 ms of jitter the sender resent nearly every packet at libsrt's default (0), and next
+/// to none at 64.
+const REORDER_PACKETS: u32 = 64;
+/// Bounds of the same at other latencies: what is waited for here is missing for retransmission.
+const REORDER_PACKETS_RANGE: (u32, u32) = (8, 512);
+
+/// A listening port. Dropping it is [`Self::shutdown`].
+pub struct Listener {
+    local_addr: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    /// The address that is listened on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Ends every session ([`Unpublish::Lost`](crate::gate::Unpublish::Lost): the server left,
+    /// not the publisher) and stops listening. Blocks until the thread is gone, which takes about
+    /// a tenth of a second. The kernel frees the port a few seconds later.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the SRT listener's thread had panicked");
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub(super) fn listen(
+    address: SocketAddr,
+    config: Config,
+    gate: Arc<dyn Gate>,
+) -> Result<Listener, Error> {
+    if config.latency > LATENCY_MAX {
+        return Err(Error::Latency(config.latency));
+    }
+    sys::start().map_err(|error| Error::Start(error.into()))?;
+    let started = Instant::now();
+    let door = Arc::new(Door::new(gate.clone(), &config));
+    let options = sys::Options {
+        receive_latency_ms: config.latency.as_millis() as i32,
+        receive_buffer_bytes: RECEIVE_BUFFER_BYTES_MAX as i32,
+        udp_receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_MAX as i32,
+        reorder_packets_max: reorder_packets_max(config.latency),
+        peer_idle_ms: PEER_IDLE_MAX.as_millis() as i32,
+        peer_version_min: PEER_VERSION_MIN,
+        backlog: BACKLOG,
+    };
+    let admit = {
+        let door = door.clone();
+        Box::new(move |handshake: sys::Handshake<'_>| door.admit(&handshake, started.elapsed()))
+    };
+    let listening = ListeningSocket::bind(address, &options, admit).map_err(|error| {
+        if error.is_address_in_use() {
+            Error::AddressInUse(address)
+        } else {
+            Error::Bind {
+                address,
+                source: error.into(),
+            }
+        }
+    })?;
+    let local_addr = listening
+        .local_address()
+        .map_err(|error| Error::Start(error.into()))?;
+    let epoll = Epoll::new().map_err(|error| Error::Start(error.into()))?;
+    epoll
+        .add(listening.id())
+        .map_err(|error| Error::Start(error.into()))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let port = Port {
+        listening,
+        epoll,
+        door,
+        gate,
+        sessions: HashMap::new(),
+        started,
+        stop: stop.clone(),
+    };
+    let thread = std::thread::Builder::new()
+        .name("srt-listener".to_owned())
+        .spawn(move || port.run())
+        .map_err(Error::Thread)?;
+    tracing::info!(address = %local_addr, latency_ms = options.receive_latency_ms, "listening for SRT");
+    Ok(Listener {
+        local_addr,
+        stop,
+        thread: Some(thread),
+    })
+}
+
+/// [`REORDER_PACKETS`], scaled with the latency.
+fn reorder_packets_max(latency: Duration) -> i32 {
+    let scaled = u128::from(REORDER_PACKETS) * latency.as_millis() / LATENCY_DEFAULT.as_millis();
+    let (min, max) = REORDER_PACKETS_RANGE;
+    scaled.clamp(min.into(), max.into()) as i32
+}
+
+/// What the thread owns.
+struct Port {
+    listening: ListeningSocket,
+    epoll: Epoll,
+    door: Arc<Door>,
+    gate: Arc<dyn Gate>,
+    sessions: HashMap<SocketId, Session>,
+    started: Instant,
+    stop: Arc<AtomicBool>,
+}
+
+impl Port {
+    fn run(mut self) {
+        let mut ready = Vec::new();
+        let mut scratch = vec![0; SCRATCH_BYTES];
+        let mut ticked = Duration::ZERO;
+        while !self.stop.load(Ordering::Relaxed) {
+            let draining: Vec<SocketId> = self
+                .sessions
+                .values()
+                .filter(|session| session.is_draining())
+                .map(Session::id)
+                .collect();
+            let timeout = if draining.is_empty() {
+                TICK
+            } else {
+                DRAIN_POLL
+            };
+            if let Err(error) = self.epoll.wait(timeout, &mut ready) {
+                tracing::error!(%error, "the SRT listener ends");
+                break;
+            }
+            let now = self.started.elapsed();
+            for &Event { socket, broken } in &ready {
+                if socket == self.listening.id() {
+                    self.accept(now);
+                    continue;
+                }
+                self.with_session(socket, now, |session| {
+                    if broken {
+                        session.broke(now);
+                    }
+                    session.read(&mut scratch, now)
+                });
+            }
+            for socket in draining {
+                self.with_session(socket, now, |session| {
+                    session.read(&mut scratch, now)?;
+                    session.tick(now)
+                });
+            }
+            if now.saturating_sub(ticked) >= TICK {
+                ticked = now;
+                self.tick(now);
+            }
+        }
+        self.shut_down();
+    }
+
+    fn accept(&mut self, now: Duration) {
+        while let Some(socket) = self.listening.accept() {
+            let Some(admitted) = self.door.take_admitted(socket.id()) else {
+                continue;
+            };
+            let publisher = Publisher {
+                peer: admitted.peer,
+                protocol: Protocol::Srt,
+            };
+            let gate = &self.gate;
+            let begin = AssertUnwindSafe(|| gate.publish(&admitted.stream, publisher));
+            match catch_unwind(begin) {
+                Ok(Ok(sink)) => self.begin(
+                    socket,
+                    |socket| Session::begin(socket, sink, &admitted.stream, admitted.peer, now),
+                    now,
+                ),
+                Ok(Err(refusal)) => {
+                    self.door.refuse(admitted.peer, Reason::Gate(refusal));
+                    self.door.left(admitted.peer);
+                }
+                Err(_) => {
+                    tracing::error!(peer = %admitted.peer, "publishing panicked");
+                    self.door.left(admitted.peer);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, socket: Socket, session: impl FnOnce(Socket) -> Session, now: Duration) {
+        let id = socket.id();
+        let watched = self.epoll.add(id);
+        self.sessions.insert(id, session(socket));
+        if let Err(error) = watched {
+            // It broke in this very moment.
+            tracing::debug!(%error, "a new connection cannot be watched");
+            self.with_session(id, now, |session| {
+                session.broke(now);
+                Ok(())
+            });
+        }
+    }
+
+    /// Lets `work` act on a session, and ends the session where that says so or panics.
+    fn with_session(
+        &mut self,
+        id: SocketId,
+        now: Duration,
+        work: impl FnOnce(&mut Session) -> Result<(), Ending>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            self.epoll.remove(id);
+            return;
+        };
+        let was_draining = session.is_draining();
+        let result =
+            catch_unwind(AssertUnwindSafe(|| work(session))).unwrap_or(Err(Ending::Panicked));
+        if session.is_draining() && !was_draining {
+            // A broken socket stays ready for ever.
+            self.epoll.remove(id);
+        }
+        if let Err(ending) = result {
+            self.end(id, &ending, now);
+        }
+    }
+
+    fn end(&mut self, id: SocketId, ending: &Ending, now: Duration) {
+        let Some(session) = self.sessions.remove(&id) else {
+            return;
+        };
+        self.epoll.remove(id);
+        self.door.left(session.peer());
+        if catch_unwind(AssertUnwindSafe(|| session.end(ending, now))).is_err() {
+            tracing::error!("closing a session's sink panicked");
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        let ids: Vec<SocketId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.with_session(id, now, |session| session.tick(now));
+        }
+        let (refused, unlogged) = self.door.take_refusals(now);
+        for refusal in refused {
+            tracing::warn!(peer = %refusal.peer, protocol = %Protocol::Srt, reason = %refusal.reason, "refused");
+        }
+        if unlogged > 0 {
+            tracing::warn!(count = unlogged, protocol = %Protocol::Srt, "further callers refused");
+        }
+    }
+
+    fn shut_down(mut self) {
+        let now = self.started.elapsed();
+        let ids: Vec<SocketId> = self.sessions.keys().copied().collect();
+        for id in ids {
+            self.end(id, &Ending::ShuttingDown, now);
+        }
+        tracing::info!("no longer listening for SRT");
+    }
+}
