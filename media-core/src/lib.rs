@@ -3,16 +3,22 @@
 //! Everything here but `graph` is plain Rust: no GStreamer, no clock, no socket. `ingest`,
 //! `packager`, `storage` and `control-api` speak to each other in these words and in no others.
 
+pub mod cadence;
 pub mod chunk;
 pub mod codec;
+pub mod graph;
 pub mod id;
 pub mod ladder;
 pub mod publication;
+pub mod sample;
 pub mod time;
+pub mod timeline;
 
+pub use cadence::Cadence;
 pub use chunk::{Chunk, Init, InitKind};
 pub use codec::{AudioCodec, VideoCodec};
 pub use id::{BroadcastId, RenditionName, StreamId};
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
+pub use sample::{Sample, Track};
 pub use time::{FrameRate, MediaTime};

@@ -1,0 +1,429 @@
+//! The intake pipeline: one publisher's coded media in, raw pictures and sound out.
+//!
+//! ```text
+//! RTMP: appsrc ─ parse ─ decode ─ …           (one chain a track)
+//! SRT:  appsrc ─ tsdemux ┬ queue ─ parse ─ decode ─ deinterlace ─ convert+scale ─ appsink
+//!                        └ queue ─ parse ─ decode ─ convert ─ resample ─ appsink
+//! ```
+//! Pictures leave in the broadcast's constant size and format, sound as 48 kHz stereo. Timestamps
+//! are still the publisher's own: the Timeline maps them.
+
+mod chain;
+mod codecs;
+
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use self::chain::Chain;
+use self::codecs::Track;
+use super::elements::Error;
+use crate::codec::{AudioCodec, VideoCodec};
+use crate::publication::{AccessUnit, CodecConfig, Media};
+use crate::time::{FrameRate, MediaTime};
+
+/// Coded media that waits for its decoder: four seconds at 16 Mbit/s. Past it everything up to the
+/// next keyframe is dropped and counted.
+const QUEUED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// How long dropping may go on before the publication is ended: this machine cannot follow.
+const OVERRUN_MAX: Duration = Duration::from_secs(15);
+
+/// How long decoders may take to hand out what they hold when a publication ends.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// Where a publisher's clock begins in GStreamer's, which knows no negative times: an hour of room
+/// for a clock that jumps back.
+const CLOCK_ORIGIN: MediaTime = MediaTime::from_millis(3_600_000);
+
+/// Why a publisher's media cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntakeError {
+    /// A codec or container that is not decoded here, by name, and what is.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Media has come faster than it can be decoded for too long.
+    #[error("media has come faster than it can be processed for {} s", OVERRUN_MAX.as_secs())]
+    Overrun,
+}
+
+/// Where decoded media goes, and what form it must have.
+pub(super) trait Decoded: Send + Sync {
+    /// The publisher announces a track of this kind; its first picture or sound follows.
+    fn expect(&self, kind: TrackKind);
+    /// The caps that pictures must have, given the source's size in square pixels, its colorimetry
+    /// and nominal rate. `None`: the broadcast has no pictures.
+    fn picture_caps(&self, source: &PictureSource) -> Option<gst::Caps>;
+    /// A decoded picture.
+    fn picture(&self, pts: MediaTime, picture: gst::Buffer);
+    /// Decoded sound.
+    fn sound(&self, pts: MediaTime, sound: gst::Buffer);
+}
+
+/// Pictures or sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TrackKind {
+    Video,
+    Audio,
+}
+
+/// What a decoder says of its pictures.
+#[derive(Clone, Debug)]
+pub(super) struct PictureSource {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) colorimetry: Option<String>,
+    pub(super) rate: Option<FrameRate>,
+}
+
+/// One publisher's intake.
+pub struct Intake {
+    pipeline: Option<gst::Pipeline>,
+    carrier: Carrier,
+    shared: Arc<Shared>,
+    overrun: Overrun,
+    /// Hears when everything queued has left the pipeline.
+    end: Option<mpsc::Receiver<()>>,
+}
+
+/// What the intake's callbacks share.
+pub(super) struct Shared {
+    decoded: Arc<dyn Decoded>,
+    fault: OnceLock<IntakeError>,
+}
+
+impl Shared {
+    fn refuse(&self, why: String) {
+        // The first fault is the cause; what follows are its consequences.
+        let _later = self.fault.set(IntakeError::Unsupported(why));
+    }
+}
+
+enum Carrier {
+    Undecided,
+    TransportStream(gst_app::AppSrc),
+    Elementary(Elementary),
+}
+
+#[derive(Default)]
+struct Elementary {
+    /// The publisher's time that stands at [`CLOCK_ORIGIN`].
+    origin: Option<MediaTime>,
+    video: Option<(CodecConfig<VideoCodec>, gst_app::AppSrc)>,
+    audio: Option<(CodecConfig<AudioCodec>, gst_app::AppSrc)>,
+}
+
+impl Intake {
+    pub(super) fn start(decoded: Arc<dyn Decoded>) -> Result<Self, Error> {
+        let pipeline = gst::Pipeline::new();
+        let shared = Arc::new(Shared {
+            decoded,
+            fault: OnceLock::new(),
+        });
+        let end = watch_bus(&pipeline, &shared);
+        pipeline.set_state(gst::State::Playing)?;
+        Ok(Self {
+            pipeline: Some(pipeline),
+            carrier: Carrier::Undecided,
+            shared,
+            overrun: Overrun::default(),
+            end: Some(end),
+        })
+    }
+
+    /// Queues media for decoding; never waits. Where the queue is full, everything up to the next
+    /// keyframe is dropped and counted.
+    ///
+    /// # Errors
+    /// The media cannot be decoded, found now or since the last call; or too much of it was dropped.
+    pub fn push(&mut self, media: Media) -> Result<(), IntakeError> {
+        self.check()?;
+        match media {
+            Media::TransportStream(bytes) => self.push_transport_stream(bytes),
+            Media::VideoConfig(config) => self.configure_video(config),
+            Media::AudioConfig(config) => self.configure_audio(config),
+            Media::Video(unit) => self.push_unit(unit, true),
+            Media::Audio(unit) => self.push_unit(unit, false),
+        }
+    }
+
+    /// What has been found wrong since the last call.
+    ///
+    /// # Errors
+    /// The media cannot be decoded.
+    pub fn check(&self) -> Result<(), IntakeError> {
+        self.shared.fault.get().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Bytes of coded media dropped because the queue was full.
+    pub const fn dropped_bytes(&self) -> u64 {
+        self.overrun.dropped_bytes
+    }
+
+    /// Decodes what is queued, stops, and then calls `drained`; all on a thread of its own.
+    pub fn close(mut self, drained: impl FnOnce() + Send + 'static) {
+        self.stop(Some(Box::new(drained)));
+    }
+
+    fn push_transport_stream(&mut self, bytes: Bytes) -> Result<(), IntakeError> {
+        if let Carrier::Undecided = self.carrier {
+            let pipeline = self
+                .pipeline
+                .as_ref()
+                .expect("it is there until the intake stops");
+            let source = codecs::add_transport_stream(pipeline, &self.shared)
+                .map_err(|error| IntakeError::Unsupported(error.to_string()))?;
+            self.carrier = Carrier::TransportStream(source);
+        }
+        let Carrier::TransportStream(source) = &self.carrier else {
+            return Err(IntakeError::Unsupported(
+                "a transport stream among access units".into(),
+            ));
+        };
+        // A transport stream is cut at packets: any of them is a place to go on.
+        if self.overrun.admits(source, bytes.len(), true)? {
+            let _stopping = source.push_buffer(gst::Buffer::from_slice(bytes));
+        }
+        Ok(())
+    }
+
+    fn configure_video(&mut self, config: CodecConfig<VideoCodec>) -> Result<(), IntakeError> {
+        let shared = Arc::clone(&self.shared);
+        let (pipeline, tracks) = self.elementary()?;
+        if let Some((known, source)) = &mut tracks.video {
+            if known.codec != config.codec {
+                return Err(changed("video", known.codec, config.codec));
+            }
+            if known.record != config.record {
+                source.set_caps(Some(&codecs::video_caps(&config)));
+                *known = config;
+            }
+            return Ok(());
+        }
+        let source = Chain::elementary(
+            pipeline,
+            &codecs::video_caps(&config),
+            Track::Video(config.codec),
+            &shared,
+        )?;
+        tracks.video = Some((config, source));
+        Ok(())
+    }
+
+    fn configure_audio(&mut self, config: CodecConfig<AudioCodec>) -> Result<(), IntakeError> {
+        let shared = Arc::clone(&self.shared);
+        let (pipeline, tracks) = self.elementary()?;
+        if let Some((known, source)) = &mut tracks.audio {
+            if known.codec != config.codec {
+                return Err(changed("audio", known.codec, config.codec));
+            }
+            if known.record != config.record {
+                source.set_caps(Some(&codecs::audio_caps(&config)));
+                *known = config;
+            }
+            return Ok(());
+        }
+        let source = Chain::elementary(
+            pipeline,
+            &codecs::audio_caps(&config),
+            Track::Audio(config.codec),
+            &shared,
+        )?;
+        tracks.audio = Some((config, source));
+        Ok(())
+    }
+
+    fn elementary(&mut self) -> Result<(&gst::Pipeline, &mut Elementary), IntakeError> {
+        if let Carrier::Undecided = self.carrier {
+            self.carrier = Carrier::Elementary(Elementary::default());
+        }
+        let pipeline = self
+            .pipeline
+            .as_ref()
+            .expect("it is there until the intake stops");
+        match &mut self.carrier {
+            Carrier::Elementary(tracks) => Ok((pipeline, tracks)),
+            _ => Err(IntakeError::Unsupported(
+                "access units in a transport stream".into(),
+            )),
+        }
+    }
+
+    fn push_unit(&mut self, unit: AccessUnit, is_video: bool) -> Result<(), IntakeError> {
+        // A unit before its configuration cannot be decoded; encoders send some when they resume.
+        let Carrier::Elementary(tracks) = &mut self.carrier else {
+            return Ok(());
+        };
+        let source = match is_video {
+            true => tracks.video.as_ref().map(|(_, source)| source),
+            false => tracks.audio.as_ref().map(|(_, source)| source),
+        };
+        let Some(source) = source else { return Ok(()) };
+        let keyframe = is_video && unit.random_access;
+        if !self.overrun.admits(source, unit.data.len(), keyframe)? {
+            return Ok(());
+        }
+        let origin = *tracks.origin.get_or_insert(unit.dts);
+        let on_clock = |time: MediaTime| {
+            let nanos = CLOCK_ORIGIN
+                .as_nanos()
+                .saturating_add(time.nanos_from(origin));
+            u64::try_from(nanos).ok().map(gst::ClockTime::from_nseconds)
+        };
+        let (Some(pts), Some(dts)) = (on_clock(unit.pts), on_clock(unit.dts)) else {
+            // The clock jumped back by more than an hour: begin anew from here.
+            tracks.origin = Some(unit.dts);
+            return Ok(());
+        };
+        let mut buffer = gst::Buffer::from_slice(unit.data);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(pts);
+            buffer.set_dts(dts);
+            if !unit.random_access {
+                buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
+            }
+        }
+        let _stopping = source.push_buffer(buffer);
+        Ok(())
+    }
+
+    fn sources(&self) -> Vec<gst_app::AppSrc> {
+        match &self.carrier {
+            Carrier::Undecided => Vec::new(),
+            Carrier::TransportStream(source) => vec![source.clone()],
+            Carrier::Elementary(tracks) => {
+                let video = tracks.video.iter().map(|(_, source)| source.clone());
+                video
+                    .chain(tracks.audio.iter().map(|(_, source)| source.clone()))
+                    .collect()
+            }
+        }
+    }
+
+    /// Stopping waits for decoders; the threads that publish must not.
+    fn stop(&mut self, drained: Option<Box<dyn FnOnce() + Send>>) {
+        let Some(pipeline) = self.pipeline.take() else {
+            return;
+        };
+        let sources = self.sources();
+        let end = self.end.take();
+        // The pipeline's callbacks hold it weakly, and it takes what is drained.
+        let shared = Arc::clone(&self.shared);
+        let stopping = move || {
+            if let (Some(end), Some(_)) = (end, &drained) {
+                drain(&sources, &end);
+            }
+            if let Err(error) = pipeline.set_state(gst::State::Null) {
+                tracing::error!(%error, "an intake pipeline did not stop");
+            }
+            drop(shared);
+            if let Some(drained) = drained {
+                drained();
+            }
+        };
+        if let Err(error) = std::thread::Builder::new()
+            .name("intake-stop".into())
+            .spawn(stopping)
+        {
+            tracing::error!(%error, "no thread to stop an intake pipeline on");
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.stop(None);
+    }
+}
+
+fn drain(sources: &[gst_app::AppSrc], end: &mpsc::Receiver<()>) {
+    if sources.is_empty() {
+        return;
+    }
+    for source in sources {
+        let _stopping = source.end_of_stream();
+    }
+    if end.recv_timeout(DRAIN_MAX).is_err() {
+        tracing::warn!("what a publisher sent last was not decoded in time");
+    }
+}
+
+fn changed(what: &str, from: impl std::fmt::Display, to: impl std::fmt::Display) -> IntakeError {
+    IntakeError::Unsupported(format!(
+        "the {what} codec changed from {from} to {to} in one publication: publish anew"
+    ))
+}
+
+/// Whether media is being dropped because the queue was full.
+#[derive(Default)]
+struct Overrun {
+    dropping_since: Option<Instant>,
+    dropped_bytes: u64,
+}
+
+impl Overrun {
+    /// Whether a unit may enter `source`'s queue; after an overflow only from a `resume_point` on
+    /// and once half the queue is free.
+    fn admits(
+        &mut self,
+        source: &gst_app::AppSrc,
+        bytes: usize,
+        resume_point: bool,
+    ) -> Result<bool, IntakeError> {
+        let level = source.current_level_bytes();
+        match self.dropping_since {
+            None if level < QUEUED_BYTES_MAX => return Ok(true),
+            None => {
+                tracing::warn!(
+                    queued_bytes = level,
+                    "media comes faster than it is decoded"
+                );
+                self.dropping_since = Some(Instant::now());
+            }
+            Some(_) if resume_point && level < QUEUED_BYTES_MAX / 2 => {
+                tracing::warn!(dropped_bytes = self.dropped_bytes, "decoding has caught up");
+                self.dropping_since = None;
+                return Ok(true);
+            }
+            Some(since) if since.elapsed() > OVERRUN_MAX => return Err(IntakeError::Overrun),
+            Some(_) => {}
+        }
+        self.dropped_bytes += bytes as u64;
+        Ok(false)
+    }
+}
+
+/// Turns the pipeline's errors into faults; the receiver hears of its end, or of its failure.
+fn watch_bus(pipeline: &gst::Pipeline, shared: &Arc<Shared>) -> mpsc::Receiver<()> {
+    let (ended, end) = mpsc::sync_channel(1);
+    let Some(bus) = pipeline.bus() else {
+        return end;
+    };
+    let shared = Arc::downgrade(shared);
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gst::MessageView::Eos(_) => _ = ended.try_send(()),
+            gst::MessageView::Error(error) => {
+                let element = error.src().map(|source| source.name().to_string());
+                let element = element.unwrap_or_default();
+                let detail = error
+                    .debug()
+                    .map(|debug| debug.to_string())
+                    .unwrap_or_default();
+                tracing::debug!(element, error = %error.error(), detail, "intake pipeline failed");
+                if let Some(shared) = shared.upgrade() {
+                    let error = error.error();
+                    shared.refuse(format!("the media cannot be decoded ({element}: {error})"));
+                }
+                _ = ended.try_send(());
+            }
+            _ => {}
+        }
+        gst::BusSyncReply::Drop
+    });
+    end
+}

@@ -1,0 +1,222 @@
+//! One track's decoding chain, from its coded form to the sink that hands it out.
+
+use std::sync::Arc;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use super::codecs::Track;
+use super::{IntakeError, PictureSource, Shared};
+use crate::graph::elements::{self, Error};
+use crate::graph::ladder::sound_caps;
+use crate::time::{FrameRate, MediaTime};
+
+/// Coded media of one track between demultiplexer and decoder, as time: what a second of pictures
+/// lies ahead of its sound.
+const TRACK_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_seconds(3);
+
+pub(super) struct Chain;
+
+impl Chain {
+    /// A chain with a source of its own, for access units.
+    pub(super) fn elementary(
+        pipeline: &gst::Pipeline,
+        caps: &gst::Caps,
+        track: Track,
+        shared: &Arc<Shared>,
+    ) -> Result<gst_app::AppSrc, IntakeError> {
+        let build = || -> Result<gst_app::AppSrc, Error> {
+            let source = gst_app::AppSrc::builder()
+                .caps(caps)
+                .format(gst::Format::Time)
+                .block(false)
+                .max_bytes(0)
+                .build();
+            let decoding = decoding_chain(track, shared)?;
+            let mut chain: Vec<&gst::Element> = vec![source.upcast_ref()];
+            chain.extend(&decoding);
+            elements::add_chain(pipeline, &chain)?;
+            elements::start_chain(&chain)?;
+            Ok(source)
+        };
+        build().map_err(|error| IntakeError::Unsupported(error.to_string()))
+    }
+
+    /// A chain behind a demultiplexer's pad.
+    pub(super) fn demultiplexed(
+        pipeline: &gst::Pipeline,
+        pad: &gst::Pad,
+        track: Track,
+        shared: &Arc<Shared>,
+    ) -> Result<(), Error> {
+        let queue = elements::make("queue")?;
+        queue.set_property("max-size-buffers", 0u32);
+        queue.set_property("max-size-bytes", super::QUEUED_BYTES_MAX as u32);
+        queue.set_property("max-size-time", TRACK_QUEUED_MAX.nseconds());
+        let decoding = decoding_chain(track, shared)?;
+        let mut chain: Vec<&gst::Element> = vec![&queue];
+        chain.extend(&decoding);
+        elements::add_chain(pipeline, &chain)?;
+        elements::start_chain(&chain)?;
+        let entry = queue
+            .static_pad("sink")
+            .ok_or_else(|| Error::Build("queue".into()))?;
+        pad.link(&entry)
+            .map_err(|error| Error::Build(error.to_string()))?;
+        Ok(())
+    }
+}
+
+/// Parser, decoder, conversion and sink of a track.
+fn decoding_chain(track: Track, shared: &Arc<Shared>) -> Result<Vec<gst::Element>, Error> {
+    shared.decoded.expect(track.kind());
+    let (parser, decoder) = track.elements()?;
+    let mut chain = vec![elements::make(parser)?, elements::make(decoder)?];
+    let decoded = chain[1].clone();
+    tolerant(&decoded);
+    match track {
+        Track::Video(_) => {
+            let deinterlace = elements::make("deinterlace")?;
+            // One picture a frame: the broadcast keeps the source's frame rate.
+            deinterlace.set_property_from_str("fields", "top");
+            let convert = elements::make("videoconvertscale")?;
+            convert.set_property_from_str("method", "catrom");
+            convert.set_property("add-borders", true);
+            let form = elements::make("capsfilter")?;
+            set_form_from_source(&decoded, &form, shared);
+            chain.extend([deinterlace, convert, form, picture_sink(shared).upcast()]);
+        }
+        Track::Audio(_) => {
+            let form = elements::make("capsfilter")?;
+            form.set_property("caps", sound_caps());
+            chain.extend([
+                elements::make("audioconvert")?,
+                elements::make("audioresample")?,
+                form,
+                sound_sink(shared).upcast(),
+            ]);
+        }
+    }
+    Ok(chain)
+}
+
+/// A damaged picture is the publisher's loss for a moment, not the end of the publication; and
+/// frame threads would add a picture of delay each.
+fn tolerant(decoder: &gst::Element) {
+    for (property, value) in [("max-errors", "-1"), ("max-threads", "1")] {
+        if decoder.find_property(property).is_some() {
+            decoder.set_property_from_str(property, value);
+        }
+    }
+}
+
+/// Sets the form that pictures must have as soon as the decoder says what they are, before the
+/// first of them passes.
+fn set_form_from_source(decoder: &gst::Element, form: &gst::Element, shared: &Arc<Shared>) {
+    let Some(pad) = decoder.static_pad("src") else {
+        return;
+    };
+    let form = form.downgrade();
+    let shared = Arc::downgrade(shared);
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        if let (Some(shared), Some(form), Some(source)) = (
+            shared.upgrade(),
+            form.upgrade(),
+            picture_source(caps.caps()),
+        ) {
+            match shared.decoded.picture_caps(&source) {
+                Some(caps) => form.set_property("caps", caps),
+                None => tracing::warn!("pictures in a broadcast that began without: left out"),
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Size in square pixels, colours and rate from a decoder's caps.
+fn picture_source(caps: &gst::CapsRef) -> Option<PictureSource> {
+    let structure = caps.structure(0)?;
+    let width = u32::try_from(structure.get::<i32>("width").ok()?).ok()?;
+    let height = u32::try_from(structure.get::<i32>("height").ok()?).ok()?;
+    let aspect = structure
+        .get::<gst::Fraction>("pixel-aspect-ratio")
+        .unwrap_or_else(|_| gst::Fraction::new(1, 1));
+    let (numer, denom) = (
+        u64::from(aspect.numer().unsigned_abs()),
+        u64::from(aspect.denom().unsigned_abs()),
+    );
+    // Wide pixels widen the picture, narrow ones narrow it: the number of lines stays.
+    let square_width = if numer == 0 || denom == 0 {
+        width
+    } else {
+        u32::try_from(u64::from(width) * numer / denom).unwrap_or(width)
+    };
+    let rate = structure
+        .get::<gst::Fraction>("framerate")
+        .ok()
+        .and_then(|rate| {
+            FrameRate::new(
+                u32::try_from(rate.numer()).ok()?,
+                u32::try_from(rate.denom()).ok()?,
+            )
+        });
+    let colorimetry = structure.get::<String>("colorimetry").ok();
+    Some(PictureSource {
+        width: square_width,
+        height,
+        colorimetry,
+        rate,
+    })
+}
+
+fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
+    sink(shared, |shared, pts, picture| {
+        shared.decoded.picture(pts, picture)
+    })
+}
+
+fn sound_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
+    sink(shared, |shared, pts, sound| {
+        shared.decoded.sound(pts, sound)
+    })
+}
+
+fn sink(
+    shared: &Arc<Shared>,
+    handle: impl Fn(&Shared, MediaTime, gst::Buffer) + Send + 'static,
+) -> gst_app::AppSink {
+    let at_sample = Arc::downgrade(shared);
+    let sink = gst_app::AppSink::builder()
+        .sync(false)
+        .async_(false)
+        .qos(false)
+        .build();
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let shared = at_sample.upgrade().ok_or(gst::FlowError::Eos)?;
+                if let Some((pts, buffer)) = timed(&sample) {
+                    handle(&shared, pts, buffer);
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    sink
+}
+
+/// A decoded buffer and its time on the publisher's clock.
+fn timed(sample: &gst::Sample) -> Option<(MediaTime, gst::Buffer)> {
+    let buffer = sample.buffer_owned()?;
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let nanos = match segment.to_running_time_full(buffer.pts()?)? {
+        gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
+        gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).ok()?,
+    };
+    Some((MediaTime::from_nanos(nanos), buffer))
+}

@@ -1,0 +1,175 @@
+//! What is decoded, by which elements, and how it is described to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+
+use super::chain::Chain;
+use super::{Shared, TrackKind};
+use crate::codec::{AudioCodec, VideoCodec};
+use crate::graph::elements::{self, Error, Missing};
+use crate::publication::CodecConfig;
+
+/// A track that can be decoded.
+#[derive(Clone, Copy)]
+pub(super) enum Track {
+    Video(VideoCodec),
+    Audio(AudioCodec),
+}
+
+impl Track {
+    pub(super) fn kind(self) -> TrackKind {
+        match self {
+            Self::Video(_) => TrackKind::Video,
+            Self::Audio(_) => TrackKind::Audio,
+        }
+    }
+
+    /// Its parser and decoder.
+    pub(super) fn elements(self) -> Result<(&'static str, &'static str), Error> {
+        Ok(match self {
+            Self::Video(VideoCodec::H264) => ("h264parse", "avdec_h264"),
+            Self::Video(VideoCodec::Hevc) => ("h265parse", "avdec_h265"),
+            Self::Video(VideoCodec::Av1) => ("av1parse", av1_decoder()?),
+            Self::Audio(AudioCodec::Aac) => ("aacparse", "avdec_aac"),
+            Self::Audio(AudioCodec::Mp3) => ("mpegaudioparse", "avdec_mp3"),
+            Self::Audio(AudioCodec::Opus) => ("opusparse", "opusdec"),
+        })
+    }
+}
+
+/// AV1 has several decoders and none of them is everywhere.
+fn av1_decoder() -> Result<&'static str, Error> {
+    ["dav1ddec", "avdec_libdav1d", "av1dec"]
+        .into_iter()
+        .find(|decoder| elements::exists(decoder))
+        .ok_or_else(|| Error::Missing(Missing::one("av1dec", "gstreamer1.0-plugins-bad")))
+}
+
+pub(super) fn video_caps(config: &CodecConfig<VideoCodec>) -> gst::Caps {
+    let (name, form, alignment) = match config.codec {
+        VideoCodec::H264 => ("video/x-h264", "avc", "au"),
+        VideoCodec::Hevc => ("video/x-h265", "hvc1", "au"),
+        VideoCodec::Av1 => ("video/x-av1", "obu-stream", "tu"),
+    };
+    gst::Caps::builder(name)
+        .field("stream-format", form)
+        .field("alignment", alignment)
+        .field("codec_data", gst::Buffer::from_slice(config.record.clone()))
+        .build()
+}
+
+pub(super) fn audio_caps(config: &CodecConfig<AudioCodec>) -> gst::Caps {
+    match config.codec {
+        AudioCodec::Aac => gst::Caps::builder("audio/mpeg")
+            .field("mpegversion", 4i32)
+            .field("stream-format", "raw")
+            .field("codec_data", gst::Buffer::from_slice(config.record.clone()))
+            .build(),
+        AudioCodec::Mp3 => gst::Caps::builder("audio/mpeg")
+            .field("mpegversion", 1i32)
+            .field("layer", 3i32)
+            .build(),
+        AudioCodec::Opus => {
+            // RFC 7845 §5.1: the channel count is the tenth byte of the identification header.
+            let channels = config.record.get(9).copied().unwrap_or(2);
+            gst::Caps::builder("audio/x-opus")
+                .field("channel-mapping-family", 0i32)
+                .field("channels", i32::from(channels.clamp(1, 2)))
+                .field("rate", 48_000i32)
+                .build()
+        }
+    }
+}
+
+/// Adds the demultiplexer of a transport stream; its tracks get their chains as they appear.
+pub(super) fn add_transport_stream(
+    pipeline: &gst::Pipeline,
+    shared: &Arc<Shared>,
+) -> Result<gst_app::AppSrc, Error> {
+    let caps = gst::Caps::builder("video/mpegts")
+        .field("systemstream", true)
+        .field("packetsize", 188i32)
+        .build();
+    let source = gst_app::AppSrc::builder()
+        .caps(&caps)
+        .format(gst::Format::Bytes)
+        .block(false)
+        .max_bytes(0)
+        .build();
+    let demux = elements::make("tsdemux")?;
+    let taken = Taken::default();
+    let weak_pipeline = pipeline.downgrade();
+    let weak_shared = Arc::downgrade(shared);
+    demux.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(shared)) = (weak_pipeline.upgrade(), weak_shared.upgrade())
+        else {
+            return;
+        };
+        add_track(&pipeline, pad, &taken, &shared);
+    });
+    let chain = [source.upcast_ref(), &demux];
+    elements::add_chain(pipeline, &chain)?;
+    elements::start_chain(&chain)?;
+    Ok(source)
+}
+
+/// Which tracks a transport stream has given already: the first of each kind is taken.
+#[derive(Default)]
+struct Taken {
+    video: AtomicBool,
+    audio: AtomicBool,
+}
+
+fn add_track(pipeline: &gst::Pipeline, pad: &gst::Pad, taken: &Taken, shared: &Arc<Shared>) {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let Some(structure) = caps.structure(0) else {
+        return;
+    };
+    let slot = match structure.name().split('/').next() {
+        Some("video") => &taken.video,
+        Some("audio") => &taken.audio,
+        // Subtitles, metadata and the like are left out.
+        _ => return,
+    };
+    let track = match track_of(structure) {
+        Ok(track) => track,
+        Err(name) => {
+            shared.refuse(format!(
+                "{name} is not supported: send H.264 or HEVC with AAC, MP3 or Opus"
+            ));
+            return;
+        }
+    };
+    if slot.swap(true, Ordering::AcqRel) {
+        tracing::warn!(pad = %pad.name(), "a further track of the same kind is left out");
+        return;
+    }
+    if let Err(error) = Chain::demultiplexed(pipeline, pad, track, shared) {
+        shared.refuse(error.to_string());
+    }
+}
+
+/// The codec of a demultiplexed track, or the name of what is not supported.
+fn track_of(structure: &gst::StructureRef) -> Result<Track, String> {
+    let version = structure.get::<i32>("mpegversion").ok();
+    Ok(match (structure.name().as_str(), version) {
+        ("video/x-h264", _) => Track::Video(VideoCodec::H264),
+        ("video/x-h265", _) => Track::Video(VideoCodec::Hevc),
+        ("audio/mpeg", Some(2 | 4)) => Track::Audio(AudioCodec::Aac),
+        ("audio/mpeg", Some(1)) => Track::Audio(AudioCodec::Mp3),
+        ("audio/x-opus", _) => Track::Audio(AudioCodec::Opus),
+        ("video/mpeg", Some(2)) => return Err("MPEG-2 video".into()),
+        ("video/mpeg", Some(1)) => return Err("MPEG-1 video".into()),
+        ("video/mpeg", Some(4)) => return Err("MPEG-4 part 2 video".into()),
+        ("audio/x-ac3", _) => return Err("AC-3 audio".into()),
+        ("audio/x-eac3", _) => return Err("E-AC-3 audio".into()),
+        ("audio/x-dts", _) => return Err("DTS audio".into()),
+        ("audio/x-lpcm" | "audio/x-private-ts-lpcm", _) => return Err("LPCM audio".into()),
+        ("audio/x-smpte-302m", _) => return Err("SMPTE 302M audio".into()),
+        (other, _) => return Err(other.to_owned()),
+    })
+}

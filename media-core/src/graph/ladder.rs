@@ -1,0 +1,473 @@
+//! The ladder pipeline: raw pictures and sound in, coded samples of every rendition out.
+//!
+//! ```text
+//! pictures ─ tee ─ queue ─ x264 ─ appsink            (highest rung: the pictures as they come)
+//!             └─ queue ─ scale ─ tee ─ queue ─ x264 ─ appsink
+//!                                 └─ queue ─ scale ─ …   (each rung is scaled from the one above)
+//! sound ─ convert ─ avenc_aac ─ appsink
+//! ```
+//! It is built once a broadcast and never relinked.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use super::elements::{self, Error};
+use super::encoder::{self, EncoderSettings};
+use super::transcoder::Output;
+use crate::cadence::Cadence;
+use crate::chunk::InitKind;
+use crate::id::RenditionName;
+use crate::ladder::{AUDIO_RENDITION, Bitrate, Rung};
+use crate::sample::{Sample, Track};
+use crate::time::{FrameRate, MediaTime};
+use crate::timeline::{SAMPLE_RATE, sample_time};
+
+/// Pictures that wait before an encoder or scaler. Enough for rungs of unequal cost to overlap;
+/// each is 3 MiB at 1080p and, where the machine cannot follow, a frame of delay.
+const PICTURES_QUEUED_MAX: u32 = 3;
+
+/// Sound that waits before the AAC encoder, as time.
+const SOUND_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// How long the encoders may take to hand out what they hold when the broadcast ends.
+const FINISH_MAX: Duration = Duration::from_secs(2);
+
+/// Samples in an AAC-LC frame (ISO/IEC 14496-3 §4.5.1.1).
+const AAC_FRAME_SAMPLES: u64 = 1024;
+
+/// Channels of the broadcast's sound.
+pub(super) const CHANNELS: u32 = 2;
+
+/// Bytes of one sample of all channels (`F32LE`).
+pub(super) const SAMPLE_BYTES: usize = CHANNELS as usize * size_of::<f32>();
+
+/// What a ladder pipeline is built from.
+pub(super) struct Spec {
+    pub(super) video: Option<VideoSpec>,
+    pub(super) audio_bitrate: Bitrate,
+}
+
+/// The video half of a [`Spec`].
+pub(super) struct VideoSpec {
+    pub(super) cadence: Cadence,
+    pub(super) caps: gst::Caps,
+    pub(super) rungs: Vec<Rung>,
+    pub(super) encoder: EncoderSettings,
+}
+
+/// A running ladder.
+pub(super) struct LadderPipeline {
+    pipeline: gst::Pipeline,
+    video: Option<(gst_app::AppSrc, Cadence)>,
+    audio: gst_app::AppSrc,
+    ends: Arc<Ends>,
+}
+
+impl LadderPipeline {
+    /// Builds and starts it; `output` is called from its streaming threads.
+    pub(super) fn start(spec: &Spec, output: &Arc<dyn Output>) -> Result<Self, Error> {
+        let pipeline = gst::Pipeline::new();
+        let ends = Arc::new(Ends::default());
+        let video = match &spec.video {
+            Some(video) => {
+                let source = add_video(&pipeline, video, output, &ends)?;
+                Some((source, video.cadence))
+            }
+            None => None,
+        };
+        let audio = add_audio(&pipeline, spec.audio_bitrate, output, &ends)?;
+        watch_bus(&pipeline, output);
+        pipeline.set_state(gst::State::Playing)?;
+        Ok(Self {
+            pipeline,
+            video,
+            audio,
+            ends,
+        })
+    }
+
+    /// Whether it has pictures.
+    pub(super) fn has_video(&self) -> bool {
+        self.video.is_some()
+    }
+
+    /// Puts a picture onto grid point `index`. Waits while the encoders are busy: that is what
+    /// fills the intake's queue where the machine cannot follow.
+    pub(super) fn picture(&self, picture: &gst::BufferRef, index: u64) {
+        let Some((source, cadence)) = &self.video else {
+            return;
+        };
+        let time = clock_time(cadence.rate().frame_time(index));
+        let end = clock_time(cadence.rate().frame_time(index + 1));
+        if cadence.starts_segment(index) {
+            let key_unit = gst_video::DownstreamForceKeyUnitEvent::builder()
+                .timestamp(time)
+                .stream_time(time)
+                .running_time(time)
+                .all_headers(true)
+                .build();
+            source.send_event(key_unit);
+        }
+        // The pixels are shared, only the timestamps are new.
+        let mut stamped = picture.copy();
+        if let Some(stamped) = stamped.get_mut() {
+            stamped.set_pts(time);
+            stamped.set_dts(gst::ClockTime::NONE);
+            stamped.set_duration(end - time);
+            stamped.unset_flags(gst::BufferFlags::DISCONT);
+        }
+        // It fails only while the pipeline stops.
+        let _stopping = source.push_buffer(stamped);
+    }
+
+    /// Appends sound, whose first sample is sample `index` of the broadcast.
+    pub(super) fn sound(&self, mut sound: gst::Buffer, index: u64) {
+        let samples = (sound.size() / SAMPLE_BYTES) as u64;
+        {
+            let sound = sound.make_mut();
+            let time = clock_time(sample_time(index));
+            sound.set_pts(time);
+            sound.set_dts(gst::ClockTime::NONE);
+            sound.set_duration(clock_time(sample_time(index + samples)) - time);
+            sound.unset_flags(gst::BufferFlags::DISCONT);
+        }
+        let _stopping = self.audio.push_buffer(sound);
+    }
+
+    /// Ends both inputs and waits until the encoders have handed out what they hold.
+    pub(super) fn finish(self) {
+        if let Some((video, _)) = &self.video {
+            let _stopping = video.end_of_stream();
+        }
+        let _stopping = self.audio.end_of_stream();
+        self.ends.wait(FINISH_MAX);
+    }
+}
+
+impl Drop for LadderPipeline {
+    fn drop(&mut self) {
+        if let Some(bus) = self.pipeline.bus() {
+            bus.unset_sync_handler();
+        }
+        if let Err(error) = self.pipeline.set_state(gst::State::Null) {
+            tracing::error!(%error, "the ladder pipeline did not stop");
+        }
+    }
+}
+
+/// Counts the renditions that have not reached their end.
+#[derive(Default)]
+struct Ends {
+    open: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Ends {
+    fn open(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    fn close(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while *open > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                tracing::error!(renditions = *open, "encoders did not finish in time");
+                return;
+            }
+            (open, _) = self
+                .changed
+                .wait_timeout(open, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn add_video(
+    pipeline: &gst::Pipeline,
+    spec: &VideoSpec,
+    output: &Arc<dyn Output>,
+    ends: &Arc<Ends>,
+) -> Result<gst_app::AppSrc, Error> {
+    let source = gst_app::AppSrc::builder()
+        .caps(&spec.caps)
+        .format(gst::Format::Time)
+        .block(true)
+        .max_buffers(u64::from(PICTURES_QUEUED_MAX))
+        .max_bytes(0)
+        .build();
+    let mut tee = elements::make("tee")?;
+    elements::add_chain(pipeline, &[source.upcast_ref(), &tee])?;
+    for (position, rung) in spec.rungs.iter().enumerate() {
+        if position > 0 {
+            let queue = picture_queue()?;
+            let scale = scaler()?;
+            let size = elements::make("capsfilter")?;
+            size.set_property("caps", rung_caps(&spec.caps, rung));
+            let next = elements::make("tee")?;
+            elements::add_chain(pipeline, &[&queue, &scale, &size, &next])?;
+            tee.link(&queue)?;
+            tee = next;
+        }
+        let queue = picture_queue()?;
+        let encoder = encoder::make(spec.encoder, rung, spec.cadence)?;
+        let sink = video_sink(rung, spec.cadence.rate(), output, ends);
+        elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
+        tee.link(&queue)?;
+    }
+    Ok(source)
+}
+
+fn add_audio(
+    pipeline: &gst::Pipeline,
+    bitrate: Bitrate,
+    output: &Arc<dyn Output>,
+    ends: &Arc<Ends>,
+) -> Result<gst_app::AppSrc, Error> {
+    let source = gst_app::AppSrc::builder()
+        .caps(&sound_caps())
+        .format(gst::Format::Time)
+        .block(true)
+        .max_bytes(0)
+        .max_time(Some(SOUND_QUEUED_MAX))
+        .build();
+    let convert = elements::make("audioconvert")?;
+    let encoder = elements::make("avenc_aac")?;
+    encoder.set_property("bitrate", bitrate.as_bps() as i32);
+    let sink = audio_sink(bitrate, output, ends);
+    elements::add_chain(
+        pipeline,
+        &[source.upcast_ref(), &convert, &encoder, sink.upcast_ref()],
+    )?;
+    Ok(source)
+}
+
+/// The form in which the broadcast's sound enters the ladder.
+pub(super) fn sound_caps() -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", "F32LE")
+        .field("layout", "interleaved")
+        .field("rate", SAMPLE_RATE as i32)
+        .field("channels", CHANNELS as i32)
+        .field("channel-mask", gst::Bitmask(0x3))
+        .build()
+}
+
+fn rung_caps(caps: &gst::Caps, rung: &Rung) -> gst::Caps {
+    let mut caps = caps.clone();
+    let caps_mut = caps.make_mut();
+    caps_mut.set("width", rung.width as i32);
+    caps_mut.set("height", rung.height as i32);
+    caps
+}
+
+fn picture_queue() -> Result<gst::Element, Error> {
+    let queue = elements::make("queue")?;
+    queue.set_property("max-size-buffers", PICTURES_QUEUED_MAX);
+    queue.set_property("max-size-bytes", 0u32);
+    queue.set_property("max-size-time", 0u64);
+    Ok(queue)
+}
+
+/// Scales between two rungs of the same shape.
+fn scaler() -> Result<gst::Element, Error> {
+    let scale = elements::make("videoconvertscale")?;
+    scale.set_property_from_str("method", "catrom");
+    scale.set_property("add-borders", false);
+    scale.set_property("n-threads", 1u32);
+    Ok(scale)
+}
+
+fn video_sink(
+    rung: &Rung,
+    rate: FrameRate,
+    output: &Arc<dyn Output>,
+    ends: &Arc<Ends>,
+) -> gst_app::AppSink {
+    let caps = gst::Caps::builder("video/x-h264")
+        .field("stream-format", "avc")
+        .field("alignment", "au")
+        .field("profile", "high")
+        .build();
+    let rendition = rung.name.clone();
+    let bitrate = rung.bitrate;
+    let kind = InitKind::Video {
+        width: rung.width,
+        height: rung.height,
+        frame_rate: rate,
+    };
+    let mut announced = false;
+    coded_sink(&caps, output, ends, move |coded, output| {
+        if !announced {
+            let Some(decoder_config) = codec_data(coded) else {
+                return;
+            };
+            let rendition = rendition.clone();
+            output.track(Track {
+                rendition,
+                kind,
+                bitrate,
+                decoder_config,
+            });
+            announced = true;
+        }
+        let Some((buffer, time)) = timed(coded) else {
+            return;
+        };
+        // x264enc's own timestamps are rounded; the grid point is exact.
+        let index = u64::try_from(rate.nearest_frame(time)).unwrap_or(0);
+        let time = rate.frame_time(index);
+        let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let duration = rate.frame_time(index + 1).saturating_since(time);
+        let Some(data) = mapped(buffer) else { return };
+        output.sample(
+            &rendition,
+            Sample {
+                time,
+                duration,
+                sync,
+                data,
+            },
+        );
+    })
+}
+
+fn audio_sink(bitrate: Bitrate, output: &Arc<dyn Output>, ends: &Arc<Ends>) -> gst_app::AppSink {
+    let caps = gst::Caps::builder("audio/mpeg")
+        .field("mpegversion", 4i32)
+        .field("stream-format", "raw")
+        .build();
+    let rendition = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
+    // The sound is gapless, so frames are counted. The first one out is the encoder's priming: it
+    // holds what an AAC decoder overlaps with the true first frame, and would be heard 1024
+    // samples early.
+    let mut frames: Option<u64> = None;
+    coded_sink(&caps, output, ends, move |coded, output| {
+        let Some(index) = frames else {
+            let Some(decoder_config) = codec_data(coded) else {
+                return;
+            };
+            let kind = InitKind::Audio {
+                sample_rate: SAMPLE_RATE,
+                channels: CHANNELS,
+            };
+            let rendition = rendition.clone();
+            output.track(Track {
+                rendition,
+                kind,
+                bitrate,
+                decoder_config,
+            });
+            frames = Some(0);
+            return;
+        };
+        frames = Some(index + 1);
+        let time = sample_time(index * AAC_FRAME_SAMPLES);
+        let end = sample_time((index + 1) * AAC_FRAME_SAMPLES);
+        let Some(data) = coded.buffer_owned().and_then(mapped) else {
+            return;
+        };
+        let duration = end.saturating_since(time);
+        output.sample(
+            &rendition,
+            Sample {
+                time,
+                duration,
+                sync: true,
+                data,
+            },
+        );
+    })
+}
+
+/// An appsink that hands every coded sample to `handle` and counts its end.
+fn coded_sink(
+    caps: &gst::Caps,
+    output: &Arc<dyn Output>,
+    ends: &Arc<Ends>,
+    mut handle: impl FnMut(&gst::Sample, &dyn Output) + Send + 'static,
+) -> gst_app::AppSink {
+    ends.open();
+    let output = Arc::clone(output);
+    let ends = Arc::clone(ends);
+    let sink = gst_app::AppSink::builder()
+        .caps(caps)
+        .sync(false)
+        .async_(false)
+        .build();
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let coded = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                handle(&coded, output.as_ref());
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .eos(move |_| ends.close())
+            .build(),
+    );
+    sink
+}
+
+/// The out-of-band decoder configuration of a coded sample.
+fn codec_data(coded: &gst::Sample) -> Option<Bytes> {
+    let config = coded
+        .caps()?
+        .structure(0)?
+        .get::<gst::Buffer>("codec_data")
+        .ok()?;
+    mapped(config)
+}
+
+/// A coded sample's buffer and its time on the broadcast's clock. Video encoders shift PTS by
+/// 1000 hours to make room for negative DTS, so the segment must be asked.
+fn timed(coded: &gst::Sample) -> Option<(gst::Buffer, MediaTime)> {
+    let buffer = coded.buffer_owned()?;
+    let segment = coded.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let running = segment.to_running_time(buffer.pts()?)?;
+    Some((
+        buffer,
+        MediaTime::from_nanos(i64::try_from(running.nseconds()).ok()?),
+    ))
+}
+
+/// A buffer's memory as `Bytes`, without a copy.
+fn mapped(buffer: gst::Buffer) -> Option<Bytes> {
+    buffer
+        .into_mapped_buffer_readable()
+        .ok()
+        .map(Bytes::from_owner)
+}
+
+fn clock_time(time: MediaTime) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(u64::try_from(time.as_nanos()).unwrap_or(0))
+}
+
+fn watch_bus(pipeline: &gst::Pipeline, output: &Arc<dyn Output>) {
+    let Some(bus) = pipeline.bus() else { return };
+    let output = Arc::downgrade(output);
+    bus.set_sync_handler(move |_, message| {
+        if let gst::MessageView::Error(error) = message.view() {
+            let source = error
+                .src()
+                .map(|source| source.name().to_string())
+                .unwrap_or_default();
+            tracing::error!(element = source, error = %error.error(), "the ladder pipeline failed");
+            if let Some(output) = output.upgrade() {
+                output.failed();
+            }
+        }
+        gst::BusSyncReply::Drop
+    });
+}

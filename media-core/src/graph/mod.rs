@@ -1,0 +1,27 @@
+//! The GStreamer pipelines: the only place that names `gst`.
+//!
+//! Two short static pipelines joined by plain code. The intake pipeline (one a publisher) decodes;
+//! the [`Timeline`](crate::timeline::Timeline) gives every picture and sample its place; the ladder
+//! pipeline (one a broadcast, never rebuilt while it lives) scales and encodes. A publisher that
+//! drops, returns with other parameters or sends rubbish never touches the ladder.
+
+mod elements;
+mod encoder;
+mod intake;
+mod ladder;
+mod probe;
+mod transcoder;
+
+pub use elements::{Error, Missing};
+pub use encoder::{EncoderChoice, Preset, Profile, VideoEncoder};
+pub use intake::{Intake, IntakeError};
+pub use transcoder::{Output, Plan, Settings, Transcoder};
+
+/// Starts GStreamer and makes sure that every element the graph cannot do without is installed.
+///
+/// # Errors
+/// Names every missing element and the Debian package that has it.
+pub fn init() -> Result<(), Error> {
+    gstreamer::init().map_err(|error| Error::Init(error.to_string()))?;
+    elements::require_all()
+}

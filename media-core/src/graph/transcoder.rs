@@ -1,0 +1,453 @@
+//! A broadcast's transcoder: joins intakes, Timeline and ladder.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use gstreamer as gst;
+
+use super::elements::Error;
+use super::encoder::{EncoderSettings, Preset, Profile, VideoEncoder};
+use super::intake::{Decoded, Intake, PictureSource, TrackKind};
+use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec};
+use super::probe::{Finding, Probe};
+use crate::cadence::Cadence;
+use crate::id::RenditionName;
+use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
+use crate::sample::{Sample, Track};
+use crate::time::{FrameRate, MediaTime};
+use crate::timeline::{AudioPlacement, Counters, SAMPLE_RATE, Timeline, VideoPlacement};
+
+/// How often the Timeline is asked what stands in for missing media.
+const TICK_EVERY: Duration = Duration::from_millis(100);
+
+/// The longest silence that is put in as one buffer.
+const SILENCE_SAMPLES_MAX: u64 = SAMPLE_RATE as u64 / 10;
+
+/// How a broadcast is transcoded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The renditions.
+    pub ladder: Ladder,
+    /// Wanted length of a segment.
+    pub segment: Duration,
+    /// Wanted length of a part.
+    pub part: Duration,
+    /// The video encoder.
+    pub encoder: VideoEncoder,
+    /// The encoder's preset (x264).
+    pub preset: Preset,
+    /// What the encoder optimizes for (x264).
+    pub profile: Profile,
+    /// Threads of one encoder.
+    pub threads: u32,
+}
+
+/// What a broadcast will yield, known when its first media has been seen.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where segments and parts begin.
+    pub cadence: Cadence,
+    /// The video rungs from high to low; empty for a broadcast of sound alone.
+    pub rungs: Vec<Rung>,
+    /// All renditions: the rungs, then the audio.
+    pub renditions: Vec<RenditionName>,
+    /// The wall clock at the broadcast's media time zero.
+    pub began: SystemTime,
+}
+
+/// Where a broadcast's coded samples go. Called from encoder threads; must not wait long.
+pub trait Output: Send + Sync {
+    /// The ladder is about to start.
+    fn started(&self, plan: &Plan);
+    /// A rendition's parameters.
+    fn track(&self, track: Track);
+    /// A rendition's next sample.
+    fn sample(&self, rendition: &RenditionName, sample: Sample);
+    /// The ladder cannot go on: the broadcast must end.
+    fn failed(&self);
+}
+
+/// See the module.
+pub struct Transcoder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    output: Arc<dyn Output>,
+    began: Instant,
+    /// Counts publications: what a replaced publisher's decoder still holds is recognized by it.
+    publication: AtomicU64,
+    ended: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    probe: Option<Probe>,
+    /// The form of pictures, fixed by the first one.
+    form: Option<Form>,
+    running: Option<Running>,
+}
+
+#[derive(Clone)]
+struct Form {
+    caps: gst::Caps,
+    rungs: Vec<Rung>,
+}
+
+struct Running {
+    timeline: Timeline,
+    ladder: LadderPipeline,
+    last_picture: Option<gst::Buffer>,
+    slate: Option<gst::Buffer>,
+}
+
+impl Transcoder {
+    /// A transcoder without a publisher.
+    pub fn new(settings: Settings, output: Arc<dyn Output>) -> Self {
+        let inner = Arc::new(Inner {
+            settings,
+            output,
+            began: Instant::now(),
+            publication: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            state: Mutex::new(State {
+                probe: Some(Probe::default()),
+                ..State::default()
+            }),
+        });
+        Self { inner }
+    }
+
+    /// An intake for the next publisher; what an earlier one still sends is left out from now on.
+    ///
+    /// # Errors
+    /// GStreamer cannot build the pipeline.
+    pub fn publication(&self) -> Result<Intake, Error> {
+        let mut state = self.inner.state();
+        let number = self.inner.publication.fetch_add(1, Ordering::AcqRel) + 1;
+        if let Some(running) = &mut state.running {
+            running.timeline.publisher_began();
+        } else {
+            state.probe = Some(Probe::default());
+        }
+        drop(state);
+        Intake::start(Arc::new(Publication {
+            inner: Arc::clone(&self.inner),
+            number,
+        }))
+    }
+
+    /// What the Timeline had to mend so far; `None` before the first media.
+    pub fn counters(&self) -> Option<Counters> {
+        self.inner
+            .state()
+            .running
+            .as_ref()
+            .map(|running| running.timeline.counters())
+    }
+
+    /// Ends the broadcast: hands out what the encoders hold and stops them. Waits for that, at
+    /// most a few seconds; further calls do nothing.
+    pub fn end(&self) {
+        self.inner.ended.store(true, Ordering::Release);
+        let running = self.inner.state().running.take();
+        if let Some(mut running) = running {
+            running.finish_sound();
+            running.ladder.finish();
+        }
+    }
+}
+
+impl Drop for Transcoder {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while it was held leaves at worst one picture out.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the ladder where the probe has seen enough, and gives it what was waiting.
+    fn start_if_known(self: &Arc<Self>, state: &mut State) {
+        let Some(finding) = state.probe.as_ref().and_then(Probe::finding) else {
+            return;
+        };
+        let Some(probe) = state.probe.take() else {
+            return;
+        };
+        let rate = match finding {
+            Finding::Video(rate) => rate,
+            // The grid on which sound alone is cut.
+            Finding::AudioOnly => FrameRate::new(SAMPLE_RATE, 1024).expect("neither is zero"),
+        };
+        let cadence = Cadence::new(rate, self.settings.segment, self.settings.part);
+        let form = matches!(finding, Finding::Video(_))
+            .then(|| state.form.clone())
+            .flatten();
+        let rungs = form
+            .as_ref()
+            .map(|form| form.rungs.clone())
+            .unwrap_or_default();
+        let audio = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
+        let renditions = rungs
+            .iter()
+            .map(|rung| rung.name.clone())
+            .chain([audio])
+            .collect();
+        let video = form.as_ref().map(|form| VideoSpec {
+            cadence,
+            caps: with_rate(&form.caps, rate),
+            rungs: form.rungs.clone(),
+            encoder: EncoderSettings {
+                encoder: self.settings.encoder,
+                preset: self.settings.preset,
+                profile: self.settings.profile,
+                threads: self.settings.threads,
+            },
+        });
+        let spec = Spec {
+            video,
+            audio_bitrate: self.settings.ladder.audio,
+        };
+        self.output.started(&Plan {
+            cadence,
+            rungs,
+            renditions,
+            began: SystemTime::now(),
+        });
+        let ladder = match LadderPipeline::start(&spec, &self.output) {
+            Ok(ladder) => ladder,
+            Err(error) => {
+                tracing::error!(%error, "the ladder does not start");
+                self.output.failed();
+                return;
+            }
+        };
+        let slate = form.as_ref().and_then(|form| slate(&form.caps));
+        let mut running = Running {
+            timeline: Timeline::new(rate),
+            ladder,
+            last_picture: None,
+            slate,
+        };
+        let now = self.began.elapsed();
+        for (pts, picture) in probe.pictures {
+            running.picture(pts, picture, now);
+        }
+        for (pts, sound) in probe.sounds {
+            running.sound(pts, sound, now);
+        }
+        state.running = Some(running);
+        spawn_ticker(Arc::downgrade(self));
+    }
+}
+
+/// One publisher's way into the broadcast.
+struct Publication {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Publication {
+    /// The state, unless this publication or the whole broadcast is over.
+    fn current(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.inner.state();
+        let replaced = self.inner.publication.load(Ordering::Acquire) != self.number;
+        (!replaced && !self.inner.ended.load(Ordering::Acquire)).then_some(state)
+    }
+}
+
+impl Decoded for Publication {
+    fn expect(&self, kind: TrackKind) {
+        if let Some(probe) = self
+            .current()
+            .as_mut()
+            .and_then(|state| state.probe.as_mut())
+        {
+            probe.expect(kind);
+        }
+    }
+
+    fn picture_caps(&self, source: &PictureSource) -> Option<gst::Caps> {
+        let mut state = self.current()?;
+        if let Some(probe) = &mut state.probe {
+            probe.nominal = source.rate;
+        }
+        if state
+            .running
+            .as_ref()
+            .is_some_and(|running| !running.ladder.has_video())
+        {
+            return None;
+        }
+        let form = state
+            .form
+            .get_or_insert_with(|| Form::of(source, &self.inner.settings.ladder));
+        Some(form.caps.clone())
+    }
+
+    fn picture(&self, pts: MediaTime, picture: gst::Buffer) {
+        let Some(mut state) = self.current() else {
+            return;
+        };
+        if let Some(running) = &mut state.running {
+            running.picture(pts, picture, self.inner.began.elapsed());
+        } else if let Some(probe) = &mut state.probe {
+            probe.picture(pts, picture);
+            self.inner.start_if_known(&mut state);
+        }
+    }
+
+    fn sound(&self, pts: MediaTime, sound: gst::Buffer) {
+        let Some(mut state) = self.current() else {
+            return;
+        };
+        if let Some(running) = &mut state.running {
+            running.sound(pts, sound, self.inner.began.elapsed());
+        } else if let Some(probe) = &mut state.probe {
+            probe.sound(pts, sound);
+            self.inner.start_if_known(&mut state);
+        }
+    }
+}
+
+impl Running {
+    fn picture(&mut self, pts: MediaTime, picture: gst::Buffer, now: Duration) {
+        if !self.ladder.has_video() {
+            return;
+        }
+        let VideoPlacement::Place { index, repeats } = self.timeline.video(pts, now) else {
+            return;
+        };
+        let standing_in = self.last_picture.as_ref().unwrap_or(&picture);
+        for missing in index - repeats..index {
+            self.ladder.picture(standing_in, missing);
+        }
+        self.ladder.picture(&picture, index);
+        self.last_picture = Some(picture);
+    }
+
+    fn sound(&mut self, pts: MediaTime, sound: gst::Buffer, now: Duration) {
+        let samples = (sound.size() / SAMPLE_BYTES) as u64;
+        let before = self.timeline.next_sample();
+        match self.timeline.audio(pts, samples, now) {
+            AudioPlacement::Drop => {}
+            AudioPlacement::Place { silence, skip } => {
+                self.silence(before, silence);
+                let from = skip as usize * SAMPLE_BYTES;
+                let kept = if skip == 0 {
+                    Some(sound)
+                } else {
+                    sound.copy_region(gst::BufferCopyFlags::MEMORY, from..).ok()
+                };
+                if let Some(kept) = kept {
+                    self.ladder.sound(kept, before + silence);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        let first_frame = self.timeline.next_frame();
+        let first_sample = self.timeline.next_sample();
+        let fill = self.timeline.tick(now, self.ladder.has_video(), true);
+        if let Some(standing_in) = self.slate.as_ref().or(self.last_picture.as_ref()) {
+            for index in first_frame..first_frame + fill.frames {
+                self.ladder.picture(standing_in, index);
+            }
+        }
+        self.silence(first_sample, fill.silence);
+    }
+
+    fn finish_sound(&mut self) {
+        if self.ladder.has_video() {
+            let first = self.timeline.next_sample();
+            let silence = self.timeline.finish();
+            self.silence(first, silence);
+        }
+    }
+
+    fn silence(&self, first: u64, samples: u64) {
+        let mut at = first;
+        let end = first + samples;
+        while at < end {
+            let block = (end - at).min(SILENCE_SAMPLES_MAX);
+            let zeros = vec![0u8; block as usize * SAMPLE_BYTES];
+            self.ladder.sound(gst::Buffer::from_slice(zeros), at);
+            at += block;
+        }
+    }
+}
+
+impl Form {
+    /// The form that a source gives its broadcast: the size of the highest rung it fills.
+    fn of(source: &PictureSource, ladder: &Ladder) -> Self {
+        let rungs = ladder.rungs_for(source.width, source.height);
+        let (width, height) = rungs
+            .first()
+            .map_or((source.width, source.height), |top| (top.width, top.height));
+        // Kept where players know it, so that nothing is converted for its sake.
+        let colorimetry = source
+            .colorimetry
+            .as_deref()
+            .filter(|colorimetry| ["bt709", "bt601"].contains(colorimetry))
+            .unwrap_or("bt709");
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", width as i32)
+            .field("height", height as i32)
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("interlace-mode", "progressive")
+            .field("colorimetry", colorimetry)
+            .build();
+        Self { caps, rungs }
+    }
+}
+
+fn with_rate(caps: &gst::Caps, rate: FrameRate) -> gst::Caps {
+    let mut caps = caps.clone();
+    let fraction = gst::Fraction::new(rate.numerator() as i32, rate.denominator() as i32);
+    caps.make_mut().set("framerate", fraction);
+    caps
+}
+
+/// A dark picture that stands in while no publisher sends.
+fn slate(caps: &gst::Caps) -> Option<gst::Buffer> {
+    /// Dark grey: a black one looks like a broken player.
+    const LUMA: u8 = 40;
+    const NEUTRAL_CHROMA: u8 = 128;
+    let info =
+        gstreamer_video::VideoInfo::from_caps(&with_rate(caps, FrameRate::new(30, 1)?)).ok()?;
+    let mut pixels = vec![NEUTRAL_CHROMA; info.size()];
+    let luma_end = info.offset()[1];
+    pixels.get_mut(..luma_end)?.fill(LUMA);
+    Some(gst::Buffer::from_slice(pixels))
+}
+
+fn spawn_ticker(inner: Weak<Inner>) {
+    let ticking = move || {
+        loop {
+            std::thread::sleep(TICK_EVERY);
+            let Some(inner) = inner.upgrade() else { return };
+            if inner.ended.load(Ordering::Acquire) {
+                return;
+            }
+            let now = inner.began.elapsed();
+            if let Some(running) = &mut inner.state().running {
+                running.tick(now);
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new()
+        .name("timeline-tick".into())
+        .spawn(ticking)
+    {
+        tracing::error!(%error, "no thread to tick the timeline on: gaps will not be filled");
+    }
+}

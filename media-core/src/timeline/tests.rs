@@ -1,0 +1,290 @@
+use super::*;
+
+fn rate(numerator: u32, denominator: u32) -> FrameRate {
+    FrameRate::new(numerator, denominator).expect("a rate")
+}
+
+fn place(index: u64) -> VideoPlacement {
+    VideoPlacement::Place { index, repeats: 0 }
+}
+
+fn at(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn millis(seconds: f64) -> MediaTime {
+    MediaTime::from_millis((seconds * 1000.0).round() as i64)
+}
+
+/// A generator of equally distributed numbers in -1..1; the same ones in every run.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as f64 / f64::from(1u32 << 30) - 1.0
+    }
+}
+
+#[test]
+fn a_steady_source_is_never_dropped_or_doubled_for_24_hours_of_millisecond_timestamps() {
+    for rate in [
+        rate(24_000, 1001),
+        rate(25, 1),
+        rate(30_000, 1001),
+        rate(60, 1),
+    ] {
+        let mut timeline = Timeline::new(rate);
+        let frames = (24.0 * 3600.0 * rate.as_f64()) as u64;
+        for index in 0..frames {
+            let seconds = index as f64 / rate.as_f64();
+            assert_eq!(
+                timeline.video(millis(1234.0 + seconds), at(seconds)),
+                place(index)
+            );
+        }
+        assert_eq!(timeline.counters(), Counters::default());
+    }
+}
+
+#[test]
+fn jitter_of_a_third_of_a_frame_around_any_phase_costs_nothing() {
+    let mut noise = Noise(7);
+    for start in 0..20 {
+        let mut timeline = Timeline::new(rate(30, 1));
+        for index in 0..2000 {
+            let seconds = 10.0 + f64::from(start) / 600.0 + index as f64 / 30.0;
+            let jittered = if index == 0 {
+                seconds
+            } else {
+                seconds + noise.next() * 0.33 / 30.0
+            };
+            let pts = MediaTime::from_nanos((jittered * 1e9) as i64);
+            assert_eq!(timeline.video(pts, at(seconds)), place(index));
+        }
+    }
+}
+
+#[test]
+fn a_missing_frame_is_filled_and_a_doubled_one_dropped() {
+    let mut timeline = Timeline::new(rate(25, 1));
+    assert_eq!(timeline.video(millis(0.0), at(0.0)), place(0));
+    assert_eq!(
+        timeline.video(millis(0.08), at(0.08)),
+        VideoPlacement::Place {
+            index: 2,
+            repeats: 1
+        }
+    );
+    assert_eq!(
+        timeline.video(millis(0.081), at(0.081)),
+        VideoPlacement::Drop
+    );
+    assert_eq!(timeline.video(millis(0.12), at(0.12)), place(3));
+    let counters = timeline.counters();
+    assert_eq!((counters.frames_repeated, counters.frames_dropped), (1, 1));
+}
+
+#[test]
+fn a_source_of_twice_the_rate_loses_every_other_frame_and_keeps_time() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    for index in 0..600 {
+        timeline.video(millis(f64::from(index) / 60.0), at(f64::from(index) / 60.0));
+    }
+    assert!(
+        (300..=301).contains(&timeline.next_frame()),
+        "{}",
+        timeline.next_frame()
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_back_or_far_ahead_goes_on_at_the_next_grid_point() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    assert_eq!(timeline.video(millis(5000.0), at(0.0)), place(0));
+    assert_eq!(timeline.video(millis(0.0), at(0.033)), place(1));
+    assert_eq!(timeline.video(millis(0.033), at(0.067)), place(2));
+    assert_eq!(timeline.video(millis(90_000.0), at(0.1)), place(3));
+    assert_eq!(timeline.counters().clock_jumps, 2);
+}
+
+#[test]
+fn sound_follows_the_pictures_jump_with_the_distance_the_publisher_gave_it() {
+    let mut timeline = Timeline::new(rate(25, 1));
+    timeline.video(millis(100.0), at(0.0));
+    assert_eq!(
+        timeline.audio(millis(100.1), 960, at(0.0)),
+        AudioPlacement::Place {
+            silence: 4800,
+            skip: 0
+        }
+    );
+    assert_eq!(timeline.video(millis(7.0), at(0.04)), place(1));
+    // Still the old clock: sent before the jump.
+    assert_eq!(
+        timeline.audio(millis(100.12), 960, at(0.05)),
+        AudioPlacement::Place {
+            silence: 0,
+            skip: 0
+        }
+    );
+    // The new clock: picture 1 stands at 40 ms, so 7.1 belongs at 140 ms; 140 ms are there.
+    assert_eq!(
+        timeline.audio(millis(7.1), 960, at(0.06)),
+        AudioPlacement::Place {
+            silence: 0,
+            skip: 0
+        }
+    );
+    assert_eq!(timeline.counters().clock_jumps, 1);
+}
+
+#[test]
+fn sound_that_begins_before_the_first_picture_is_cut_there() {
+    let mut timeline = Timeline::new(rate(25, 1));
+    timeline.video(millis(1.0), at(0.0));
+    assert_eq!(
+        timeline.audio(millis(0.9), 1024, at(0.0)),
+        AudioPlacement::Drop
+    );
+    assert_eq!(
+        timeline.audio(millis(0.98), 1920, at(0.0)),
+        AudioPlacement::Place {
+            silence: 0,
+            skip: 960
+        }
+    );
+    assert_eq!(timeline.next_sample(), 960);
+}
+
+#[test]
+fn drift_of_the_sound_is_mended_before_it_is_heard_as_such() {
+    let mut timeline = Timeline::new(rate(25, 1));
+    timeline.video(millis(0.0), at(0.0));
+    for block in 0..47_000u64 {
+        // 100 parts in a million too slow.
+        let seconds = block as f64 * 1024.0 / 48_000.0 * 1.0001;
+        timeline.audio(
+            MediaTime::from_nanos((seconds * 1e9) as i64),
+            1024,
+            at(seconds),
+        );
+        let drift = seconds + 1024.0 / 48_000.0 - sample_time(timeline.next_sample()).as_secs_f64();
+        assert!(drift.abs() < 0.019, "{drift} at {seconds}");
+    }
+    assert!(timeline.counters().samples_silenced > 0);
+}
+
+#[test]
+fn silence_and_slate_stand_in_for_a_publisher_that_went_away_and_its_return_takes_the_next_point() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    for index in 0..30 {
+        let seconds = f64::from(index) / 30.0;
+        timeline.video(millis(seconds), at(seconds));
+        timeline.audio(millis(seconds), 1600, at(seconds));
+    }
+    let mut filled = Fill::default();
+    for tick in 0..50 {
+        let fill = timeline.tick(at(1.0 + f64::from(tick) * 0.1), true, true);
+        filled.frames += fill.frames;
+        filled.silence += fill.silence;
+    }
+    // Last picture at 0.967, last tick at 5.9: 4.93 s less the stall's 0.7.
+    assert_eq!(filled.frames, 126);
+    assert_eq!(filled.silence, 126 * 1600);
+    timeline.publisher_began();
+    assert_eq!(timeline.video(millis(777.0), at(6.0)), place(30 + 126));
+    assert_eq!(
+        timeline.audio(millis(777.0), 1600, at(6.0)),
+        AudioPlacement::Place {
+            silence: 0,
+            skip: 0
+        }
+    );
+    assert_eq!(timeline.counters().clock_jumps, 0);
+}
+
+#[test]
+fn the_burst_after_a_stall_is_dropped_up_to_where_the_tick_filled() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    for index in 0..30 {
+        timeline.video(millis(f64::from(index) / 30.0), at(f64::from(index) / 30.0));
+    }
+    let fill = timeline.tick(at(2.667), true, false);
+    assert_eq!(fill.frames, 30);
+    for index in 30..60 {
+        let late = timeline.video(millis(f64::from(index) / 30.0), at(2.7));
+        assert!(
+            index == 59 || late == VideoPlacement::Drop,
+            "{index}: {late:?}"
+        );
+    }
+    assert!(timeline.video(millis(2.0), at(2.7)).is_placed());
+}
+
+#[test]
+fn a_path_that_stays_late_after_a_stall_is_mapped_anew_within_a_second() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    for index in 0..30 {
+        timeline.video(millis(f64::from(index) / 30.0), at(f64::from(index) / 30.0));
+    }
+    timeline.tick(at(3.667), true, false);
+    let mut dropped = 0;
+    for index in 30..120 {
+        let now = 3.7 + f64::from(index - 30) / 30.0;
+        if timeline.video(millis(f64::from(index) / 30.0), at(now)) == VideoPlacement::Drop {
+            dropped += 1;
+        }
+        assert_eq!(timeline.tick(at(now), true, false), Fill::default());
+    }
+    assert!((29..=32).contains(&dropped), "{dropped}");
+}
+
+#[test]
+fn a_broadcast_without_sound_gets_silence_up_to_its_picture() {
+    let mut timeline = Timeline::new(rate(25, 1));
+    timeline.video(millis(0.0), at(0.0));
+    timeline.video(millis(0.04), at(0.04));
+    assert_eq!(
+        timeline.tick(at(0.05), true, true),
+        Fill {
+            frames: 0,
+            silence: 3840
+        }
+    );
+    assert_eq!(timeline.tick(at(0.06), true, true), Fill::default());
+}
+
+#[test]
+fn no_timestamp_makes_it_go_back_or_stop() {
+    let mut noise = Noise(99);
+    let mut timeline = Timeline::new(rate(30, 1));
+    let mut now = 0.0;
+    for step in 0..20_000 {
+        now += 0.01 + noise.next().abs() * 0.05;
+        let before = (timeline.next_frame(), timeline.next_sample());
+        let pts = match step % 7 {
+            0 => MediaTime::from_nanos((noise.next() * i64::MAX as f64) as i64),
+            _ => MediaTime::from_nanos((now * 1e9) as i64),
+        };
+        match step % 3 {
+            0 => {
+                timeline.video(pts, at(now));
+            }
+            1 => {
+                timeline.audio(pts, 1024, at(now));
+            }
+            _ => {
+                timeline.tick(at(now), true, true);
+            }
+        }
+        assert!(timeline.next_frame() >= before.0 && timeline.next_sample() >= before.1);
+        assert!(
+            timeline.next_frame() < before.0 + 200,
+            "one step filled too much"
+        );
+    }
+}

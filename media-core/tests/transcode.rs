@@ -1,0 +1,200 @@
+//! A transport stream through intake, Timeline and ladder: every picture of the source comes out
+//! of every rung once, on the grid, with keyframes at the same media time.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use media_core::graph::{self, EncoderChoice, Output, Plan, Preset, Profile, Settings, Transcoder};
+use media_core::{
+    Bitrate, FrameRate, Ladder, Media, MediaTime, RenditionName, Rung, Sample, Track,
+};
+
+/// Longer than any of these short sources needs on a busy machine.
+const DRAINED_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Collected {
+    plan: Mutex<Option<Plan>>,
+    tracks: Mutex<Vec<Track>>,
+    samples: Mutex<BTreeMap<String, Vec<Sample>>>,
+}
+
+impl Output for Collected {
+    fn started(&self, plan: &Plan) {
+        *self.plan.lock().unwrap() = Some(plan.clone());
+    }
+
+    fn track(&self, track: Track) {
+        self.tracks.lock().unwrap().push(track);
+    }
+
+    fn sample(&self, rendition: &RenditionName, sample: Sample) {
+        let mut samples = self.samples.lock().unwrap();
+        samples
+            .entry(rendition.to_string())
+            .or_default()
+            .push(sample);
+    }
+
+    fn failed(&self) {
+        panic!("the ladder failed");
+    }
+}
+
+fn settings() -> Settings {
+    let rung = |name: &str, width, height| Rung {
+        name: RenditionName::new(name).unwrap(),
+        width,
+        height,
+        bitrate: Bitrate::from_kbps(300),
+    };
+    Settings {
+        ladder: Ladder {
+            rungs: vec![rung("180p", 320, 180), rung("90p", 160, 90)],
+            audio: Bitrate::from_kbps(64),
+        },
+        segment: Duration::from_secs(2),
+        part: Duration::from_millis(333),
+        encoder: EncoderChoice::Auto.resolve().expect("an encoder"),
+        preset: Preset::Ultrafast,
+        profile: Profile::LowLatency,
+        threads: 1,
+    }
+}
+
+fn ffmpeg(arguments: &str) -> Vec<u8> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error"])
+        .args(arguments.split_whitespace())
+        .arg("-")
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+fn transcode(transport_stream: Vec<u8>) -> Arc<Collected> {
+    graph::init().expect("every element is installed");
+    let collected = Arc::new(Collected::default());
+    let transcoder = Transcoder::new(settings(), Arc::clone(&collected) as Arc<dyn Output>);
+    let mut intake = transcoder.publication().expect("an intake");
+    let stream = Bytes::from(transport_stream);
+    for start in (0..stream.len()).step_by(1316) {
+        let end = stream.len().min(start + 1316);
+        intake
+            .push(Media::TransportStream(stream.slice(start..end)))
+            .expect("decodable");
+    }
+    let (sender, drained) = mpsc::channel();
+    intake.close(move || sender.send(()).unwrap());
+    drained
+        .recv_timeout(DRAINED_WITHIN)
+        .expect("the intake drains");
+    transcoder.end();
+    collected
+}
+
+fn assert_gapless(samples: &[Sample], what: &str) {
+    for pair in samples.windows(2) {
+        assert_eq!(pair[0].time + pair[0].duration, pair[1].time, "{what}");
+    }
+}
+
+#[test]
+fn every_rate_keeps_its_frames_and_its_keyframes_stand_at_the_same_time_in_every_rung() {
+    for (rate, numerator, denominator) in [
+        ("24000/1001", 24_000, 1001),
+        ("25", 25, 1),
+        ("30000/1001", 30_000, 1001),
+        ("60", 60, 1),
+    ] {
+        let collected = transcode(ffmpeg(&format!(
+            "-f lavfi -i testsrc2=size=320x180:rate={rate} -f lavfi -i sine=sample_rate=44100 -t 5 \
+             -c:v libx264 -preset ultrafast -g 50 -c:a aac -ac 1 -f mpegts"
+        )));
+        let plan = collected.plan.lock().unwrap().clone().expect("it started");
+        let expected = FrameRate::new(numerator, denominator).unwrap();
+        assert_eq!(plan.cadence.rate(), expected);
+        let samples = collected.samples.lock().unwrap();
+        assert_eq!(samples.keys().collect::<Vec<_>>(), ["180p", "90p", "audio"]);
+        for rung in ["180p", "90p"] {
+            let pictures = &samples[rung];
+            let source_frames = (5.0 * expected.as_f64()).ceil() as usize;
+            assert_eq!(pictures.len(), source_frames, "{rung} at {rate}");
+            assert_eq!(pictures[0].time, MediaTime::ZERO);
+            assert_gapless(pictures, rung);
+            let keyframes: Vec<usize> = (0..pictures.len()).filter(|&i| pictures[i].sync).collect();
+            let segment = plan.cadence.frames_per_segment() as usize;
+            let boundaries: Vec<usize> = (0..pictures.len()).step_by(segment).collect();
+            assert_eq!(keyframes, boundaries, "{rung} at {rate}");
+        }
+        assert_gapless(&samples["audio"], "audio");
+        let sound_end = samples["audio"]
+            .last()
+            .map(|last| last.time + last.duration)
+            .unwrap();
+        assert!((sound_end.as_secs_f64() - 5.0).abs() < 0.1, "{sound_end}");
+    }
+}
+
+#[test]
+fn pictures_alone_get_silence_and_sound_alone_gets_no_pictures() {
+    let pictures = transcode(ffmpeg(
+        "-f lavfi -i testsrc2=size=320x180:rate=30 -t 3 -c:v libx264 -preset ultrafast -f mpegts",
+    ));
+    let samples = pictures.samples.lock().unwrap();
+    assert_eq!(samples["180p"].len(), 90);
+    assert_eq!(
+        samples["audio"].first().map(|sample| sample.time),
+        Some(MediaTime::ZERO)
+    );
+
+    let sound = transcode(ffmpeg("-f lavfi -i sine -t 3 -c:a aac -f mpegts"));
+    let samples = sound.samples.lock().unwrap();
+    assert_eq!(samples.keys().collect::<Vec<_>>(), ["audio"]);
+    assert!(samples["audio"].len() > 130, "{}", samples["audio"].len());
+}
+
+#[test]
+fn hevc_with_opus_and_h264_with_mp3_are_decoded() {
+    for codecs in [
+        "-c:v libx265 -x265-params log-level=none -c:a libopus",
+        "-c:v libx264 -c:a libmp3lame",
+    ] {
+        let collected = transcode(ffmpeg(&format!(
+            "-f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=48000 -t 3 \
+             {codecs} -preset ultrafast -f mpegts"
+        )));
+        let samples = collected.samples.lock().unwrap();
+        assert_eq!(samples["90p"].len(), 90, "{codecs}");
+        assert_gapless(&samples["audio"], codecs);
+    }
+}
+
+#[test]
+fn a_codec_that_is_not_taken_is_refused_by_name() {
+    graph::init().expect("every element is installed");
+    let stream = ffmpeg("-f lavfi -i testsrc2=size=320x180:rate=30 -t 2 -c:v mpeg2video -f mpegts");
+    let collected = Arc::new(Collected::default());
+    let transcoder = Transcoder::new(settings(), collected);
+    let mut intake = transcoder.publication().expect("an intake");
+    intake
+        .push(Media::TransportStream(Bytes::from(stream)))
+        .expect("not known yet");
+    let refused = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        intake.check().err()
+    });
+    let refused = refused.expect("it is refused").to_string();
+    assert!(
+        refused.starts_with("MPEG-2 video is not supported"),
+        "{refused}"
+    );
+}
