@@ -1,0 +1,85 @@
+//! A JSON body that says what is wrong with it: bounded in size and time, every fault named by its
+//! field.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::problem::{Error, FieldError};
+
+/// The largest body: a hundred times what any request needs.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a body may take to arrive, so that a caller who dribbles holds nothing for long.
+pub(crate) const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The body, read as JSON.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        read(request, state, BODY_WAIT_MAX).await.map(Self)
+    }
+}
+
+/// The body of `request`, if all of it comes within `wait_max`.
+pub(crate) async fn read<T: DeserializeOwned, S: Send + Sync>(
+    request: Request,
+    state: &S,
+    wait_max: Duration,
+) -> Result<T, Error> {
+    if !is_json(request.headers()) {
+        return Err(Error::NotJsonType);
+    }
+    let bytes = tokio::time::timeout(wait_max, Bytes::from_request(request, state))
+        .await
+        .map_err(|_| Error::BodyTooSlow)?
+        .map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
+            _ => Error::BodyBroken,
+        })?;
+    parse(&bytes)
+}
+
+/// `application/json` or another JSON type (RFC 6839 §3.1), whatever its parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|essence| essence.trim().to_ascii_lowercase())
+        .and_then(|essence| {
+            let subtype = essence.strip_prefix("application/")?;
+            Some(subtype == "json" || subtype.ends_with("+json"))
+        })
+        .unwrap_or(false)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // Serde would take an array too, its values in the order of the struct's fields.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(Error::NotJson)?;
+        return Err(Error::Invalid(FieldError::new("body", "is a JSON object")));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let field = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() {
+            Error::NotJson(error)
+        } else if field == "." {
+            Error::Invalid(FieldError::new("body", error))
+        } else {
+            Error::Invalid(FieldError::new(&field, error))
+        }
+    })?;
+    deserializer.end().map_err(Error::NotJson)?;
+    Ok(value)
+}

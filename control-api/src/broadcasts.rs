@@ -1,0 +1,27 @@
+//! What the API asks of the process around it: what is live, and to make changes felt.
+
+use std::time::SystemTime;
+
+use media_core::StreamId;
+use storage::streams::Keys;
+
+/// The broadcasts of this process. No method blocks or waits.
+pub trait Broadcasts: Send + Sync + 'static {
+    /// When the stream's running broadcast began; `None` where it has none.
+    fn live_since(&self, stream: &StreamId) -> Option<SystemTime>;
+
+    /// How many broadcasts run.
+    fn live_count(&self) -> usize;
+
+    /// The streams or their keys were changed: from the return of this on, listeners answer from
+    /// `keys`, so that a key works as soon as its owner has it. A snapshot older than the one in
+    /// use (by its revision) is to be ignored: calls may overtake each other.
+    fn keys_changed(&self, keys: Keys);
+
+    /// Disconnects the stream's publisher, whose key is no longer valid. The broadcast goes on as
+    /// after any lost connection: a publisher with the new key takes it up again.
+    fn disconnect(&self, stream: &StreamId);
+
+    /// Disconnects the stream's publisher and ends its broadcast: the stream is deleted.
+    fn end(&self, stream: &StreamId);
+}

@@ -1,0 +1,172 @@
+//! Errors as callers see them: problem details (RFC 9457), and the one place that maps an error to
+//! its status.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
+use crate::urls::NoHost;
+
+/// The media type of every error (RFC 9457 §3).
+pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// When to come back after the database was too busy.
+const RETRY_AFTER_S: &str = "5";
+
+/// A problem detail (RFC 9457 §3.1). Its type is always `about:blank`, which is why it is left
+/// out; `code` is what programs should look at.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The HTTP status, once more.
+    #[schema(example = 400)]
+    status: u16,
+    /// The status in words.
+    #[schema(example = "Bad Request")]
+    title: String,
+    /// What went wrong, for programs: stays the same between versions.
+    #[schema(example = "invalid_request")]
+    code: &'static str,
+    /// What went wrong this time, for people.
+    #[schema(example = "title: a title needs at least one visible character")]
+    detail: String,
+    /// The fields and parameters that are to blame, where any are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field of the body or one parameter of the query.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Its name; a path with dots inside of objects.
+    #[schema(example = "title")]
+    pub(crate) field: String,
+    /// What is wrong with it.
+    #[schema(example = "a title needs at least one visible character")]
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(field: &str, detail: impl ToString) -> Self {
+        Self {
+            field: field.to_owned(),
+            detail: detail.to_string(),
+        }
+    }
+}
+
+/// Why a request has no better answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("this needs the header `Authorization: Bearer` with the admin token")]
+    NoToken,
+    #[error("the admin token is wrong")]
+    WrongToken,
+    #[error("there is nothing at this address")]
+    NoRoute,
+    #[error("there is no such stream")]
+    NoStream,
+    #[error("this address does not take this method; see the header Allow")]
+    MethodNotAllowed,
+    #[error("the body must be JSON, sent with `Content-Type: application/json`")]
+    NotJsonType,
+    #[error("the body is larger than {BODY_BYTES_MAX} bytes")]
+    BodyTooLarge,
+    #[error("the body did not arrive within {} seconds", BODY_WAIT_MAX.as_secs())]
+    BodyTooSlow,
+    #[error("the body broke off")]
+    BodyBroken,
+    #[error("the body is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    #[error("{}: {}", .0.field, .0.detail)]
+    Invalid(FieldError),
+    #[error("the query cannot be read: {0}")]
+    Query(String),
+    #[error(transparent)]
+    NoHost(#[from] NoHost),
+    #[error(transparent)]
+    Storage(#[from] storage::streams::Error),
+    #[error("the request ended in an internal error")]
+    Aborted,
+}
+
+impl Error {
+    /// The one mapping from error to status and code.
+    fn class(&self) -> (StatusCode, &'static str) {
+        use storage::streams::Error as Storage;
+        match self {
+            Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "no_such_route"),
+            Self::NoStream | Self::Storage(Storage::UnknownStream(_)) => {
+                (StatusCode::NOT_FOUND, "no_such_stream")
+            }
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::NotJson(_) => (StatusCode::BAD_REQUEST, "malformed_json"),
+            Self::BodyBroken | Self::Invalid(_) | Self::Query(_) | Self::NoHost(_) => {
+                (StatusCode::BAD_REQUEST, "invalid_request")
+            }
+            Self::Storage(Storage::TooManyStreams) => (StatusCode::CONFLICT, "too_many_streams"),
+            Self::Storage(Storage::Database(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+            }
+            Self::Storage(Storage::DamagedRow { .. } | Storage::Random(_)) | Self::Aborted => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
+        }
+    }
+
+    /// What the caller reads. Our own faults are told in the log and not to strangers.
+    fn detail(&self, status: StatusCode) -> String {
+        match self {
+            Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                "the database does not answer; try again in a few seconds".to_owned()
+            }
+            _ if status.is_server_error() => "the server's log says more".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code) = self.class();
+        if status.is_server_error() {
+            tracing::error!(error = %self, status = status.as_u16(), "a request failed");
+        }
+        let problem = Problem {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            code,
+            detail: self.detail(status),
+            errors: match &self {
+                Self::Invalid(field) => vec![field.clone()],
+                _ => Vec::new(),
+            },
+        };
+        let body = serde_json::to_vec(&problem).expect("a struct of texts is JSON");
+        let mut response = (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response();
+        let headers = response.headers_mut();
+        match self {
+            // RFC 6750 §3: no error code where no token was presented.
+            Self::NoToken => {
+                let challenge = HeaderValue::from_static(r#"Bearer realm="millrace""#);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            Self::WrongToken => {
+                let challenge =
+                    HeaderValue::from_static(r#"Bearer realm="millrace", error="invalid_token""#);
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            }
+            _ => {}
+        }
+        response
+    }
+}

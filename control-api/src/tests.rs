@@ -1,0 +1,202 @@
+//! The whole router on a real database, called without a socket; what it tells the process around
+//! it is recorded.
+
+mod docs;
+mod errors;
+mod public;
+mod streams;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use media_core::StreamId;
+use serde_json::Value;
+use storage::streams::Keys;
+use storage::{AdminToken, Database};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use crate::urls::{PublishAddress, Urls};
+use crate::{Api, Broadcasts};
+
+const HOST: &str = "media.test:8080";
+
+/// What the process was told, in order.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    KeysChanged,
+    Disconnect(StreamId),
+    End(StreamId),
+}
+
+#[derive(Default)]
+struct RecordedBroadcasts {
+    live: Mutex<HashMap<StreamId, SystemTime>>,
+    keys: Mutex<Option<Keys>>,
+    told: Mutex<Vec<Told>>,
+}
+
+impl RecordedBroadcasts {
+    fn tell(&self, told: Told) {
+        self.told.lock().expect("lock").push(told);
+    }
+
+    fn take_told(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.told.lock().expect("lock"))
+    }
+
+    fn go_live(&self, stream: &str, since: SystemTime) {
+        let stream = StreamId::new(stream).expect("id");
+        self.live.lock().expect("lock").insert(stream, since);
+    }
+
+    /// The stream that `key` opens in the keys that the process has.
+    fn opens(&self, key: &str) -> Option<StreamId> {
+        let keys = self.keys.lock().expect("lock");
+        let grant = keys.as_ref().expect("keys were announced").find(key)?;
+        Some(grant.stream.clone())
+    }
+}
+
+impl Broadcasts for RecordedBroadcasts {
+    fn live_since(&self, stream: &StreamId) -> Option<SystemTime> {
+        self.live.lock().expect("lock").get(stream).copied()
+    }
+
+    fn live_count(&self) -> usize {
+        self.live.lock().expect("lock").len()
+    }
+
+    fn keys_changed(&self, keys: Keys) {
+        *self.keys.lock().expect("lock") = Some(keys);
+        self.tell(Told::KeysChanged);
+    }
+
+    fn disconnect(&self, stream: &StreamId) {
+        self.tell(Told::Disconnect(stream.clone()));
+    }
+
+    fn end(&self, stream: &StreamId) {
+        self.tell(Told::End(stream.clone()));
+    }
+}
+
+struct Server {
+    folder: TempDir,
+    database: Database,
+    broadcasts: Arc<RecordedBroadcasts>,
+    token: AdminToken,
+    router: Router,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: header::HeaderName) -> &str {
+        let value = self.headers.get(&name);
+        let value = value.unwrap_or_else(|| panic!("no {name} in {self:?}"));
+        value.to_str().expect("text")
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let data_dir = folder.path().join("data");
+        let database = Database::open(data_dir.to_str().expect("UTF-8"))
+            .await
+            .expect("database");
+        let token = storage::admin_token::load_or_create(&data_dir).expect("token");
+        let broadcasts = Arc::new(RecordedBroadcasts::default());
+        let urls = Urls {
+            http: None,
+            rtmp: PublishAddress::SameHost { port: 1935 },
+            srt: PublishAddress::SameHost { port: 8890 },
+        };
+        let router = crate::router(Api::new(
+            database.streams(),
+            broadcasts.clone(),
+            token.clone(),
+            urls,
+        ));
+        Self {
+            folder,
+            database,
+            broadcasts,
+            token,
+            router,
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("answer");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("body").to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        }
+    }
+
+    /// A request of somebody without the token.
+    async fn stranger(&self, method: &str, path: &str) -> Answer {
+        self.send(request(method, path).body(Body::empty()).expect("request"))
+            .await
+    }
+
+    fn admin_request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let bearer = format!("Bearer {}", self.token.reveal());
+        request(method, path).header(header::AUTHORIZATION, bearer)
+    }
+
+    async fn admin(&self, method: &str, path: &str) -> Answer {
+        let request = self.admin_request(method, path).body(Body::empty());
+        self.send(request.expect("request")).await
+    }
+
+    async fn post_json(&self, body: impl Into<Body>) -> Answer {
+        let request = self
+            .admin_request("POST", "/api/v1/streams")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.into());
+        self.send(request.expect("request")).await
+    }
+
+    /// A new stream's id and key.
+    async fn create(&self, title: &str) -> (String, String) {
+        let body = serde_json::json!({ "title": title }).to_string();
+        let answer = self.post_json(body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let json = answer.json();
+        (text(&json["id"]), text(&json["stream_key"]))
+    }
+}
+
+fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, HOST)
+}
+
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no text: {value}"))
+        .to_owned()
+}

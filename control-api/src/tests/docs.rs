@@ -1,0 +1,75 @@
+//! docs/api.md stays true: its shell examples run, in their order, against the real router.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+
+/// Everything between the fences of shell blocks.
+fn shell_examples(markdown: &str) -> String {
+    let mut script = String::new();
+    let mut inside = false;
+    for line in markdown.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            _ if inside => {
+                script.push_str(line);
+                script.push('\n');
+            }
+            _ => {}
+        }
+    }
+    script
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_in_the_documentation_work_as_they_stand() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: curl is not installed");
+        return;
+    }
+    let markdown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+    let markdown = std::fs::read_to_string(markdown).expect("docs/api.md");
+    let examples = shell_examples(&markdown);
+    let calls = examples.matches("curl ").count();
+    assert!(calls >= 7, "only {calls} calls found");
+
+    let server = Server::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("port");
+    let address = listener.local_addr().expect("address");
+    let serving = tokio::spawn(axum::serve(listener, server.router.clone()).into_future());
+
+    // A failed request fails its example; every other line's failure does so by itself.
+    let script = format!("set -eu\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}");
+    let folder = server.folder.path().to_owned();
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .current_dir(folder)
+            .env("MILLRACE", format!("http://{address}"))
+            .output()
+            .expect("sh")
+    })
+    .await
+    .expect("script");
+    serving.abort();
+    let seen = format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{seen}");
+    assert!(seen.contains(r#""stream_key":"mr_"#), "{seen}");
+    // The examples delete what they create.
+    let left = server
+        .database
+        .streams()
+        .list(None, 10)
+        .await
+        .expect("list");
+    assert!(left.is_empty(), "{left:?}");
+}

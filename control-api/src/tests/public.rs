@@ -1,0 +1,131 @@
+//! What everybody may ask.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn health_counts_broadcasts() {
+    let server = Server::start().await;
+    server.broadcasts.go_live("a", SystemTime::now());
+    server.broadcasts.go_live("b", SystemTime::now());
+    let answer = server.stranger("GET", "/health").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let json = answer.json();
+    assert!(json["uptime_s"].as_u64().is_some_and(|s| s < 600), "{json}");
+    assert_eq!(
+        json,
+        json!({
+            "status": "ok",
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_s": json["uptime_s"],
+            "live_broadcasts": 2,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_viewer_learns_what_the_page_needs() {
+    let server = Server::start().await;
+    let (id, _) = server.create("Harbour").await;
+    let path = format!("/api/v1/watch/{id}");
+    let mut expected = json!({
+        "id": id,
+        "title": "Harbour",
+        "status": "offline",
+        "playback": {
+            "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
+            "page": format!("http://media.test:8080/watch/{id}"),
+        },
+        "live_since": null,
+    });
+    let answer = server.stranger("GET", &path).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json(), expected);
+
+    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    server.broadcasts.go_live(&id, since);
+    expected["status"] = json!("live");
+    expected["live_since"] = json!("2026-01-01T00:00:00.000Z");
+    assert_eq!(server.stranger("GET", &path).await.json(), expected);
+}
+
+#[tokio::test]
+async fn answers_are_neither_cached_nor_framed_nor_sniffed() {
+    let server = Server::start().await;
+    for path in ["/health", "/api/v1/openapi.json", "/api/nothing"] {
+        let answer = server.stranger("GET", path).await;
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+        assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(answer.header(header::X_FRAME_OPTIONS), "DENY");
+        assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
+        let policy = answer.header(header::CONTENT_SECURITY_POLICY);
+        assert!(policy.starts_with("default-src 'none'"));
+    }
+}
+
+#[tokio::test]
+async fn the_document_lists_every_route_and_who_may_call_it() {
+    let server = Server::start().await;
+    let answer = server.stranger("GET", "/api/v1/openapi.json").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header(header::CONTENT_TYPE), "application/json");
+    let document = answer.json();
+    assert!(text(&document["openapi"]).starts_with("3.1"));
+    let mut routes = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let admin = operation["security"] == json!([{ "admin_token": [] }]);
+            routes.insert(format!("{method} {path} admin={admin}"));
+        }
+    }
+    let expected = [
+        "delete /api/v1/streams/{id} admin=true",
+        "get /api/v1/openapi.json admin=false",
+        "get /api/v1/streams admin=true",
+        "get /api/v1/streams/{id} admin=true",
+        "get /api/v1/watch/{id} admin=false",
+        "get /health admin=false",
+        "post /api/v1/streams admin=true",
+        "post /api/v1/streams/{id}/key admin=true",
+    ];
+    assert_eq!(routes, expected.map(str::to_owned).into());
+    let scheme = &document["components"]["securitySchemes"]["admin_token"];
+    assert_eq!(
+        (&scheme["type"], &scheme["scheme"]),
+        (&json!("http"), &json!("bearer"))
+    );
+}
+
+#[tokio::test]
+async fn every_reference_in_the_document_leads_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    match (name.as_str(), value) {
+                        ("$ref", Value::String(target)) => found.push(target.clone()),
+                        _ => references(value, found),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let server = Server::start().await;
+    let document = server.stranger("GET", "/api/v1/openapi.json").await.json();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 10, "{found:?}");
+    for target in found {
+        let pointer = target.strip_prefix('#').expect("within the document");
+        assert!(document.pointer(pointer).is_some(), "{target}");
+    }
+    let new = &document["components"]["schemas"]["NewStream"];
+    assert_eq!(new["required"], json!(["title"]));
+    assert_eq!(new["properties"]["title"]["type"], "string");
+}

@@ -1,0 +1,231 @@
+//! The addresses that the API hands out: where to publish, where to watch.
+//!
+//! Those that are not configured are made from the host by which the caller reached the server:
+//! right on a laptop, in a local network and on a rented machine alike.
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::http::uri::{Authority, Uri};
+use media_core::StreamId;
+use serde::Serialize;
+use storage::stream::SRT_PBKEYLEN_BYTES;
+use storage::{SrtPassphrase, StreamKey};
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::problem::Error;
+
+/// Where the world reaches this server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urls {
+    /// The public base of pages and playlists. Without it: `http://` and the request's host and
+    /// port.
+    pub http: Option<HttpBase>,
+    /// Where RTMP publishers connect.
+    pub rtmp: PublishAddress,
+    /// Where SRT publishers connect.
+    pub srt: PublishAddress,
+}
+
+/// Where publishers of one protocol connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishAddress {
+    /// A configured address.
+    Public(HostPort),
+    /// This port on the host of [`Urls::http`], or of the request where that is not configured.
+    SameHost {
+        /// The listener's port.
+        port: u16,
+    },
+}
+
+/// Why a configured address is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAddress {
+    /// Not `http://host` or `https://host`.
+    #[error(
+        "{0:?} is not a public base URL: http:// or https://, a host, and at most a port and a \
+         path are"
+    )]
+    HttpBase(String),
+    /// Not `host:port`.
+    #[error("{0:?} is not a public address: a host, a colon and a port are")]
+    HostPort(String),
+}
+
+/// A request that names no host: it has to, where no public address is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the header Host is missing or not usable, and no public address is configured: this server \
+     does not know its own address"
+)]
+pub(crate) struct NoHost;
+
+/// `http(s)://host[:port][/path]` without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpBase {
+    text: String,
+    authority: Authority,
+}
+
+impl HttpBase {
+    /// Checks a configured text. Slashes at its end are dropped.
+    pub fn new(text: &str) -> Result<Self, InvalidAddress> {
+        let invalid = || InvalidAddress::HttpBase(text.to_owned());
+        let uri: Uri = text.parse().map_err(|_| invalid())?;
+        let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri.authority().filter(|authority| is_plain(authority));
+        match authority {
+            Some(authority) if scheme && uri.query().is_none() && !text.contains('#') => Ok(Self {
+                text: text.trim_end_matches('/').to_owned(),
+                authority: authority.clone(),
+            }),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+/// `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort(Authority);
+
+impl HostPort {
+    /// Checks a configured text. An IPv6 address stands in brackets.
+    pub fn new(text: &str) -> Result<Self, InvalidAddress> {
+        match text.parse::<Authority>() {
+            Ok(authority) if is_plain(&authority) && authority.port_u16().is_some() => {
+                Ok(Self(authority))
+            }
+            _ => Err(InvalidAddress::HostPort(text.to_owned())),
+        }
+    }
+}
+
+/// Names and addresses alone: a URL's grammar allows much more, which somebody who chooses the
+/// Host header could bring into a page.
+fn is_plain(authority: &Authority) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    !authority.host().is_empty() && authority.as_str().bytes().all(plain)
+}
+
+/// What to enter in an encoder.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PublishUrls {
+    /// The whole RTMP address, with the key.
+    #[schema(example = "rtmp://live.example.org:1935/live/mr_…")]
+    rtmp: String,
+    /// The RTMP server alone, for encoders that ask for the key in a field of its own.
+    #[schema(example = "rtmp://live.example.org:1935/live")]
+    rtmp_server: String,
+    /// The whole SRT address, with the key and, where the stream has one, the passphrase.
+    #[schema(example = "srt://live.example.org:8890?streamid=publish:mr_…")]
+    srt: String,
+}
+
+/// Where a stream plays.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlaybackUrls {
+    /// The multivariant playlist.
+    #[schema(example = "https://live.example.org/live/k3f9a2mzq7xw2b/master.m3u8")]
+    hls: String,
+    /// The page to watch it on.
+    #[schema(example = "https://live.example.org/watch/k3f9a2mzq7xw2b")]
+    page: String,
+}
+
+/// The server's addresses, as they are for one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    http_base: String,
+    rtmp: String,
+    srt: String,
+}
+
+impl Origin {
+    pub(crate) fn publish(
+        &self,
+        key: &StreamKey,
+        passphrase: Option<&SrtPassphrase>,
+    ) -> PublishUrls {
+        let key = key.reveal();
+        let rtmp_server = format!("rtmp://{}/live", self.rtmp);
+        let mut srt = format!("srt://{}?streamid=publish:{key}", self.srt);
+        if let Some(passphrase) = passphrase {
+            let passphrase = query_escaped(passphrase.reveal());
+            srt.push_str(&format!(
+                "&passphrase={passphrase}&pbkeylen={SRT_PBKEYLEN_BYTES}"
+            ));
+        }
+        PublishUrls {
+            rtmp: format!("{rtmp_server}/{key}"),
+            rtmp_server,
+            srt,
+        }
+    }
+
+    pub(crate) fn playback(&self, stream: &StreamId) -> PlaybackUrls {
+        let base = &self.http_base;
+        PlaybackUrls {
+            hls: format!("{base}/live/{stream}/master.m3u8"),
+            page: format!("{base}/watch/{stream}"),
+        }
+    }
+}
+
+impl Urls {
+    /// The addresses for a request that came to `requested`.
+    fn origin(&self, requested: Option<&Authority>) -> Result<Origin, NoHost> {
+        let authority = match &self.http {
+            Some(base) => &base.authority,
+            None => requested.ok_or(NoHost)?,
+        };
+        let address = |address: &PublishAddress| match address {
+            PublishAddress::Public(HostPort(public)) => public.to_string(),
+            PublishAddress::SameHost { port } => format!("{}:{port}", authority.host()),
+        };
+        Ok(Origin {
+            http_base: match &self.http {
+                Some(base) => base.text.clone(),
+                None => format!("http://{authority}"),
+            },
+            rtmp: address(&self.rtmp),
+            srt: address(&self.srt),
+        })
+    }
+}
+
+impl FromRequestParts<Api> for Origin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
+        let in_header = || {
+            let host = parts.headers.get(header::HOST)?;
+            Authority::try_from(host.as_bytes()).ok()
+        };
+        // HTTP/2 has it in the URI (RFC 9113 §8.3.1: `:authority`), HTTP/1.1 in the header.
+        let requested = parts
+            .uri
+            .authority()
+            .cloned()
+            .or_else(in_header)
+            .filter(is_plain);
+        Ok(api.urls.origin(requested.as_ref())?)
+    }
+}
+
+/// `text` as it may stand in a query (RFC 3986 §2.3: the unreserved characters as they are).
+fn query_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
+            byte => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests;
