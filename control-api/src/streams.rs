@@ -52,7 +52,7 @@ pub(crate) struct NewStream {
     #[schema(value_type = String, required, example = "Harbour camera")]
     title: Option<String>,
     /// SRT publishers must encrypt with it: 10 to 79 printable ASCII characters. Letters and
-    /// digits are best, since not every encoder decodes escapes in a URL.
+    /// digits are best: FFmpeg does not decode escapes in an address, which a space or `%&+;#` need.
     #[schema(example = "saltwater42")]
     srt_passphrase: Option<String>,
 }

@@ -214,12 +214,14 @@ impl FromRequestParts<Api> for Origin {
     }
 }
 
-/// `text` as it may stand in a query (RFC 3986 §2.3: the unreserved characters as they are).
+/// `text` as the value of a query parameter. What RFC 3986 §3.4 lets stand in a query stands as it
+/// is, not the unreserved characters alone: FFmpeg takes the passphrase of an SRT address without
+/// decoding it (seen with 5.1). Excepted are those at which parsers split or which they replace.
 fn query_escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
+            byte if b"-._~!$'()*,/:=?@".contains(&byte) => escaped.push(char::from(byte)),
             byte if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
             byte => escaped.push_str(&format!("%{byte:02X}")),
         }

@@ -190,3 +190,34 @@ async fn deleting_a_stream_ends_its_broadcast() {
     }
     assert_eq!(server.broadcasts.take_told(), []);
 }
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_does_not_leave_the_old_publisher_connected() {
+    let server = Server::start().await;
+    let (id, old) = server.create("A").await;
+    server.broadcasts.take_told();
+    let request = server
+        .admin_request("POST", &format!("/api/v1/streams/{id}/key"))
+        .body(Body::empty())
+        .expect("request");
+    let mut rotating = Box::pin(server.send(request));
+    // Far enough for the change to begin, never far enough for it to be answered.
+    let pending = std::future::poll_fn(|context| {
+        let polled = rotating.as_mut().poll(context);
+        std::task::Poll::Ready(polled.is_pending())
+    });
+    assert!(pending.await);
+    drop(rotating);
+
+    let mut told = Vec::new();
+    for _ in 0..1000 {
+        told.extend(server.broadcasts.take_told());
+        if told.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let stream = StreamId::new(&id).expect("id");
+    assert_eq!(told, [Told::KeysChanged, Told::Disconnect(stream)]);
+    assert_eq!(server.broadcasts.opens(&old), None);
+}
