@@ -1,1 +1,129 @@
-fn main() {}
+//! What a chunk costs on its way to the viewers, and what a request costs.
+//!
+//! `cargo bench -p packager`
+
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt;
+use http::Request;
+use media_core::{
+    Bitrate, BroadcastId, Chunk, FrameRate, Init, InitKind, MediaTime, RenditionName, StreamId,
+};
+use packager::{Body, Delivery, DiscontinuitySequence, Live, MediaSequence, Plan};
+
+const RENDITIONS: [&str; 5] = ["1080p", "720p", "480p", "360p", "audio"];
+const PARTS_PER_SEGMENT: u64 = 10;
+const PART: Duration = Duration::from_millis(200);
+
+fn name(text: &str) -> RenditionName {
+    RenditionName::new(text).expect("valid")
+}
+
+fn stream() -> StreamId {
+    StreamId::new("bench").expect("valid")
+}
+
+fn plan() -> Plan {
+    Plan {
+        broadcast: BroadcastId::new("0190c2f4-7d3a").expect("valid"),
+        video_segment: Duration::from_secs(2),
+        target_duration_s: 2,
+        part_target: PART,
+        window_segments: 6,
+        began: SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000),
+        renditions: RENDITIONS.iter().map(|text| name(text)).collect(),
+        first_sequence: MediaSequence::new(0),
+        discontinuity_sequence: DiscontinuitySequence::new(0),
+    }
+}
+
+fn init(rendition: &str) -> Init {
+    let kind = match rendition {
+        "audio" => InitKind::Audio {
+            sample_rate: 48_000,
+            channels: 2,
+        },
+        _ => InitKind::Video {
+            width: 1280,
+            height: 720,
+            frame_rate: FrameRate::new(30, 1).expect("a rate"),
+        },
+    };
+    Init {
+        rendition: name(rendition),
+        codec: "avc1.64001f".to_owned(),
+        kind,
+        bitrate: Bitrate::from_kbps(2500),
+        bytes: Bytes::from_static(b"init"),
+    }
+}
+
+fn chunk(rendition: &RenditionName, index: u64) -> Chunk {
+    static FRAME: [u8; 10_000] = [0; 10_000];
+    let starts_segment = index.is_multiple_of(PARTS_PER_SEGMENT);
+    Chunk {
+        rendition: rendition.clone(),
+        dts: MediaTime::from_millis(200 * index as i64),
+        duration: PART,
+        starts_segment,
+        independent: starts_segment,
+        bytes: vec![Bytes::from_static(&FRAME); 7],
+    }
+}
+
+/// A stream with a full window in every rendition.
+fn stage() -> (Live, u64) {
+    let live = Live::new();
+    let broadcast = live.start(stream(), plan());
+    let parts = 20 * PARTS_PER_SEGMENT + PARTS_PER_SEGMENT / 2;
+    for rendition in RENDITIONS {
+        broadcast.init(init(rendition));
+        let rendition = name(rendition);
+        for index in 0..parts {
+            broadcast.push(chunk(&rendition, index));
+        }
+    }
+    (live, parts)
+}
+
+fn pushing(criterion: &mut Criterion) {
+    let (live, mut index) = stage();
+    let broadcast = live.broadcast(&stream()).expect("started");
+    let rendition = name("720p");
+    criterion.bench_function("chunk into window and playlist", |bencher| {
+        bencher.iter(|| {
+            broadcast.push(chunk(&rendition, index));
+            index += 1;
+        });
+    });
+}
+
+fn serving(criterion: &mut Criterion) {
+    let (live, _) = stage();
+    let delivery = Delivery::new(live);
+    for (label, path) in [
+        ("playlist", "/live/bench/720p/playlist.m3u8"),
+        (
+            "blocking playlist that is there",
+            "/live/bench/720p/playlist.m3u8?_HLS_msn=20&_HLS_part=4",
+        ),
+        ("part", "/live/bench/720p/0190c2f4-7d3a/20.3.m4s"),
+        ("segment", "/live/bench/720p/0190c2f4-7d3a/19.m4s"),
+    ] {
+        let request = Request::get(path).body(()).expect("valid");
+        criterion.bench_function(label, |bencher| {
+            bencher.iter(|| {
+                let response = delivery.respond(&request).now_or_never().flatten();
+                let response = response.expect("it is there");
+                assert!(response.status().is_success());
+                black_box::<http::Response<Body>>(response)
+            });
+        });
+    }
+}
+
+criterion_group!(benches, pushing, serving);
+criterion_main!(benches);

@@ -20,6 +20,8 @@ pub mod sequence;
 pub mod window;
 
 #[cfg(test)]
+mod reread;
+#[cfg(test)]
 mod synthetic;
 
 pub use broadcast::Broadcast;

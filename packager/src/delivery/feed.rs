@@ -27,7 +27,7 @@ impl Feed {
     }
 
     /// The latest edition.
-    pub(super) fn latest(&self) -> Option<Arc<Edition>> {
+    pub(crate) fn latest(&self) -> Option<Arc<Edition>> {
         self.latest.borrow().clone()
     }
 

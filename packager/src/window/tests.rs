@@ -1,1 +1,182 @@
+use super::*;
+use crate::synthetic::{Source, plan, rate, seconds};
 
+const PART: Duration = Duration::from_millis(200);
+
+fn subject() -> (Window, Source) {
+    let source = Source::video("720p", rate(30, 1), 6);
+    (Window::new(&plan(&["720p"], PART), source.kind), source)
+}
+
+fn fill(window: &mut Window, source: &mut Source, end: MediaTime) {
+    for chunk in source.until(end) {
+        let pushed = window.push(chunk).expect("good media");
+        assert_eq!(pushed.oddity, None);
+    }
+}
+
+fn numbers(window: &Window) -> Vec<u64> {
+    let held = window.held().iter();
+    held.map(|segment| segment.sequence.as_u64()).collect()
+}
+
+#[test]
+fn a_segment_closes_when_the_next_begins() {
+    let (mut window, mut source) = subject();
+    fill(&mut window, &mut source, seconds(2));
+    assert!(numbers(&window).is_empty());
+    assert_eq!(window.open().map(|open| open.parts.len()), Some(10));
+    let pushed = window.push(source.chunk()).expect("good media");
+    assert!(pushed.closed);
+    assert_eq!(numbers(&window), [0]);
+    assert_eq!(window.open().map(|open| open.parts.len()), Some(1));
+}
+
+#[test]
+fn memory_is_bounded_and_a_left_segment_stays_a_playlist_longer() {
+    let (mut window, mut source) = subject();
+    fill(&mut window, &mut source, seconds(200));
+    let listed: Vec<_> = window.listed().map(|s| s.sequence.as_u64()).collect();
+    assert_eq!(listed, [93, 94, 95, 96, 97, 98]);
+    assert_eq!(numbers(&window), (86..99).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_the_next_segment_taken() {
+    let (mut window, mut source) = subject();
+    fill(&mut window, &mut source, seconds(3));
+    let mut late = Source::video("720p", rate(30, 1), 6).chunk();
+    late.starts_segment = false;
+    assert_eq!(window.push(late), Err(Fault::BackInTime));
+    // What belongs to the broken segment is lost up to the next.
+    let mut lost = 0;
+    loop {
+        let chunk = source.chunk();
+        let starts_segment = chunk.starts_segment;
+        match window.push(chunk) {
+            Ok(pushed) => {
+                assert!(starts_segment);
+                assert_eq!(pushed.oddity, Some(Fault::Gap));
+                break;
+            }
+            Err(fault) => {
+                assert_eq!(fault, Fault::OutsideSegment);
+                lost += 1;
+            }
+        }
+    }
+    assert_eq!(lost, 5);
+    let open = window.open().expect("the new segment");
+    assert_eq!((open.sequence.as_u64(), open.start), (2, seconds(4)));
+    assert!(open.after_gap);
+    assert_eq!(window.held()[1].end(), seconds(3));
+}
+
+#[test]
+fn a_chunk_without_content_is_refused() {
+    let (mut window, mut source) = subject();
+    let mut chunk = source.chunk();
+    chunk.bytes.clear();
+    assert_eq!(window.push(chunk), Err(Fault::Empty));
+    let mut chunk = source.chunk();
+    chunk.duration = Duration::ZERO;
+    assert_eq!(window.push(chunk), Err(Fault::Empty));
+}
+
+#[test]
+fn a_segment_without_an_idr_is_not_begun() {
+    let (mut window, mut source) = subject();
+    let mut chunk = source.chunk();
+    chunk.independent = false;
+    assert_eq!(window.push(chunk), Err(Fault::NotIndependent));
+    assert_eq!(window.push(source.chunk()), Err(Fault::OutsideSegment));
+}
+
+#[test]
+fn an_encoder_without_keyframes_fills_no_memory() {
+    let (mut window, mut source) = subject();
+    let mut dts = MediaTime::ZERO;
+    let (mut taken, mut faults) = (0, Vec::new());
+    for index in 0..1000 {
+        let mut chunk = source.chunk();
+        (chunk.dts, chunk.starts_segment) = (dts, index == 0);
+        dts = dts + chunk.duration;
+        match window.push(chunk) {
+            Ok(_) => taken += 1,
+            Err(fault) => faults.push(fault),
+        }
+    }
+    assert_eq!(taken, SEGMENT_PARTS_MAX);
+    assert_eq!(faults[0], Fault::SegmentTooLong);
+    assert!(faults[1..].iter().all(|f| *f == Fault::OutsideSegment));
+    assert_eq!(numbers(&window), [0]);
+}
+
+#[test]
+fn an_encoder_gone_wild_fills_no_memory() {
+    let (mut window, source) = subject();
+    let mut source = source.with_part_bytes(SEGMENT_BYTES_MAX / 4);
+    let results: Vec<_> = (0..10).map(|_| window.push(source.chunk())).collect();
+    assert!(results[..4].iter().all(Result::is_ok));
+    assert_eq!(results[4], Err(Fault::SegmentTooLong));
+    assert_eq!(results[5], Err(Fault::OutsideSegment));
+    assert_eq!(window.held()[0].len_bytes, SEGMENT_BYTES_MAX);
+    // One chunk alone too large leaves no empty segment behind.
+    let (mut window, source) = subject();
+    let mut source = source.with_part_bytes(SEGMENT_BYTES_MAX + 1);
+    assert_eq!(window.push(source.chunk()), Err(Fault::SegmentTooLong));
+    assert!(window.held().is_empty() && window.open().is_none());
+}
+
+#[test]
+fn a_long_part_is_taken_and_told() {
+    let (mut window, mut source) = subject();
+    source.part_frames = 7;
+    let pushed = window.push(source.chunk()).expect("taken");
+    assert_eq!(pushed.oddity, Some(Fault::PartTooLong));
+}
+
+#[test]
+fn nanoseconds_of_rounding_are_no_gap_and_never_add_up() {
+    let (mut window, mut source) = subject();
+    for (index, mut chunk) in source.until(seconds(60)).into_iter().enumerate() {
+        let wobble = (index as i64 % 3 - 1) * 400;
+        chunk.dts = MediaTime::from_nanos(chunk.dts.as_nanos() + wobble);
+        let pushed = window.push(chunk).expect("good media");
+        assert_eq!(pushed.oddity, None);
+    }
+    for segment in window.held() {
+        let micros = segment.listed_duration().as_micros();
+        assert!((1_999_999..=2_000_001).contains(&micros), "{micros}");
+        let parts = segment
+            .parts
+            .iter()
+            .map(|p| p.listed_duration().as_micros());
+        assert_eq!(parts.sum::<u64>(), micros);
+    }
+}
+
+#[test]
+fn the_end_closes_what_is_open_and_takes_no_more() {
+    let (mut window, mut source) = subject();
+    fill(&mut window, &mut source, seconds(3));
+    window.end();
+    assert_eq!(numbers(&window), [0, 1]);
+    assert_eq!(window.held()[1].duration(), Duration::from_secs(1));
+    assert_eq!(window.hint(), None);
+    assert_eq!(window.push(source.chunk()), Err(Fault::AfterEnd));
+}
+
+#[test]
+fn rates_are_measured_on_whole_segments() {
+    let (mut window, mut source) = subject();
+    // Ten parts of 1000 bytes in 2 s; then half a segment more.
+    fill(&mut window, &mut source, MediaTime::from_millis(4600));
+    assert_eq!((window.peak_bps(), window.average_bps()), (40_000, 40_000));
+    source = source.with_part_bytes(50_000);
+    fill(&mut window, &mut source, MediaTime::from_millis(4800));
+    window.end();
+    // A stump of 0.8 s counts for the average alone.
+    assert_eq!(window.peak_bps(), 40_000);
+    assert_eq!(window.average_bps(), (20_000 + 3000 + 50_000) * 8 * 10 / 48);
+}

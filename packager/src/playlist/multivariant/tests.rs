@@ -1,1 +1,60 @@
+use std::path::PathBuf;
 
+use media_core::Init;
+
+use super::*;
+use crate::synthetic::{Source, rate};
+
+#[track_caller]
+fn golden(file: &str, inits: &[Init]) {
+    let renditions: Vec<_> = inits
+        .iter()
+        .map(|init| Rendition {
+            name: &init.rendition,
+            codec: &init.codec,
+            kind: init.kind,
+            peak_bps: u64::from(init.bitrate.as_bps()) * 11 / 10,
+            average_bps: u64::from(init.bitrate.as_bps()),
+        })
+        .collect();
+    let text = render(&renditions);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/playlists");
+    let path = folder.join(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, expected, "{}", path.display());
+}
+
+fn video(name: &str, numerator: u32, denominator: u32) -> Init {
+    Source::video(name, rate(numerator, denominator), 6).init()
+}
+
+fn ladder() -> Vec<Init> {
+    let names = ["1080p", "720p", "480p", "360p"];
+    names.iter().map(|name| video(name, 30_000, 1001)).collect()
+}
+
+#[test]
+fn golden_full_ladder_starts_on_a_middle_rung() {
+    let mut inits = ladder();
+    inits.push(Source::audio().init());
+    golden("master-full.m3u8", &inits);
+}
+
+#[test]
+fn golden_without_audio() {
+    golden("master-video-only.m3u8", &ladder());
+}
+
+#[test]
+fn golden_without_video() {
+    golden("master-audio-only.m3u8", &[Source::audio().init()]);
+}
+
+#[test]
+fn golden_one_rung() {
+    let inits = [video("360p", 25, 1), Source::audio().init()];
+    golden("master-one-rung.m3u8", &inits);
+}
