@@ -1,0 +1,259 @@
+// Playing by hls.js in low-latency mode. What it mends by itself it mends; every fatal error gets a
+// remedy from `backoff.ts`, so that playback goes on as soon as the server lets it.
+
+import Hls, { ErrorDetails, ErrorTypes, Events } from "hls.js";
+import type { ErrorData, HlsConfig, LoaderConfig, RetryConfig } from "hls.js";
+import workerPath from "hls.js/dist/hls.worker.js";
+import { type Failure, Recovery, type Remedy } from "./backoff.ts";
+import type { Engine, EngineListener } from "./engine.ts";
+import type { SeekWindow } from "./live.ts";
+import { AUTOMATIC, type Level } from "./quality.ts";
+
+/** Rewinding stays possible for this long without loading anew; memory stays bounded. */
+const BACK_BUFFER_S = 30;
+/** How often the picture is checked for standing still. */
+const WATCH_EVERY_MS = 1000;
+/** A picture that stands although media is buffered: the decoder needs a push. */
+const FROZEN_AFTER_MS = 6000;
+/** A picture that stands for want of media: requests may hang that nobody will answer. */
+const STARVED_AFTER_MS = 15_000;
+/** Media ahead of the playhead that counts as something to play. */
+const BUFFERED_ENOUGH_S = 0.5;
+/** The last samples of audio and video never end together. */
+const END_TOLERANCE_S = 0.5;
+
+/**
+ * A server that restarts answers with nothing at all (status 0), or with 404 until its first
+ * segment is there: hls.js would not ask again for either.
+ */
+const shouldRetry: NonNullable<RetryConfig["shouldRetry"]> = (config, count, _timeout, response, retry) => {
+  const gone = response?.code === 0 || response?.code === 404;
+  return retry || (gone && config !== null && config !== undefined && count < config.maxNumRetry);
+};
+
+const playlistLoading: LoaderConfig = {
+  // A blocking reload is held for up to three target durations before the server gives up.
+  maxTimeToFirstByteMs: 15_000,
+  maxLoadTimeMs: 20_000,
+  timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+  errorRetry: { maxNumRetry: 6, retryDelayMs: 250, maxRetryDelayMs: 2000, shouldRetry },
+};
+
+const config: Partial<HlsConfig> = {
+  workerPath,
+  lowLatencyMode: true,
+  // The server's PART-HOLD-BACK is the target; hls.js catches up to it, but not by default.
+  maxLiveSyncPlaybackRate: 1.5,
+  // One stall must not cost a second of latency for the rest of the broadcast (the default).
+  liveSyncOnStallIncrease: 0.25,
+  backBufferLength: BACK_BUFFER_S,
+  // A rung that failed once is tried again; otherwise a short outage leaves the lowest for ever.
+  errorPenaltyExpireMs: 10_000,
+  preserveManualLevelOnError: true,
+  playlistLoadPolicy: { default: playlistLoading },
+  manifestLoadPolicy: { default: playlistLoading },
+};
+
+export class HlsEngine implements Engine {
+  readonly name = "hls.js";
+  readonly #video: HTMLVideoElement;
+  readonly #url: string;
+  readonly #listener: EngineListener;
+  readonly #recovery = new Recovery();
+  readonly #watch: number;
+  #hls: Hls;
+  #remedyTimer = 0;
+  #chosenName: string | null = null;
+  #lastPositionS = -1;
+  #movedAtMs = performance.now();
+  #ended = false;
+
+  static isSupported(): boolean {
+    return Hls.isSupported();
+  }
+
+  constructor(video: HTMLVideoElement, url: string, listener: EngineListener, debug: boolean) {
+    this.#video = video;
+    this.#url = url;
+    this.#listener = listener;
+    config.debug = debug;
+    this.#hls = this.#build();
+    this.#watch = window.setInterval(() => this.#checkProgress(), WATCH_EVERY_MS);
+    video.addEventListener("ended", this.#onEnded);
+  }
+
+  levels(): Level[] {
+    return this.#hls.levels.map((level, index) => ({
+      index,
+      width: level.width,
+      height: level.height,
+      frameRate: level.frameRate,
+      bitrateBps: level.averageBitrate || level.bitrate,
+    }));
+  }
+
+  playing(): number {
+    return this.#hls.currentLevel;
+  }
+
+  chosen(): number {
+    return this.#hls.autoLevelEnabled ? AUTOMATIC : this.#hls.loadLevel;
+  }
+
+  choose(index: number): void {
+    this.#chosenName = this.#hls.levels[index]?.url[0] ?? null;
+    // From the next segment on: what is buffered is played, so nothing stalls.
+    this.#hls.nextLevel = index;
+    this.#listener.qualityChanged();
+  }
+
+  window(): SeekWindow | null {
+    const details = this.#hls.latestLevelDetails;
+    return details ? { startS: details.fragmentStart, endS: details.edge } : null;
+  }
+
+  idealS(): number | null {
+    return this.#hls.latestLevelDetails?.live ? this.#hls.liveSyncPosition : null;
+  }
+
+  pictureTimeMs(): number | null {
+    return this.#hls.playingDate?.getTime() ?? null;
+  }
+
+  targetLatencyMs(): number | null {
+    const seconds = this.#hls.targetLatency;
+    return seconds === null ? null : Math.round(seconds * 1000);
+  }
+
+  bandwidthBps(): number | null {
+    const estimate = this.#hls.bandwidthEstimate;
+    return Number.isFinite(estimate) ? Math.round(estimate) : null;
+  }
+
+  destroy(): void {
+    window.clearInterval(this.#watch);
+    window.clearTimeout(this.#remedyTimer);
+    this.#video.removeEventListener("ended", this.#onEnded);
+    this.#hls.destroy();
+  }
+
+  #build(): Hls {
+    const hls = new Hls(config);
+    const qualityChanged = (): void => this.#listener.qualityChanged();
+    hls.on(Events.MANIFEST_PARSED, () => this.#restoreChoice());
+    hls.on(Events.LEVELS_UPDATED, qualityChanged);
+    hls.on(Events.LEVEL_SWITCHED, qualityChanged);
+    hls.on(Events.ERROR, (_event, data) => this.#onError(data));
+    hls.attachMedia(this.#video);
+    hls.loadSource(this.#url);
+    return hls;
+  }
+
+  /** A playlist loaded anew lists the same rungs, perhaps in another order. */
+  #restoreChoice(): void {
+    const index = this.#hls.levels.findIndex((level) => level.url[0] === this.#chosenName);
+    if (index >= 0) {
+      this.#hls.currentLevel = index;
+    }
+    this.#listener.qualityChanged();
+  }
+
+  #onError(data: ErrorData): void {
+    if (!data.fatal) {
+      return;
+    }
+    this.#fail(failureOf(data), data.details);
+  }
+
+  #fail(failure: Failure, details: string): void {
+    this.#listener.failed(failure, details);
+    const remedy = this.#recovery.failed(failure, performance.now());
+    window.clearTimeout(this.#remedyTimer);
+    this.#remedyTimer = window.setTimeout(() => this.#apply(remedy), remedy.delayMs);
+  }
+
+  #apply(remedy: Remedy): void {
+    switch (remedy.kind) {
+      case "reload":
+        this.#hls.loadSource(this.#url);
+        break;
+      case "resume":
+        this.#hls.startLoad();
+        break;
+      case "recover-media":
+        this.#hls.recoverMediaError();
+        // A fatal error has stopped loading.
+        this.#hls.startLoad(this.#video.currentTime || -1);
+        break;
+      case "rebuild":
+        this.#hls.destroy();
+        this.#hls = this.#build();
+        break;
+    }
+    this.#movedAtMs = performance.now();
+  }
+
+  #checkProgress(): void {
+    const nowMs = performance.now();
+    const positionS = this.#video.currentTime;
+    if (this.#video.paused || this.#ended || positionS !== this.#lastPositionS) {
+      if (positionS !== this.#lastPositionS) {
+        this.#recovery.progressed(nowMs);
+      }
+      this.#lastPositionS = positionS;
+      this.#movedAtMs = nowMs;
+      return;
+    }
+    const stoodForMs = nowMs - this.#movedAtMs;
+    if (this.#isAtEnd()) {
+      this.#onEnded();
+    } else if (this.#bufferedAheadS() > BUFFERED_ENOUGH_S && stoodForMs > FROZEN_AFTER_MS) {
+      this.#fail("media", "frozen");
+    } else if (stoodForMs > STARVED_AFTER_MS) {
+      this.#fail(this.#hls.levels.length > 0 ? "network" : "manifest", "starved");
+    }
+  }
+
+  /** The playlist has ended and all of it was shown, though the element did not say so. */
+  #isAtEnd(): boolean {
+    const details = this.#hls.latestLevelDetails;
+    return details?.live === false && this.#video.currentTime >= details.edge - END_TOLERANCE_S;
+  }
+
+  #bufferedAheadS(): number {
+    const { buffered, currentTime } = this.#video;
+    for (let range = 0; range < buffered.length; range += 1) {
+      if (buffered.start(range) <= currentTime && currentTime < buffered.end(range)) {
+        return buffered.end(range) - currentTime;
+      }
+    }
+    return 0;
+  }
+
+  readonly #onEnded = (): void => {
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#listener.playedOut();
+    }
+  };
+}
+
+function failureOf(data: ErrorData): Failure {
+  switch (data.details) {
+    case ErrorDetails.MANIFEST_LOAD_ERROR:
+    case ErrorDetails.MANIFEST_LOAD_TIMEOUT:
+    case ErrorDetails.MANIFEST_PARSING_ERROR:
+    case ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR:
+      return "manifest";
+    default:
+      break;
+  }
+  switch (data.type) {
+    case ErrorTypes.NETWORK_ERROR:
+      return "network";
+    case ErrorTypes.MEDIA_ERROR:
+      return "media";
+    default:
+      return "other";
+  }
+}

@@ -1,0 +1,57 @@
+// Where in the live window a viewer is, and where a jump may land. Pure; seconds of media time.
+
+/** Further behind than this beyond the hold-back is no longer "live" to a viewer. */
+const LIVE_SLACK_S = 3;
+/** A seek stops this far from the window's ends: the oldest segment leaves it at any moment. */
+const EDGE_MARGIN_S = 0.5;
+
+/** The part of the timeline that can be played. */
+export interface SeekWindow {
+  startS: number;
+  endS: number;
+}
+
+/** Whether a player at `positionS` is at the live edge, given where it would ideally be. */
+export function isAtEdge(positionS: number, idealS: number | null): boolean {
+  return idealS === null || idealS - positionS <= LIVE_SLACK_S;
+}
+
+/** Where a jump by `deltaS` lands; never past the ideal live position, never out of the window. */
+export function seekTarget(
+  positionS: number,
+  deltaS: number,
+  window: SeekWindow | null,
+  idealS: number | null,
+): number {
+  if (window === null) {
+    return positionS;
+  }
+  const earliest = Math.min(window.startS + EDGE_MARGIN_S, window.endS);
+  const latest = Math.max(earliest, Math.min(idealS ?? window.endS, window.endS));
+  return Math.min(Math.max(positionS + deltaS, earliest), latest);
+}
+
+/** Whether the window has moved on past a player that was paused or cut off. */
+export function hasFallenOut(positionS: number, window: SeekWindow | null): boolean {
+  return window !== null && positionS < window.startS;
+}
+
+/** `1.4 s`, `12 s`, `2 min 5 s`: how far behind the broadcast the picture is. */
+export function latencyText(latencyMs: number): string {
+  const seconds = Math.max(0, latencyMs) / 1000;
+  if (seconds < 10) {
+    return `${seconds.toFixed(1)} s`;
+  }
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** `just now`, `12 min`, `2 h 5 min`: how long a broadcast has been on. */
+export function onAirText(sinceMs: number, nowMs: number): string {
+  const minutes = Math.floor((nowMs - sinceMs) / 60_000);
+  if (minutes < 1) {
+    return "just started";
+  }
+  const hours = Math.floor(minutes / 60);
+  return hours < 1 ? `on air for ${minutes} min` : `on air for ${hours} h ${minutes % 60} min`;
+}

@@ -1,0 +1,87 @@
+// What stands on the stage while there is no picture, and below it beside the title.
+
+import { byId, flag } from "./dom.ts";
+import { onAirText } from "./live.ts";
+import type { Session } from "./session.ts";
+import { liveSinceMs } from "./watch-api.ts";
+
+interface Words {
+  title: string;
+  text: string;
+  badge: string;
+}
+
+/** The words for a session. Pure. */
+export function wordsFor(session: Session, supported: boolean): Words {
+  if (!supported) {
+    return {
+      title: "This browser cannot play the stream",
+      text: "It has neither Media Source Extensions nor HLS. A current browser has.",
+      badge: "",
+    };
+  }
+  switch (session.phase) {
+    case "connecting":
+      return session.loaded
+        ? { title: "Starting…", text: "The broadcast is on its way.", badge: "Starting" }
+        : { title: "Connecting…", text: "", badge: "" };
+    case "offline":
+      return {
+        title: "Offline right now",
+        text: "Stay on this page: the picture comes by itself when the broadcast starts.",
+        badge: "Offline",
+      };
+    case "playing":
+      return { title: "", text: "", badge: session.draining ? "" : "LIVE" };
+    case "ended":
+      return {
+        title: "The broadcast has ended",
+        text: "Thank you for watching. The next one starts here by itself.",
+        badge: "Ended",
+      };
+    case "error":
+      return session.fault === "unknown"
+        ? {
+            title: "No such stream",
+            text: "Nothing is found at this address. Check the link that you were given.",
+            badge: "",
+          }
+        : {
+            title: "The server does not answer",
+            text: "Trying again by itself. You need not reload this page.",
+            badge: "",
+          };
+  }
+}
+
+const noticeTitle = byId("notice-title", HTMLElement);
+const noticeText = byId("notice-text", HTMLElement);
+const badge = byId("badge", HTMLElement);
+const since = byId("since", HTMLElement);
+const title = byId("title", HTMLElement);
+
+/** Draws the session, where it differs from what is there. */
+export function drawSession(session: Session, name: string | null, supported: boolean): void {
+  flag("state", supported ? session.phase : "error");
+  flag("error", supported ? session.fault : "unsupported");
+  const words = wordsFor(session, supported);
+  replaceText(noticeTitle, words.title);
+  replaceText(noticeText, words.text);
+  replaceText(badge, words.badge);
+  const heading = session.fault === "unknown" ? "" : (name ?? "");
+  replaceText(title, heading || "\u00a0");
+  document.title = heading ? `${heading} – Millrace` : "Millrace";
+}
+
+/** Draws how long the broadcast has been on the air; `nowMs` on the server's clock. */
+export function drawOnAir(session: Session, nowMs: number): void {
+  const startMs = session.phase === "playing" ? liveSinceMs(session.broadcast) : null;
+  replaceText(since, startMs === null ? "" : onAirText(startMs, nowMs));
+}
+
+/** A live region reads out every replacement: only a change is one. */
+function replaceText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) {
+    element.textContent = text;
+  }
+}
