@@ -7,8 +7,9 @@ mod encoders;
 #[path = "rtmp_listener/recorder.rs"]
 mod recorder;
 
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{AVC_CONFIG, Client};
@@ -16,7 +17,7 @@ use ingest::gate::Unpublish;
 use ingest::rtmp::{Limits, serve};
 use ingest::{Closed, Protocol};
 use media_core::{Media, MediaTime};
-use recorder::Recorder;
+use recorder::{Recorder, held};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -357,6 +358,72 @@ async fn shutdown_ends_the_sessions_and_the_listener() {
         .recorder
         .with("a", |seen| assert_eq!(seen.ends, [Some(Unpublish::Lost)]));
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+/// A log that tests can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        held(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_each_session_s_life_and_never_a_key() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    // The test's runtime has one thread, so that the sessions run under it too.
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let server = Server::start(&["sesame"]).await;
+    let mut client = server.publisher("sesame").await;
+    client.stop().await;
+    drop(client);
+    server
+        .recorder
+        .until("sesame", |seen| !seen.ends.is_empty())
+        .await;
+    let mut wrong = Client::connect(server.dial().await, "OPEN-UP").await;
+    assert!(wrong.publish("WRONG-KEY?token=HIDDEN").await.is_err());
+    drop(wrong);
+    server.stop.send(true).expect("listening");
+    server.task.await.expect("no panic");
+
+    let log = String::from_utf8(held(&log.0).clone()).expect("a text");
+    for secret in ["SESAME", "OPEN-UP", "WRONG-KEY", "HIDDEN"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+    let count = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        count("protocol=rtmp}: ingest::rtmp::listener: connected"),
+        2,
+        "{log}"
+    );
+    assert_eq!(count("INFO session{peer=127.0.0.1:"), 2, "{log}");
+    assert_eq!(count(": publishing"), 1, "{log}");
+    assert_eq!(
+        count("unpublished reason=\"finished by the publisher\" bytes="),
+        1,
+        "{log}"
+    );
+    assert_eq!(
+        count("refused reason=\"the stream key is wrong\""),
+        1,
+        "{log}"
+    );
+    assert!(log.contains("stream=\"sesame\""), "{log}");
 }
 
 /// A listener's TLS with a certificate of its own for `localhost`, and a client's that trusts it.

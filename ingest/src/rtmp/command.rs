@@ -34,7 +34,8 @@ pub(crate) enum Command {
         transaction: f64,
     },
     DeleteStream {
-        message_stream: u32,
+        /// `None`: GStreamer 1.22's rtmp2sink gives the key in the number's place.
+        message_stream: Option<u32>,
     },
     CloseStream,
     Play,
@@ -47,7 +48,12 @@ impl Command {
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, Error> {
         let values = amf0::decode(payload)?;
         let Some(command) = values.first().and_then(Value::as_str) else {
-            return Err(malformed("the command's name", "RTMP 1.0 §7.2"));
+            return Err(Error::Malformed {
+                place: Place::Payload(0),
+                expected: "the command's name",
+                found: "a message without it".to_owned(),
+                section: "RTMP 1.0 §7.2",
+            });
         };
         let transaction = values.get(1).and_then(Value::as_number).unwrap_or(0.0);
         let object = values.get(2);
@@ -66,28 +72,19 @@ impl Command {
                 name: text(values.get(3)),
             },
             "FCUnpublish" => Self::FcUnpublish { transaction },
-            "deleteStream" => {
-                let Some(number) = values.get(3).and_then(Value::as_number) else {
-                    return Err(malformed("the stream to delete", "RTMP 1.0 §7.2.2.3"));
-                };
-                Self::DeleteStream {
-                    // Saturates, and what is no stream of ours is ignored.
-                    message_stream: number as u32,
-                }
-            }
+            // The number stands behind the command object, which some encoders leave out; it
+            // saturates, and what is no stream of ours is ignored.
+            "deleteStream" => Self::DeleteStream {
+                message_stream: values
+                    .iter()
+                    .skip(2)
+                    .find_map(Value::as_number)
+                    .map(|number| number as u32),
+            },
             "closeStream" => Self::CloseStream,
             "play" | "play2" => Self::Play,
             _ => Self::Other,
         })
-    }
-}
-
-fn malformed(expected: &'static str, section: &'static str) -> Error {
-    Error::Malformed {
-        place: Place::Payload(0),
-        expected,
-        found: "a command without it".to_owned(),
-        section,
     }
 }
 

@@ -371,9 +371,11 @@ impl Session {
                 self.send_command(notice);
                 self.unpublish(None, now);
             }
-            Command::DeleteStream { message_stream } => {
-                self.message_streams.retain(|id| *id != message_stream);
-                self.unpublish(Some(message_stream), now);
+            Command::DeleteStream {
+                message_stream: named,
+            } => {
+                self.message_streams.retain(|id| Some(*id) != named);
+                self.unpublish(named, now);
             }
             Command::CloseStream => self.unpublish(Some(message_stream), now),
             Command::Play => {

@@ -191,5 +191,6 @@ async fn gstreamer_s_rtmp2sink_publishes() {
     server.recorder.with("a", |seen| {
         let is_picture = |media: &&Media| matches!(media, Media::Video(_));
         assert_eq!(seen.media.iter().filter(is_picture).count(), 50);
+        assert_eq!(seen.ends, [Some(Unpublish::Finished)]);
     });
 }

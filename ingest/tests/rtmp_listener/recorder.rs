@@ -1,7 +1,7 @@
 //! A gate that admits known keys and keeps what their publishers send.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ingest::{Admission, Closed, Gate, MediaSink, Publisher, Refusal, StreamKey, gate::Unpublish};
@@ -34,15 +34,15 @@ impl Recorder {
         let recorder = Self::default();
         for stream in streams {
             let seen = Arc::default();
-            let mut known = recorder.streams.lock().unwrap();
+            let mut known = held(&recorder.streams);
             known.insert(stream.to_uppercase(), seen);
         }
         Arc::new(recorder)
     }
 
     pub(crate) fn with<T>(&self, stream: &str, look: impl FnOnce(&mut Seen) -> T) -> T {
-        let seen = Arc::clone(&self.streams.lock().unwrap()[&stream.to_uppercase()]);
-        let mut seen = seen.lock().unwrap_or_else(|broken| broken.into_inner());
+        let seen = Arc::clone(&held(&self.streams)[&stream.to_uppercase()]);
+        let mut seen = held(&seen);
         look(&mut seen)
     }
 
@@ -61,7 +61,7 @@ impl Recorder {
 
 impl Gate for Recorder {
     fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
-        let known = self.streams.lock().unwrap();
+        let known = held(&self.streams);
         if !known.contains_key(key.reveal()) {
             return Err(Refusal::UnknownKey);
         }
@@ -76,10 +76,10 @@ impl Gate for Recorder {
         stream: &StreamId,
         publisher: Publisher,
     ) -> Result<Box<dyn MediaSink>, Refusal> {
-        let known = self.streams.lock().unwrap();
+        let known = held(&self.streams);
         let seen = Arc::clone(&known[&stream.as_str().to_uppercase()]);
         {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = held(&seen);
             if seen.is_live {
                 return Err(Refusal::AlreadyLive);
             }
@@ -90,6 +90,11 @@ impl Gate for Recorder {
     }
 }
 
+/// Locks what a sink that panicked on purpose may have held.
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Sink {
     seen: Arc<Mutex<Seen>>,
     how: Option<Unpublish>,
@@ -98,14 +103,14 @@ struct Sink {
 impl MediaSink for Sink {
     fn push(&mut self, media: Media) -> Result<(), Closed> {
         self.check()?;
-        let mut seen = self.seen.lock().unwrap();
+        let mut seen = held(&self.seen);
         assert!(!seen.panics_at_media, "a fault of the sink");
         seen.media.push(media);
         Ok(())
     }
 
     fn check(&self) -> Result<(), Closed> {
-        self.seen.lock().unwrap().closed.clone().map_or(Ok(()), Err)
+        held(&self.seen).closed.clone().map_or(Ok(()), Err)
     }
 
     fn close(mut self: Box<Self>, how: Unpublish) {
@@ -115,10 +120,7 @@ impl MediaSink for Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner());
+        let mut seen = held(&self.seen);
         seen.is_live = false;
         seen.ends.push(self.how);
     }

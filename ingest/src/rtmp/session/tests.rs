@@ -253,6 +253,8 @@ fn each_way_of_stopping_unpublishes_once() {
         (named("deleteStream", Value::Number(1.0)), true),
         (close_stream, true),
         (Vec::new(), false),
+        // As GStreamer 1.22's rtmp2sink says it.
+        (named("deleteStream", Value::string("KEY")), true),
         // Of a stream that is not published.
         (named("deleteStream", Value::Number(3.0)), false),
     ] {
