@@ -251,13 +251,17 @@ impl Broadcast {
             .renditions
             .iter()
             .flatten()
-            .map(|Rendition { init, window }| multivariant::Rendition {
-                name: &init.rendition,
-                codec: &init.codec,
-                kind: init.kind,
-                // Measured on one segment a peak says little; the encoder's own rate is the floor.
-                peak_bps: window.peak_bps().max(u64::from(init.bitrate.as_bps())),
-                average_bps: window.average_bps(),
+            .map(|Rendition { init, window }| {
+                let average_bps = window.average_bps();
+                // Measured on one segment a peak says little: the encoder's own rate is the floor.
+                let floor_bps = average_bps.max(u64::from(init.bitrate.as_bps()));
+                multivariant::Rendition {
+                    name: &init.rendition,
+                    codec: &init.codec,
+                    kind: init.kind,
+                    peak_bps: window.peak_bps().max(floor_bps),
+                    average_bps,
+                }
             })
             .collect();
         let text = Bytes::from(multivariant::render(&renditions));

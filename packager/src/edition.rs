@@ -19,7 +19,7 @@ const ADVANCE_PARTS_S: u32 = 3;
 
 /// Which content type a rendition's media has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Video, with or without audio in it.
     Video,
     /// Audio alone.
@@ -28,37 +28,37 @@ pub enum Kind {
 
 /// A rendition's state.
 #[derive(Clone, Debug)]
-pub struct Edition {
+pub(crate) struct Edition {
     /// What the media is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The initialization segment.
-    pub init: Bytes,
+    pub(crate) init: Bytes,
     /// The media playlist.
-    pub playlist: Bytes,
+    pub(crate) playlist: Bytes,
     /// Complete segments, oldest first, without a hole in their numbers.
-    pub segments: Vec<Arc<Segment>>,
+    pub(crate) segments: Vec<Arc<Segment>>,
     /// The segment that is growing.
-    pub open: Option<Arc<Segment>>,
+    pub(crate) open: Option<Arc<Segment>>,
     /// The number of the segment that is open or, where none is, of the next.
-    pub open_sequence: MediaSequence,
+    pub(crate) open_sequence: MediaSequence,
     /// `PART-TARGET`.
-    pub part_target: Duration,
+    pub(crate) part_target: Duration,
     /// Whether the broadcast has ended: this is the last edition.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// What a blocking reload asks for: the delivery directives of §6.2.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Awaited {
+pub(crate) struct Awaited {
     /// `_HLS_msn`.
-    pub sequence: MediaSequence,
+    pub(crate) sequence: MediaSequence,
     /// `_HLS_part`; without it the complete segment is meant.
-    pub part: Option<PartIndex>,
+    pub(crate) part: Option<PartIndex>,
 }
 
 /// Whether a playlist can be answered with now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
+pub(crate) enum Reload {
     /// It contains what was asked for.
     Ready,
     /// It does not yet.
@@ -69,7 +69,7 @@ pub enum Reload {
 
 /// Where a piece of media is.
 #[derive(Clone, Debug)]
-pub enum Found<T> {
+pub(crate) enum Found<T> {
     /// Here.
     Here(T),
     /// It is the next to come.
@@ -80,7 +80,7 @@ pub enum Found<T> {
 
 impl Edition {
     /// Decides on a blocking reload (§6.2.5.2).
-    pub fn reload(&self, awaited: Awaited) -> Reload {
+    pub(crate) fn reload(&self, awaited: Awaited) -> Reload {
         if self.ended {
             // Nothing will come: the playlist with its EXT-X-ENDLIST is the answer.
             return Reload::Ready;
@@ -113,7 +113,7 @@ impl Edition {
     }
 
     /// The complete segment with this number.
-    pub fn segment(&self, sequence: MediaSequence) -> Option<&Arc<Segment>> {
+    pub(crate) fn segment(&self, sequence: MediaSequence) -> Option<&Arc<Segment>> {
         let first = self.segments.first()?.sequence;
         self.segments
             .get(usize::try_from(sequence.since(first)?).ok()?)
@@ -121,7 +121,7 @@ impl Edition {
 
     /// The part at this place. `Coming` is said of a segment's next part and of the next
     /// segment's first: those that a playlist may have hinted at (§4.4.5.3).
-    pub fn part(&self, sequence: MediaSequence, index: PartIndex) -> Found<Arc<Part>> {
+    pub(crate) fn part(&self, sequence: MediaSequence, index: PartIndex) -> Found<Arc<Part>> {
         let open = self.open.as_ref();
         let segment = match open {
             Some(open) if open.sequence == sequence => Some(open),

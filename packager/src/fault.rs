@@ -30,7 +30,7 @@ pub enum Fault {
     #[error("a segment that does not begin with an IDR frame")]
     NotIndependent,
     /// A segment that outgrew its bounds. Closed there; the rest of it is dropped.
-    #[error("a segment past its bounds in bytes or parts")]
+    #[error("a segment past its bounds in duration, bytes or parts")]
     SegmentTooLong,
     /// Media time is missing before the chunk. Taken.
     #[error("media time is missing before a chunk")]

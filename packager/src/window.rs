@@ -16,12 +16,15 @@ use crate::rate::Meter;
 use crate::segment::{Part, Segment};
 use crate::sequence::{DiscontinuitySequence, MediaSequence, PartIndex};
 
-/// Most parts in a segment: 25 s of 100 ms parts, ten times what a 2 s segment can need. Only an
-/// encoder that has stopped making keyframes gets there.
+/// Most parts in a segment: ten times what a 2 s segment of 100 ms parts can need.
 pub const SEGMENT_PARTS_MAX: usize = 256;
 
 /// Most bytes in a segment: 2 s at 128 Mbit/s, 25 times the highest rung.
 pub const SEGMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// By how much a segment may be longer than the target duration: `EXTINF`, rounded to the nearest
+/// second, must not exceed it (draft-pantos-hls-rfc8216bis-18 §4.4.3.1).
+const OVER_TARGET: Duration = Duration::from_millis(500);
 
 /// Samples in an AAC frame (ISO/IEC 14496-3 §4.5.1.1): audio is cut nowhere else.
 const AAC_FRAME_SAMPLES: u64 = 1024;
@@ -42,6 +45,7 @@ pub struct Window {
     /// Duration of the smallest piece that the media can be cut into.
     grain: Duration,
     segment_target: Duration,
+    segment_max: Duration,
     part_target: Duration,
     listed_max: usize,
     closed: VecDeque<Arc<Segment>>,
@@ -69,6 +73,7 @@ impl Window {
             video,
             grain,
             segment_target: plan.video_segment,
+            segment_max: plan.target_duration() + OVER_TARGET,
             part_target: plan.part_target,
             listed_max: plan.listed_segments(),
             closed: VecDeque::new(),
@@ -112,7 +117,13 @@ impl Window {
         let Some(open) = &mut self.open else {
             return Err(Fault::OutsideSegment);
         };
-        if open.parts.len() == SEGMENT_PARTS_MAX || open.len_bytes + len_bytes > SEGMENT_BYTES_MAX {
+        let end = chunk.dts + chunk.duration;
+        if end.saturating_since(open.start) >= self.segment_max
+            || open.parts.len() == SEGMENT_PARTS_MAX
+            || open.len_bytes + len_bytes > SEGMENT_BYTES_MAX
+        {
+            // A hole up to the next keyframe; a playlist that breaks its own target duration
+            // would stop players for good.
             if open.parts.is_empty() {
                 self.open = None;
             }
@@ -122,7 +133,6 @@ impl Window {
 
         // Each end is the chunk's own media time, so that rounding never adds up; each start is
         // the end before it, so that parts sum to their segment.
-        let end = chunk.dts + chunk.duration;
         let too_long = chunk.duration > self.part_target + tolerance;
         open.len_bytes += len_bytes;
         open.parts.push(Arc::new(Part {

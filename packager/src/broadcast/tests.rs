@@ -135,3 +135,22 @@ fn the_master_shows_the_measured_peak_where_it_is_above_the_configured_rate() {
     let master = String::from_utf8(broadcast.master().unwrap().to_vec()).unwrap();
     assert!(master.contains(":BANDWIDTH=4000000,AVERAGE-BANDWIDTH=4000000,"));
 }
+
+#[test]
+fn encoder_threads_do_not_disturb_each_other() {
+    let broadcast = broadcast();
+    std::thread::scope(|scope| {
+        for mut source in sources() {
+            let broadcast = &broadcast;
+            scope.spawn(move || {
+                broadcast.init(source.init());
+                fill(broadcast, &mut source, seconds(60));
+            });
+        }
+    });
+    assert_eq!(broadcast.faults(), Faults::default());
+    for rendition in ["720p", "360p", "audio"] {
+        let playlist = crate::reread::media(&text(&broadcast, rendition));
+        assert_eq!(playlist.last_sequence(), 28, "{rendition}");
+    }
+}

@@ -92,24 +92,59 @@ fn a_segment_without_an_idr_is_not_begun() {
     assert_eq!(window.push(source.chunk()), Err(Fault::OutsideSegment));
 }
 
-#[test]
-fn an_encoder_without_keyframes_fills_no_memory() {
+/// Chunks that never begin a segment after the first; how many are taken, and the faults.
+fn without_keyframes(part: Duration) -> (Window, usize, Vec<Fault>) {
     let (mut window, mut source) = subject();
     let mut dts = MediaTime::ZERO;
     let (mut taken, mut faults) = (0, Vec::new());
     for index in 0..1000 {
         let mut chunk = source.chunk();
-        (chunk.dts, chunk.starts_segment) = (dts, index == 0);
-        dts = dts + chunk.duration;
+        (chunk.dts, chunk.duration, chunk.starts_segment) = (dts, part, index == 0);
+        dts = dts + part;
         match window.push(chunk) {
             Ok(_) => taken += 1,
             Err(fault) => faults.push(fault),
         }
     }
-    assert_eq!(taken, SEGMENT_PARTS_MAX);
-    assert_eq!(faults[0], Fault::SegmentTooLong);
-    assert!(faults[1..].iter().all(|f| *f == Fault::OutsideSegment));
-    assert_eq!(numbers(&window), [0]);
+    (window, taken, faults)
+}
+
+#[test]
+fn an_encoder_without_keyframes_breaks_neither_target_duration_nor_memory() {
+    // 2.4 s rounds to the target duration of 2 s, 2.6 s does not.
+    for (part, expected) in [(PART, 12), (Duration::from_millis(1), SEGMENT_PARTS_MAX)] {
+        let (window, taken, faults) = without_keyframes(part);
+        assert_eq!(taken, expected);
+        assert_eq!(faults[0], Fault::SegmentTooLong);
+        assert!(faults[1..].iter().all(|f| *f == Fault::OutsideSegment));
+        assert_eq!(numbers(&window), [0]);
+    }
+}
+
+#[test]
+fn a_day_of_segments_lists_as_a_day() {
+    let ntsc = Source::video("720p", rate(30_000, 1001), 20);
+    for mut source in [ntsc, Source::audio()] {
+        source.part_frames = 30;
+        let part_target = source
+            .rate()
+            .frame_time(30)
+            .saturating_since(MediaTime::ZERO);
+        let mut window = Window::new(&plan(&["720p"], part_target), source.kind);
+        let (mut listed_micros, mut end) = (0, MediaTime::ZERO);
+        while source.now() < seconds(24 * 3600) {
+            let pushed = window.push(source.chunk()).expect("good media");
+            assert_eq!(pushed.oddity, None);
+            if pushed.closed {
+                let closed = window.held().back().expect("just closed");
+                listed_micros += closed.listed_duration().as_micros();
+                end = closed.end();
+            }
+        }
+        assert!(end > seconds(24 * 3600 - 3));
+        let drift_nanos = end.as_nanos() - listed_micros as i64 * 1000;
+        assert!(drift_nanos.abs() <= 500, "{drift_nanos}");
+    }
 }
 
 #[test]
