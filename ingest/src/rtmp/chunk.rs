@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::error::{Error, Place};
 use super::limits::{
     CHUNK_BYTES_MAX, CHUNK_STREAMS_MAX, HALF_MESSAGES_MAX, MESSAGE_BYTES_BEFORE_PUBLISH_MAX,
-    REASSEMBLY_BYTES_MAX,
+    MESSAGE_BYTES_MAX, REASSEMBLY_BYTES_BEFORE_PUBLISH_MAX, REASSEMBLY_BYTES_MAX,
 };
 
 /// Chunk size of both sides until they announce another (RTMP 1.0 §5.4.1).
@@ -36,10 +36,30 @@ pub struct RawMessage {
     pub payload: Bytes,
 }
 
+/// How much a peer may make a [`Reader`] hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    message_bytes: u32,
+    reassembly_bytes: usize,
+}
+
+impl Bounds {
+    /// For a peer that has not shown a valid key.
+    pub const STRANGER: Self = Self {
+        message_bytes: MESSAGE_BYTES_BEFORE_PUBLISH_MAX,
+        reassembly_bytes: REASSEMBLY_BYTES_BEFORE_PUBLISH_MAX,
+    };
+    /// For a publisher.
+    pub const PUBLISHER: Self = Self {
+        message_bytes: MESSAGE_BYTES_MAX,
+        reassembly_bytes: REASSEMBLY_BYTES_MAX,
+    };
+}
+
 /// Puts messages together from bytes in any cut.
 pub struct Reader {
     chunk_bytes: usize,
-    message_bytes_max: u32,
+    bounds: Bounds,
     streams: Vec<ChunkStream>,
     /// The start of a chunk header whose rest has not come.
     header: Prefix<HEADER_BYTES_MAX>,
@@ -132,7 +152,7 @@ impl Reader {
     pub fn new(offset: u64) -> Self {
         Self {
             chunk_bytes: CHUNK_BYTES_INITIAL as usize,
-            message_bytes_max: MESSAGE_BYTES_BEFORE_PUBLISH_MAX,
+            bounds: Bounds::STRANGER,
             streams: Vec::new(),
             header: Prefix::EMPTY,
             returned: Prefix::EMPTY,
@@ -152,9 +172,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Bounds the length of messages that begin from now on, in bytes.
-    pub fn set_message_bytes_max(&mut self, message_bytes_max: u32) {
-        self.message_bytes_max = message_bytes_max;
+    /// Bounds the messages that begin from now on, and the memory of all.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     /// Forgets the half-received message of a chunk stream (RTMP 1.0 §5.4.2).
@@ -328,8 +348,9 @@ impl Reader {
                     stream.timestamp_ms = stream.timestamp_ms.wrapping_add(stream.field_ms);
                 }
                 let length = stream.length;
-                if length > self.message_bytes_max {
-                    return Err(self.limit("message in bytes", self.message_bytes_max, length));
+                let length_max = self.bounds.message_bytes;
+                if length > length_max {
+                    return Err(self.limit("message in bytes", length_max, length));
                 }
                 if length == 0 {
                     return Ok(Some(stream.message(Bytes::new())));
@@ -402,9 +423,9 @@ impl Reader {
                 .max(needed);
             self.reassembly_bytes += grown - *counted;
             *counted = grown;
-            if self.reassembly_bytes > REASSEMBLY_BYTES_MAX {
+            if self.reassembly_bytes > self.bounds.reassembly_bytes {
                 let found = self.reassembly_bytes as u32;
-                let max = REASSEMBLY_BYTES_MAX as u32;
+                let max = self.bounds.reassembly_bytes as u32;
                 return Err(self.limit("half-received messages in bytes", max, found));
             }
             bytes.reserve_exact(grown - bytes.len());

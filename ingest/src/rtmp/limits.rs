@@ -43,6 +43,10 @@ pub const CHUNK_STREAMS_MAX: usize = 64;
 /// from a declared length.
 pub const REASSEMBLY_BYTES_MAX: usize = 16 << 20;
 
+/// The same before publish: what all connections of a listener together can be made to hold by
+/// strangers stays below 100 MiB.
+pub const REASSEMBLY_BYTES_BEFORE_PUBLISH_MAX: usize = 128 << 10;
+
 /// Largest chunk that a peer may announce (RTMP 1.0 §5.4.1 allows 2³¹−1): beyond the largest
 /// message it says nothing, and OBS and FFmpeg stay at 4 KiB and 60 KiB.
 pub const CHUNK_BYTES_MAX: u32 = 1 << 20;

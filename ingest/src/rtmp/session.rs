@@ -11,13 +11,12 @@ use bytes::{Bytes, BytesMut};
 use media_core::Media;
 
 use super::amf0::Value;
-use super::chunk::{RawMessage, Reader, Writer};
+use super::chunk::{Bounds, RawMessage, Reader, Writer};
 use super::command::{self, Command, Status};
 use super::error::{Error, Place, Wait};
 use super::handshake::{Handshake, Progress};
 use super::limits::{
-    HANDSHAKE_MAX, HELD_BYTES_MAX, IDLE_MAX, MESSAGE_BYTES_BEFORE_PUBLISH_MAX, MESSAGE_BYTES_MAX,
-    MESSAGE_STREAMS_MAX, OUTPUT_BYTES_MAX, PUBLISH_WITHIN,
+    HANDSHAKE_MAX, HELD_BYTES_MAX, IDLE_MAX, MESSAGE_STREAMS_MAX, OUTPUT_BYTES_MAX, PUBLISH_WITHIN,
 };
 use super::message::{self, Aggregate, Message, event, type_id};
 use super::name::Name;
@@ -56,6 +55,8 @@ pub struct Session {
     events: VecDeque<Event>,
     /// Bytes behind a `publish` command that waits for its answer.
     held: Vec<u8>,
+    /// Of the current publication, or the last.
+    tracks: Tracks,
     /// Ids of the message streams that the peer has created.
     message_streams: Vec<u32>,
     received_bytes: u64,
@@ -87,7 +88,6 @@ enum State {
     Publishing {
         target: Target,
         message_stream: u32,
-        tracks: Tracks,
     },
     /// Over: the output is to be flushed and the connection closed.
     Closed,
@@ -104,6 +104,7 @@ impl Session {
             output: BytesMut::new(),
             events: VecDeque::new(),
             held: Vec::new(),
+            tracks: Tracks::default(),
             message_streams: Vec::new(),
             received_bytes: 0,
             acknowledged_bytes: 0,
@@ -141,9 +142,9 @@ impl Session {
                 self.state = State::Publishing {
                     target,
                     message_stream,
-                    tracks: Tracks::default(),
                 };
-                self.reader.set_message_bytes_max(MESSAGE_BYTES_MAX);
+                self.tracks = Tracks::default();
+                self.reader.set_bounds(Bounds::PUBLISHER);
                 self.send_control(message::user_control(event::STREAM_BEGIN, message_stream));
                 self.send_status(message_stream, Status::PublishStart, "publishing");
                 self.last_received = now;
@@ -213,12 +214,9 @@ impl Session {
         self.received_bytes
     }
 
-    /// Frames of the current publication that came without a configuration of their codec.
+    /// Frames of the last publication that came without a configuration of their codec.
     pub fn undecodable_frames(&self) -> u64 {
-        match &self.state {
-            State::Publishing { tracks, .. } => tracks.undecodable_frames(),
-            _ => 0,
-        }
+        self.tracks.undecodable_frames()
     }
 
     /// Memory of half-received messages in bytes, for tests of its bound.
@@ -323,20 +321,19 @@ impl Session {
         timestamp_ms: u32,
     ) -> Result<(), Error> {
         let State::Publishing {
-            tracks,
             message_stream: published,
             ..
-        } = &mut self.state
+        } = self.state
         else {
             // The rest of what was on its way when the publication ended.
             return Ok(());
         };
-        if message_stream != *published {
+        if message_stream != published {
             return Ok(());
         }
         let media = match message {
-            Message::Video(payload) => [tracks.video(timestamp_ms, &payload)?, None],
-            Message::Audio(payload) => tracks.audio(timestamp_ms, &payload)?,
+            Message::Video(payload) => [self.tracks.video(timestamp_ms, &payload)?, None],
+            Message::Audio(payload) => self.tracks.audio(timestamp_ms, &payload)?,
             _ => return Ok(()),
         };
         self.events
@@ -460,8 +457,7 @@ impl Session {
             } if only.is_none_or(|id| id == message_stream) => {
                 self.state = State::Connected(target);
                 self.unpublished_since = now;
-                self.reader
-                    .set_message_bytes_max(MESSAGE_BYTES_BEFORE_PUBLISH_MAX);
+                self.reader.set_bounds(Bounds::STRANGER);
                 self.events.push_back(Event::Unpublish { clean: true });
                 self.send_status(message_stream, Status::UnpublishSuccess, "unpublished");
             }

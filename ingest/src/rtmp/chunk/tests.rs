@@ -1,4 +1,3 @@
-use super::super::limits::MESSAGE_BYTES_MAX;
 use super::*;
 
 fn video(len: usize, timestamp_ms: u32) -> RawMessage {
@@ -237,16 +236,16 @@ fn chunk_size_is_from_one_byte_to_a_mebibyte() {
 
 #[test]
 fn a_message_s_length_is_bounded_before_and_after_publish() {
-    let mut reader = Reader::default();
-    for max in [MESSAGE_BYTES_BEFORE_PUBLISH_MAX, MESSAGE_BYTES_MAX] {
-        reader.set_message_bytes_max(max);
+    for bounds in [Bounds::STRANGER, Bounds::PUBLISHER] {
+        let max = bounds.message_bytes;
+        let mut reader = Reader::default();
+        reader.set_bounds(bounds);
         assert_eq!(read_in(&mut reader, &opening(4, max, 9), 99), Ok(vec![]));
-        reader = Reader::default();
-        reader.set_message_bytes_max(max);
+        let mut reader = Reader::default();
+        reader.set_bounds(bounds);
         let error = read_in(&mut reader, &opening(4, max + 1, 9), 99).expect_err("too long");
         assert_eq!(max_of(error), u64::from(max));
         assert_eq!(reader.reassembly_bytes(), 0);
-        reader = Reader::default();
     }
 }
 
@@ -277,7 +276,7 @@ fn chunk_streams_are_bounded() {
 #[test]
 fn memory_follows_the_bytes_that_came_and_not_the_length_declared() {
     let mut reader = Reader::default();
-    reader.set_message_bytes_max(MESSAGE_BYTES_MAX);
+    reader.set_bounds(Bounds::PUBLISHER);
     for id in 3..3 + HALF_MESSAGES_MAX as u8 {
         let bytes = [&opening(id, MESSAGE_BYTES_MAX, 9)[..], &[0; 128]].concat();
         assert_eq!(read_in(&mut reader, &bytes, 99), Ok(vec![]));
@@ -291,7 +290,7 @@ fn memory_follows_the_bytes_that_came_and_not_the_length_declared() {
 #[test]
 fn reassembly_is_bounded() {
     let mut reader = Reader::default();
-    reader.set_message_bytes_max(MESSAGE_BYTES_MAX);
+    reader.set_bounds(Bounds::PUBLISHER);
     reader.set_chunk_bytes(CHUNK_BYTES_MAX).expect("in bounds");
     let body = vec![0; CHUNK_BYTES_MAX as usize];
     let mut peak = 0;
@@ -316,4 +315,21 @@ fn reassembly_is_bounded() {
         .map(|(bytes, _)| bytes.capacity())
         .sum();
     assert!(buffers <= REASSEMBLY_BYTES_MAX, "{buffers}");
+}
+
+#[test]
+fn reassembly_is_bounded_more_tightly_before_publish() {
+    let mut reader = Reader::default();
+    let error = (3_u8..6)
+        .find_map(|id| {
+            let mut bytes = opening(id, MESSAGE_BYTES_BEFORE_PUBLISH_MAX, 9);
+            for _ in 0..500 {
+                bytes.extend([0; 128]);
+                bytes.push(0xc0 | id);
+            }
+            bytes.pop();
+            read_in(&mut reader, &bytes, 4096).err()
+        })
+        .expect("a bound");
+    assert_eq!(max_of(error), REASSEMBLY_BYTES_BEFORE_PUBLISH_MAX as u64);
 }

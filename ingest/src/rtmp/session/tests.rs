@@ -674,3 +674,12 @@ fn thousands_of_damaged_sessions_harm_nothing() {
     assert!((500..4900).contains(&sound), "{sound}");
     assert!(published > 2000, "{published}");
 }
+
+#[test]
+fn frames_without_a_configuration_are_still_counted_when_the_publication_has_ended() {
+    let mut session = publishing();
+    let frame = tag(9, 0, &[0x27, 1, 0, 0, 0, 1]);
+    session.receive(&frame, seconds(1)).expect("borne");
+    session.end_of_input();
+    assert_eq!(session.undecodable_frames(), 1);
+}
