@@ -3,6 +3,7 @@
 //! What they need from above (who may publish, and where the media goes) they ask for by the
 //! traits of [`gate`]; they know nothing of broadcasts, databases or HTTP.
 
+pub mod client;
 pub mod gate;
 pub mod rtmp;
 pub mod srt;

@@ -8,8 +8,9 @@
 //! path belong to other crates.
 
 pub mod broadcast;
+pub mod cmaf;
 pub mod delivery;
-pub mod edition;
+mod edition;
 pub mod fault;
 pub mod live;
 pub mod plan;

@@ -32,6 +32,11 @@ const LENGTH_MAX: usize = 512;
 pub struct AdminToken(String);
 
 impl AdminToken {
+    /// A token that the operator has configured, as it is.
+    pub fn configured(token: String) -> Self {
+        Self(token)
+    }
+
     /// The secret itself, to compare with or to show to whoever may read the data folder.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -10,11 +10,13 @@ mod encoder;
 mod intake;
 mod ladder;
 mod probe;
+mod test_pattern;
 mod transcoder;
 
 pub use elements::{Error, Missing};
 pub use encoder::{EncoderChoice, Preset, Profile, VideoEncoder};
 pub use intake::{Intake, IntakeError};
+pub use test_pattern::TestPattern;
 pub use transcoder::{Output, Plan, Settings, Transcoder};
 
 /// Starts GStreamer and makes sure that every element the graph cannot do without is installed.

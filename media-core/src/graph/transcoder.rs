@@ -219,7 +219,7 @@ impl Inner {
             cadence,
             rungs,
             renditions,
-            began: SystemTime::now(),
+            began: SystemTime::now() - probe.waited(),
         });
         let ladder = match LadderPipeline::start(&spec, &self.output) {
             Ok(ladder) => ladder,

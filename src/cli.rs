@@ -1,0 +1,102 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Flags, help_table};
+
+/// A media server in one process: SRT and RTMP in, four renditions of low-latency HLS out.
+#[derive(Parser)]
+#[command(name = "millrace", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start the server.
+    #[command(after_long_help = help_table(), after_help = "All settings: millrace serve --help")]
+    Serve {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// Make sure that a stream of this title exists, and print where to publish and watch.
+        #[arg(long, value_name = "TITLE")]
+        stream: Option<String>,
+    },
+    /// Start the server with a test pattern as its publisher.
+    #[command(after_long_help = help_table())]
+    Demo {
+        #[command(flatten)]
+        settings: SettingFlags,
+    },
+    /// Work on the streams in the database, whether a server runs or not.
+    Stream {
+        #[command(flatten)]
+        settings: SettingFlags,
+        #[command(subcommand)]
+        action: StreamAction,
+    },
+    /// Print a commented configuration file with every setting.
+    ExampleConfig,
+}
+
+/// The settings that have a flag; every other one is in the file or a variable.
+#[derive(Args)]
+pub(crate) struct SettingFlags {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "MILLRACE_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of the database, the admin token and all media [default: ./data].
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<String>,
+    /// Address of pages, API and playback [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Address of the RTMP listener [default: 0.0.0.0:1935].
+    #[arg(long, value_name = "ADDR")]
+    rtmp: Option<String>,
+    /// Address (UDP) of the SRT listener [default: 0.0.0.0:8890].
+    #[arg(long, value_name = "ADDR")]
+    srt: Option<String>,
+}
+
+impl SettingFlags {
+    /// What was set: path, flag, text.
+    pub(crate) fn flags(&self) -> Flags {
+        [
+            ("data", "--data", &self.data),
+            ("http", "--http", &self.http),
+            ("rtmp", "--rtmp", &self.rtmp),
+            ("srt", "--srt", &self.srt),
+        ]
+        .into_iter()
+        .filter_map(|(path, flag, text)| text.clone().map(|text| (path, flag, text)))
+        .collect()
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StreamAction {
+    /// Create a stream and print its key, once.
+    Create {
+        /// Its title, for people.
+        title: String,
+        /// Passphrase that SRT publishers must encrypt with, 10 to 79 characters.
+        #[arg(long)]
+        srt_passphrase: Option<String>,
+    },
+    /// List all streams.
+    List,
+    /// Give a stream a new key and print it, once; the old one is void.
+    RotateKey {
+        /// The stream's id.
+        id: String,
+    },
+    /// Delete a stream.
+    Delete {
+        /// The stream's id.
+        id: String,
+    },
+}

@@ -1,0 +1,365 @@
+//! The configuration: from texts (see [`sources`]) to checked values.
+
+mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use control_api::urls::{HostPort, HttpBase};
+use media_core::graph::{EncoderChoice, Preset, Profile};
+use media_core::{Bitrate, Ladder, RenditionName, Rung};
+
+pub(crate) use settings::{example_file, help_table};
+pub(crate) use sources::Flags;
+use sources::{Origin, Value, Values};
+
+/// Most rungs of a ladder.
+const RUNGS_MAX: usize = 8;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{}: {source}; give another file with --config", path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} line {line}: {what}", path.display())]
+    NotToml {
+        path: PathBuf,
+        line: usize,
+        what: String,
+    },
+    #[error("{origin}: {key} is not a setting{}; see millrace serve --help", did_you_mean(.nearest))]
+    UnknownKey {
+        origin: String,
+        key: String,
+        nearest: Option<String>,
+    },
+    #[error("{path} = {text:?} ({origin}): {what}")]
+    BadValue {
+        path: &'static str,
+        text: String,
+        origin: Origin,
+        what: String,
+    },
+    #[error("tls.certificate and tls.key belong together: only one of them is set")]
+    HalfTls,
+}
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest
+        .as_ref()
+        .map(|name| format!(", did you mean {name}?"))
+        .unwrap_or_default()
+}
+
+/// A checked configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) admin_token: Option<String>,
+    pub(crate) http: SocketAddr,
+    pub(crate) rtmp: SocketAddr,
+    pub(crate) rtmps: SocketAddr,
+    pub(crate) srt: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) public: Public,
+    pub(crate) hls: Hls,
+    pub(crate) ladder: LadderConfig,
+    pub(crate) ingest: IngestConfig,
+    pub(crate) log: Log,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug)]
+pub(crate) struct Public {
+    pub(crate) http: Option<HttpBase>,
+    pub(crate) rtmp: Option<HostPort>,
+    pub(crate) srt: Option<HostPort>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Hls {
+    pub(crate) segment: Duration,
+    pub(crate) part: Duration,
+    pub(crate) window_segments: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct LadderConfig {
+    pub(crate) ladder: Ladder,
+    pub(crate) encoder: EncoderChoice,
+    /// `None`: by the machine.
+    pub(crate) preset: Option<Preset>,
+    pub(crate) profile: Profile,
+    /// `None`: by the machine.
+    pub(crate) threads: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(crate) struct IngestConfig {
+    pub(crate) broadcasts_max: usize,
+    pub(crate) reconnect: Duration,
+    pub(crate) srt_latency: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("text or json is expected".into()),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file` and `variables`, with `flags` over both.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+        flags: Flags,
+    ) -> Result<Self, Error> {
+        let values = Reader(Values::merge(file, variables, flags)?);
+        let tls = match (
+            values.optional("tls.certificate"),
+            values.optional("tls.key"),
+        ) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(Tls {
+                certificate: certificate.text.clone().into(),
+                key: key.text.clone().into(),
+            }),
+            _ => return Err(Error::HalfTls),
+        };
+        Ok(Self {
+            data: values.parsed::<PathBuf>("data")?,
+            admin_token: values.checked("admin_token", admin_token)?,
+            http: values.parsed("http")?,
+            rtmp: values.parsed("rtmp")?,
+            rtmps: values.parsed("rtmps")?,
+            srt: values.parsed("srt")?,
+            tls,
+            public: Public {
+                http: values.checked("public.http", HttpBase::new)?,
+                rtmp: values.checked("public.rtmp", HostPort::new)?,
+                srt: values.checked("public.srt", HostPort::new)?,
+            },
+            hls: Hls {
+                segment: values.millis("hls.segment_ms", 1000..=10_000)?,
+                part: values.millis("hls.part_ms", 100..=1000)?,
+                window_segments: values.whole("hls.window_segments", 6..=1800)? as usize,
+            },
+            ladder: LadderConfig {
+                ladder: Ladder {
+                    rungs: values.required("ladder.rungs", rungs)?,
+                    audio: Bitrate::from_kbps(values.whole("ladder.audio_kbps", 32..=512)? as u32),
+                },
+                encoder: values.parsed("ladder.encoder")?,
+                preset: values.parsed_or("ladder.preset", "auto")?,
+                profile: values.parsed("ladder.profile")?,
+                threads: match values.whole("ladder.threads", 0..=32)? {
+                    0 => None,
+                    threads => Some(threads as u32),
+                },
+            },
+            ingest: IngestConfig {
+                broadcasts_max: values.whole("ingest.broadcasts_max", 1..=64)? as usize,
+                reconnect: values.millis("ingest.reconnect_ms", 0..=60_000)?,
+                srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
+            },
+            log: Log {
+                level: values.required("log.level", log_level)?,
+                format: values.parsed("log.format")?,
+            },
+        })
+    }
+}
+
+/// Reads typed values; every error names the setting, the text and where it was written.
+struct Reader(Values);
+
+impl Reader {
+    fn optional(&self, path: &'static str) -> Option<&Value> {
+        Some(self.0.value(path)).filter(|value| !value.text.is_empty())
+    }
+
+    fn required<T, E: Display>(
+        &self,
+        path: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Error> {
+        let value = self.0.value(path);
+        check(&value.text).map_err(|what| Error::BadValue {
+            path,
+            // A secret does not belong in an error.
+            text: if path == "admin_token" {
+                "…".into()
+            } else {
+                value.text.clone()
+            },
+            origin: value.origin.clone(),
+            what: what.to_string(),
+        })
+    }
+
+    fn checked<T, E: Display>(
+        &self,
+        path: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Error> {
+        self.optional(path)
+            .map(|_| self.required(path, check))
+            .transpose()
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&self, path: &'static str) -> Result<T, Error> {
+        self.required(path, str::parse)
+    }
+
+    fn parsed_or<T: FromStr<Err: Display>>(
+        &self,
+        path: &'static str,
+        none: &str,
+    ) -> Result<Option<T>, Error> {
+        match self.0.value(path).text == none {
+            true => Ok(None),
+            false => self.parsed(path).map(Some),
+        }
+    }
+
+    fn whole(&self, path: &'static str, range: RangeInclusive<u64>) -> Result<u64, Error> {
+        self.required(path, |text| {
+            let number = text
+                .parse::<u64>()
+                .ok()
+                .filter(|number| range.contains(number));
+            number.ok_or_else(|| {
+                format!(
+                    "a whole number from {} to {} is expected",
+                    range.start(),
+                    range.end()
+                )
+            })
+        })
+    }
+
+    fn millis(&self, path: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Error> {
+        self.whole(path, range).map(Duration::from_millis)
+    }
+}
+
+fn admin_token(text: &str) -> Result<String, String> {
+    /// It has to fit into a request's header.
+    const LENGTH_MAX: usize = 512;
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    match visible && text.len() <= LENGTH_MAX {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "at most {LENGTH_MAX} visible ASCII characters are expected"
+        )),
+    }
+}
+
+fn log_level(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `1080p 1920x1080 5000k, 720p 1280x720 2500k`.
+fn rungs(text: &str) -> Result<Vec<Rung>, String> {
+    let rungs = text
+        .split(',')
+        .map(|rung| parse_rung(rung.trim()))
+        .collect::<Result<Vec<_>, _>>()?;
+    if rungs.len() > RUNGS_MAX {
+        return Err(format!("at most {RUNGS_MAX} renditions are possible"));
+    }
+    for pair in rungs.windows(2) {
+        if pair[1].width > pair[0].width || pair[1].height > pair[0].height {
+            return Err(format!(
+                "{} is larger than {} before it",
+                pair[1].name, pair[0].name
+            ));
+        }
+        if rungs
+            .iter()
+            .filter(|rung| rung.name == pair[0].name)
+            .count()
+            > 1
+        {
+            return Err(format!("{} stands twice", pair[0].name));
+        }
+    }
+    Ok(rungs)
+}
+
+fn parse_rung(text: &str) -> Result<Rung, String> {
+    /// H.264 level 5.2 ends there.
+    const SIDE_MAX: u32 = 4096;
+    let expected =
+        || format!("{text:?}: a name, a size and a bitrate like \"720p 1280x720 2500k\"");
+    let mut words = text.split_whitespace();
+    let (Some(name), Some(size), Some(bitrate), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(expected());
+    };
+    let name = RenditionName::new(name).map_err(|error| error.to_string())?;
+    if name.as_str() == media_core::ladder::AUDIO_RENDITION {
+        return Err(format!("{name} is the name of the audio rendition"));
+    }
+    let (width, height) = size.split_once('x').ok_or_else(expected)?;
+    let side = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|side| (16..=SIDE_MAX).contains(side))
+    };
+    let (Some(width), Some(height)) = (side(width), side(height)) else {
+        return Err(expected());
+    };
+    if width % 2 != 0 || height % 2 != 0 {
+        return Err(format!("{size}: both sides must be even"));
+    }
+    let kbps = bitrate
+        .strip_suffix('k')
+        .and_then(|kbps| kbps.parse::<u32>().ok());
+    let kbps = kbps
+        .filter(|kbps| (50..=100_000).contains(kbps))
+        .ok_or_else(expected)?;
+    Ok(Rung {
+        name,
+        width,
+        height,
+        bitrate: Bitrate::from_kbps(kbps),
+    })
+}

@@ -1,0 +1,212 @@
+//! Every setting once: its path, default, unit and meaning. `--help`, the example file, the names
+//! of variables and the check for unknown keys are all made from this table.
+
+/// A setting.
+pub(crate) struct Setting {
+    /// Its path in the file; its variable is made from it.
+    pub(crate) path: &'static str,
+    /// Its default as it would stand in the file; empty: none.
+    pub(crate) default: &'static str,
+    /// What it does, with its unit.
+    pub(crate) meaning: &'static str,
+}
+
+const fn setting(path: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting {
+        path,
+        default,
+        meaning,
+    }
+}
+
+/// All settings, in the order of the example file: those without a table first.
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting(
+        "data",
+        "./data",
+        "Folder of the database, the admin token and all media.",
+    ),
+    setting(
+        "admin_token",
+        "",
+        "The operator's bearer token. Unset: generated once into DATA/admin-token.",
+    ),
+    setting(
+        "http",
+        "0.0.0.0:8080",
+        "Address of pages, API and playback.",
+    ),
+    setting("rtmp", "0.0.0.0:1935", "Address of the RTMP listener."),
+    setting(
+        "rtmps",
+        "0.0.0.0:1936",
+        "Address of the RTMPS listener; used where tls.certificate is set.",
+    ),
+    setting("srt", "0.0.0.0:8890", "Address (UDP) of the SRT listener."),
+    setting(
+        "tls.certificate",
+        "",
+        "PEM file with the certificate chain for RTMPS.",
+    ),
+    setting("tls.key", "", "PEM file with its private key."),
+    setting(
+        "public.http",
+        "",
+        "Base URL that viewers use, such as https://live.example.org. Unset: the host of the request.",
+    ),
+    setting(
+        "public.rtmp",
+        "",
+        "host:port that RTMP encoders use. Unset: the host of the request and the port of `rtmp`.",
+    ),
+    setting(
+        "public.srt",
+        "",
+        "host:port that SRT encoders use. Unset: likewise with `srt`.",
+    ),
+    setting(
+        "hls.segment_ms",
+        "2000",
+        "Length of a segment in milliseconds, 1000 to 10000, rounded to whole frames.",
+    ),
+    setting(
+        "hls.part_ms",
+        "333",
+        "Length of a part in milliseconds, 100 to 1000, rounded to whole frames. Shorter: less delay, more requests.",
+    ),
+    setting(
+        "hls.window_segments",
+        "10",
+        "Complete segments in a live playlist, 6 to 1800. Each stays in memory.",
+    ),
+    setting(
+        "ladder.rungs",
+        "1080p 1920x1080 5000k, 720p 1280x720 2500k, 480p 854x480 1200k, 360p 640x360 800k",
+        "Video renditions from high to low: name, size, bitrate. A source is never enlarged.",
+    ),
+    setting(
+        "ladder.audio_kbps",
+        "128",
+        "Bitrate of the shared AAC rendition in kbit/s, 32 to 512.",
+    ),
+    setting(
+        "ladder.encoder",
+        "auto",
+        "auto, x264, va, nvcodec, qsv or v4l2. auto: the first hardware encoder that works, else x264.",
+    ),
+    setting(
+        "ladder.preset",
+        "auto",
+        "x264's speed: ultrafast, superfast, veryfast, faster, fast, medium. auto: by the cores each broadcast has.",
+    ),
+    setting(
+        "ladder.profile",
+        "low-latency",
+        "low-latency, or quality: lookahead, for a second more of delay.",
+    ),
+    setting(
+        "ladder.threads",
+        "0",
+        "Threads of one x264 encoder, 0 to 32. 0: one, or more where there are more than 4 cores a broadcast.",
+    ),
+    setting(
+        "ingest.broadcasts_max",
+        "16",
+        "Broadcasts at once, 1 to 64. With ladder.preset = auto each new one gets the preset for its share of the cores.",
+    ),
+    setting(
+        "ingest.reconnect_ms",
+        "5000",
+        "How long a broadcast waits for a publisher that was lost, in milliseconds, 0 to 60000.",
+    ),
+    setting(
+        "ingest.srt_latency_ms",
+        "120",
+        "SRT's time for retransmissions in milliseconds, 20 to 10000. The caller may ask for more.",
+    ),
+    setting(
+        "log.level",
+        "info",
+        "error, warn, info, debug or trace; or a filter such as info,ingest=debug.",
+    ),
+    setting("log.format", "text", "text or json."),
+];
+
+/// The prefix of every variable.
+pub(crate) const VARIABLE_PREFIX: &str = "MILLRACE_";
+
+impl Setting {
+    /// The variable that sets it: `hls.part_ms` is `MILLRACE_HLS_PART_MS`.
+    pub(crate) fn variable(&self) -> String {
+        format!(
+            "{VARIABLE_PREFIX}{}",
+            self.path.replace('.', "_").to_uppercase()
+        )
+    }
+}
+
+/// The commented example file.
+pub(crate) fn example_file() -> String {
+    let mut out = String::from(
+        "# Every setting of Millrace with its default. A variable overrides the file and a flag\n\
+         # overrides both; the variable of hls.part_ms is MILLRACE_HLS_PART_MS.\n",
+    );
+    let mut table = "";
+    for setting in SETTINGS {
+        let (name_table, name) = setting.path.split_once('.').unwrap_or(("", setting.path));
+        if name_table != table {
+            table = name_table;
+            out.push_str(&format!("\n[{table}]\n"));
+        }
+        out.push_str(&format!("\n# {}\n", setting.meaning));
+        let value = match setting.default.parse::<i64>() {
+            Ok(number) => number.to_string(),
+            Err(_) => format!("{:?}", setting.default),
+        };
+        let comment = if setting.default.is_empty() { "# " } else { "" };
+        out.push_str(&format!("{comment}{name} = {value}\n"));
+    }
+    out
+}
+
+/// The table of settings for `--help`.
+pub(crate) fn help_table() -> String {
+    let mut out = String::from("Settings (in the file, or by variable):\n");
+    for setting in SETTINGS {
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!(" [default: {default}]"),
+        };
+        out.push_str(&format!(
+            "  {}  ({})\n      {}{default}\n",
+            setting.path,
+            setting.variable(),
+            setting.meaning
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_named_by_its_path() {
+        let part = SETTINGS
+            .iter()
+            .find(|setting| setting.path == "hls.part_ms")
+            .expect("it is there");
+        assert_eq!(part.variable(), "MILLRACE_HLS_PART_MS");
+    }
+
+    #[test]
+    fn the_example_file_in_the_repository_is_the_one_made_from_the_table() {
+        let committed = include_str!("../../millrace.example.toml");
+        assert_eq!(
+            committed,
+            example_file(),
+            "write it anew: millrace example-config"
+        );
+    }
+}

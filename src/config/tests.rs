@@ -1,0 +1,109 @@
+use super::*;
+
+fn load(variables: &[(&str, &str)], flags: Flags) -> Result<Config, Error> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(None, variables.collect::<Vec<_>>().into_iter(), flags)
+}
+
+fn file(text: &str) -> (PathBuf, impl Drop) {
+    struct Remove(PathBuf);
+    impl Drop for Remove {
+        fn drop(&mut self) {
+            let _gone = std::fs::remove_file(&self.0);
+        }
+    }
+    let name = format!(
+        "millrace-config-{}-{:x}.toml",
+        std::process::id(),
+        rand::random::<u64>()
+    );
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, text).expect("the temporary folder is writable");
+    (path.clone(), Remove(path))
+}
+
+#[test]
+fn the_defaults_are_the_ladder_of_the_design() {
+    let config = load(&[], Flags::new()).expect("the defaults are valid");
+    assert_eq!(config.ladder.ladder, Ladder::standard());
+    assert_eq!(config.http.port(), 8080);
+    assert_eq!(config.hls.part, Duration::from_millis(333));
+}
+
+#[test]
+fn a_flag_is_over_a_variable_and_a_variable_over_the_file() {
+    let (path, _remove) = file(
+        "http = \"127.0.0.1:1\"\nrtmp = \"127.0.0.1:2\"\nsrt = \"127.0.0.1:3\"\n[hls]\npart_ms = 200\n",
+    );
+    let variables = [
+        ("MILLRACE_RTMP", "127.0.0.1:20"),
+        ("MILLRACE_SRT", "127.0.0.1:30"),
+    ];
+    let config = Config::load(
+        Some(&path),
+        variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        vec![("srt", "--srt", "127.0.0.1:300".to_owned())],
+    )
+    .expect("all are valid");
+    let ports = (config.http.port(), config.rtmp.port(), config.srt.port());
+    assert_eq!(ports, (1, 20, 300));
+    assert_eq!(config.hls.part, Duration::from_millis(200));
+}
+
+#[test]
+fn a_wrong_key_is_named_with_the_right_one() {
+    let (path, _remove) = file("[hls]\nprt_ms = 200\n");
+    let error = Config::load(Some(&path), std::iter::empty(), Flags::new()).expect_err("wrong");
+    let expected = format!(
+        "{}: hls.prt_ms is not a setting, did you mean hls.part_ms?; see millrace serve --help",
+        path.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    let error = load(&[("MILLRACE_HLS_PARTS_MS", "200")], Flags::new()).expect_err("wrong");
+    assert!(
+        error
+            .to_string()
+            .contains("did you mean MILLRACE_HLS_PART_MS?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_named_with_where_it_stands() {
+    for (name, value, expected) in [
+        (
+            "MILLRACE_HLS_PART_MS",
+            "9",
+            "hls.part_ms = \"9\" (MILLRACE_HLS_PART_MS): a whole number from 100 to 1000 is expected",
+        ),
+        (
+            "MILLRACE_LADDER_PRESET",
+            "warp",
+            "ladder.preset = \"warp\" (MILLRACE_LADDER_PRESET): \"warp\" is not one of ultrafast, superfast, veryfast, faster, fast, medium",
+        ),
+        (
+            "MILLRACE_LADDER_RUNGS",
+            "a 16x16 100k, b 32x32 100k",
+            "ladder.rungs = \"a 16x16 100k, b 32x32 100k\" (MILLRACE_LADDER_RUNGS): b is larger than a before it",
+        ),
+        (
+            "MILLRACE_ADMIN_TOKEN",
+            "with space",
+            "admin_token = \"…\" (MILLRACE_ADMIN_TOKEN): at most 512 visible ASCII characters are expected",
+        ),
+    ] {
+        let error = load(&[(name, value)], Flags::new()).expect_err("wrong");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_named_with_its_line() {
+    let (path, _remove) = file("http = \"127.0.0.1:1\"\nrtmp = = 2\n");
+    let error = Config::load(Some(&path), std::iter::empty(), Flags::new()).expect_err("no TOML");
+    assert!(error.to_string().contains("line 2:"), "{error}");
+}

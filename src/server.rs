@@ -1,0 +1,220 @@
+//! Starts everything, waits for the signal to stop, and stops it in order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use control_api::urls::PublishAddress;
+use control_api::{Api, Urls};
+use ingest::{Gate, rtmp, srt};
+use media_core::graph;
+use packager::{Delivery, Live};
+use storage::{AdminToken, Database};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Config;
+use crate::listener::{self, Service};
+use crate::supervisor::{Encoding, Options, Supervisor};
+use crate::{shutdown, tls};
+
+/// How long ended playlists are served before connections are closed: a player that is not
+/// waiting for a part asks again within a target duration.
+const ENDED_SERVED_FOR: Duration = Duration::from_millis(1500);
+
+/// A server whose ports are bound and that answers.
+pub(crate) struct Server {
+    supervisor: Supervisor,
+    database: Database,
+    srt: srt::Listener,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Ingest ends first, HTTP last: viewers must see how their playlist ends.
+    ingest_closing: watch::Sender<bool>,
+    http_closing: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds the ports and begins to answer.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        graph::init()?;
+        let encoding = encoding(config)?;
+        let database = open_database(&config.data).await?;
+        let admin_token = admin_token(config)?;
+        let http = listener::bind(config.http, "http").await?;
+        let rtmp = listener::bind(config.rtmp, "rtmp").await?;
+        let rtmps = match &config.tls {
+            Some(files) => {
+                let acceptor = tls::acceptor(files)?;
+                Some((listener::bind(config.rtmps, "rtmps").await?, acceptor))
+            }
+            None => None,
+        };
+        let streams = database.streams();
+        let keys = streams.keys().await?;
+        let live = Live::new();
+        let options = Options {
+            encoding,
+            window_segments: config.hls.window_segments,
+            broadcasts_max: config.ingest.broadcasts_max,
+            reconnect: config.ingest.reconnect,
+        };
+        let supervisor = Supervisor::new(options, live.clone(), keys);
+        let gate: Arc<dyn Gate> = Arc::new(supervisor.clone());
+        let srt_config = srt::Config {
+            latency: config.ingest.srt_latency,
+            ..Default::default()
+        };
+        let srt = srt::listen(config.srt, srt_config, Arc::clone(&gate)).map_err(|error| {
+            anyhow::Error::new(error).context(format!(
+                "SRT does not start on {} (setting srt)",
+                config.srt
+            ))
+        })?;
+        let api = Api::new(
+            streams.clone(),
+            Arc::new(supervisor.clone()),
+            admin_token,
+            urls(config),
+        );
+        let service = Service::new(Delivery::new(live), control_api::router(api));
+
+        let (ingest_closing, ingest_closes) = watch::channel(false);
+        let (http_closing, http_closes) = watch::channel(false);
+        let limits = rtmp::Limits::default();
+        let mut tasks = vec![
+            tokio::spawn(listener::serve(http, service, http_closes)),
+            tokio::spawn(rtmp::serve(
+                rtmp,
+                None,
+                Arc::clone(&gate),
+                limits,
+                ingest_closes.clone(),
+            )),
+        ];
+        if let Some((listener, acceptor)) = rtmps {
+            let acceptor: Option<TlsAcceptor> = Some(acceptor);
+            tasks.push(tokio::spawn(rtmp::serve(
+                listener,
+                acceptor,
+                gate,
+                limits,
+                ingest_closes,
+            )));
+        }
+        // Ends with the process: it holds nothing.
+        tokio::spawn(supervisor.clone().follow(streams));
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            http = %config.http,
+            rtmp = %config.rtmp,
+            rtmps = config.tls.as_ref().map(|_| config.rtmps.to_string()),
+            srt = %config.srt,
+            data = %config.data.display(),
+            "listening"
+        );
+        if !web::is_embedded() {
+            tracing::warn!("this binary was built without its pages: run make web and build again");
+        }
+        Ok(Self {
+            supervisor,
+            database,
+            srt,
+            tasks,
+            ingest_closing,
+            http_closing,
+        })
+    }
+
+    /// Runs until SIGTERM or SIGINT, then stops in order: publishers, broadcasts, viewers.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let signal = shutdown::signal().await?;
+        tracing::info!(signal, "stopping");
+        let limit = shutdown::exit_at_the_latest();
+        let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
+        self.supervisor.close().await;
+        self.ingest_closing.send_replace(true);
+        let srt = self.srt;
+        let srt_ended = tokio::task::spawn_blocking(move || srt.shutdown());
+        if had_broadcasts {
+            tokio::time::sleep(ENDED_SERVED_FOR).await;
+        }
+        self.http_closing.send_replace(true);
+        for task in self.tasks {
+            task.await.context("a listener did not end in order")?;
+        }
+        srt_ended
+            .await
+            .context("the SRT listener did not end in order")?;
+        self.database.close().await;
+        limit.abort();
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// The supervisor, for publishers inside this process.
+    pub(crate) fn streams(&self) -> storage::Streams {
+        self.database.streams()
+    }
+
+    /// Makes new keys valid at once.
+    pub(crate) async fn reload_keys(&self) -> anyhow::Result<()> {
+        let keys = self.database.streams().keys().await?;
+        control_api::Broadcasts::keys_changed(&self.supervisor, keys);
+        Ok(())
+    }
+}
+
+/// Opens the database in the data folder.
+pub(crate) async fn open_database(data: &Path) -> anyhow::Result<Database> {
+    Ok(Database::open(&data.to_string_lossy()).await?)
+}
+
+fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {
+    Ok(match &config.admin_token {
+        Some(token) => AdminToken::configured(token.clone()),
+        None => storage::admin_token::load_or_create(&config.data)?,
+    })
+}
+
+/// How broadcasts are transcoded on this machine; says what a first one gets.
+fn encoding(config: &Config) -> anyhow::Result<Encoding> {
+    let ladder = &config.ladder;
+    let encoding = Encoding {
+        ladder: ladder.ladder.clone(),
+        segment: config.hls.segment,
+        part: config.hls.part,
+        encoder: ladder.encoder.resolve()?,
+        preset: ladder.preset,
+        profile: ladder.profile,
+        threads: ladder.threads,
+        cores: std::thread::available_parallelism()?.get(),
+    };
+    let first = encoding.settings(1);
+    tracing::info!(
+        encoder = %first.encoder,
+        preset = %first.preset,
+        profile = %first.profile,
+        threads = first.threads,
+        cores = encoding.cores,
+        "encoder chosen"
+    );
+    Ok(encoding)
+}
+
+fn urls(config: &Config) -> Urls {
+    let same_host = |port| PublishAddress::SameHost { port };
+    Urls {
+        http: config.public.http.clone(),
+        rtmp: config
+            .public
+            .rtmp
+            .clone()
+            .map_or_else(|| same_host(config.rtmp.port()), PublishAddress::Public),
+        srt: config
+            .public
+            .srt
+            .clone()
+            .map_or_else(|| same_host(config.srt.port()), PublishAddress::Public),
+    }
+}

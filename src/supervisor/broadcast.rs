@@ -1,0 +1,167 @@
+//! One broadcast: its transcoder, its packaging, and who publishes to it now.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ingest::Closed;
+use media_core::graph::{Settings, Transcoder};
+use media_core::{BroadcastId, StreamId};
+
+use super::packaging::Packaging;
+
+/// How long a publisher may be silent and still hold its place against another connection with
+/// the same key. Encoders send tens of times a second; a killed SRT caller lingers for 5 s.
+const HOLDS_PLACE_FOR: Duration = Duration::from_millis(300);
+
+/// See the module.
+pub(super) struct Broadcast {
+    id: BroadcastId,
+    stream: StreamId,
+    transcoder: Transcoder,
+    packaging: Arc<Packaging>,
+    publisher: Mutex<Option<Arc<Place>>>,
+}
+
+/// A publisher's place, shared by the broadcast and the publisher's sink.
+pub(super) struct Place {
+    taken: Instant,
+    /// When media came last, in milliseconds after `taken`.
+    heard_ms: AtomicU64,
+    closed: Mutex<Option<Closed>>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            taken: Instant::now(),
+            heard_ms: AtomicU64::new(0),
+            closed: Mutex::new(None),
+        }
+    }
+
+    /// Notes that media came.
+    pub(super) fn heard(&self) {
+        let ms = u64::try_from(self.taken.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Whether it was taken away, and why.
+    pub(super) fn check(&self) -> Result<(), Closed> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.clone().map_or(Ok(()), Err)
+    }
+
+    fn close(&self, why: Closed) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.get_or_insert(why);
+    }
+
+    fn is_silent(&self) -> bool {
+        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
+        self.taken.elapsed().saturating_sub(heard) >= HOLDS_PLACE_FOR
+    }
+}
+
+impl Broadcast {
+    pub(super) fn new(
+        id: BroadcastId,
+        stream: StreamId,
+        settings: Settings,
+        packaging: Arc<Packaging>,
+    ) -> Self {
+        let output = Arc::clone(&packaging) as Arc<dyn media_core::graph::Output>;
+        let transcoder = Transcoder::new(settings, output);
+        Self {
+            id,
+            stream,
+            transcoder,
+            packaging,
+            publisher: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn id(&self) -> &BroadcastId {
+        &self.id
+    }
+
+    pub(super) fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    pub(super) fn transcoder(&self) -> &Transcoder {
+        &self.transcoder
+    }
+
+    /// Whether the ladder has failed: nothing more will come out of it.
+    pub(super) fn failed(&self) -> bool {
+        self.packaging.has_failed()
+    }
+
+    /// Whether media has come out of the ladder.
+    pub(super) fn started(&self) -> bool {
+        self.packaging.has_started()
+    }
+
+    /// Whether another publisher may not take the place now.
+    pub(super) fn is_held(&self) -> bool {
+        self.place()
+            .as_ref()
+            .is_some_and(|place| place.check().is_ok() && !place.is_silent())
+    }
+
+    /// Whether somebody publishes.
+    pub(super) fn has_publisher(&self) -> bool {
+        self.place().is_some()
+    }
+
+    /// Gives the place to a new publisher; the previous one, which has fallen silent, is told.
+    pub(super) fn take_place(&self) -> Arc<Place> {
+        let place = Arc::new(Place::new());
+        if let Some(previous) = self.place().replace(Arc::clone(&place)) {
+            previous.close(Closed::TakenOver);
+        }
+        place
+    }
+
+    /// Gives a place back. `false`: somebody else has taken it since.
+    pub(super) fn leave_place(&self, place: &Arc<Place>) -> bool {
+        let mut current = self.place();
+        let own = current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, place));
+        if own {
+            *current = None;
+        }
+        own
+    }
+
+    /// Ends the publisher's session, not the broadcast.
+    pub(super) fn disconnect(&self, why: Closed) {
+        if let Some(place) = self.place().as_ref() {
+            place.close(why);
+        }
+    }
+
+    /// Ends the broadcast: what the encoders hold comes out, playlists get their end. Waits.
+    pub(super) fn end(&self) {
+        let counters = self.transcoder.counters().unwrap_or_default();
+        self.transcoder.end();
+        self.packaging.finish();
+        tracing::info!(
+            stream = %self.stream,
+            broadcast = %self.id,
+            frames_dropped = counters.frames_dropped,
+            frames_repeated = counters.frames_repeated,
+            frames_filled = counters.frames_filled,
+            clock_jumps = counters.clock_jumps,
+            "broadcast ended"
+        );
+    }
+
+    fn place(&self) -> std::sync::MutexGuard<'_, Option<Arc<Place>>> {
+        self.publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,42 @@
+//! How a broadcast is encoded, by the configuration and by its share of the machine.
+
+use std::time::Duration;
+
+use media_core::Ladder;
+use media_core::graph::{Preset, Profile, Settings, VideoEncoder};
+
+/// Cores a broadcast from which on an encoder gets threads of its own to cut pictures into slices.
+const CORES_FOR_SLICES: usize = 5;
+
+/// What is configured; `None` stands for "by the machine".
+pub(crate) struct Encoding {
+    pub(crate) ladder: Ladder,
+    pub(crate) segment: Duration,
+    pub(crate) part: Duration,
+    pub(crate) encoder: VideoEncoder,
+    pub(crate) preset: Option<Preset>,
+    pub(crate) profile: Profile,
+    pub(crate) threads: Option<u32>,
+    pub(crate) cores: usize,
+}
+
+impl Encoding {
+    /// The settings of a broadcast that is one of `broadcasts`.
+    pub(crate) fn settings(&self, broadcasts: usize) -> Settings {
+        let cores = self.cores / broadcasts.max(1);
+        let slices = if cores < CORES_FOR_SLICES {
+            1
+        } else {
+            cores.div_ceil(4) as u32
+        };
+        Settings {
+            ladder: self.ladder.clone(),
+            segment: self.segment,
+            part: self.part,
+            encoder: self.encoder,
+            preset: self.preset.unwrap_or_else(|| Preset::for_cores(cores)),
+            profile: self.profile,
+            threads: self.threads.unwrap_or(slices),
+        }
+    }
+}

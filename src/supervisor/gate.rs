@@ -1,0 +1,117 @@
+//! Who may publish: the answer to what the listeners ask.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ingest::gate::Passphrase;
+use ingest::{Admission, Gate, MediaSink, Publisher, Refusal, StreamKey};
+use media_core::{BroadcastId, StreamId};
+
+use super::broadcast::Broadcast;
+use super::packaging::Packaging;
+use super::sink::Sink;
+use super::{Inner, Supervisor};
+
+impl Gate for Supervisor {
+    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+        let keys = self.inner.keys.load();
+        let grant = keys.find(key.reveal()).ok_or(Refusal::UnknownKey)?;
+        self.inner.has_room(&grant.stream)?;
+        let srt_passphrase = grant
+            .srt_passphrase
+            .as_ref()
+            .and_then(|passphrase| Passphrase::new(passphrase.reveal()));
+        Ok(Admission {
+            stream: grant.stream.clone(),
+            srt_passphrase,
+        })
+    }
+
+    fn publish(
+        &self,
+        stream: &StreamId,
+        publisher: Publisher,
+    ) -> Result<Box<dyn MediaSink>, Refusal> {
+        let (broadcast, place) = {
+            let mut broadcasts = self.inner.broadcasts();
+            let existing = broadcasts.get(stream).cloned();
+            let broadcast = match existing {
+                Some(broadcast) if broadcast.is_held() => return Err(Refusal::AlreadyLive),
+                Some(broadcast) => broadcast,
+                None => {
+                    self.inner.room_for_one_more(broadcasts.len())?;
+                    let broadcast =
+                        Arc::new(self.inner.new_broadcast(stream, broadcasts.len() + 1));
+                    broadcasts.insert(stream.clone(), Arc::clone(&broadcast));
+                    broadcast
+                }
+            };
+            let place = broadcast.take_place();
+            (broadcast, place)
+        };
+        let intake = match broadcast.transcoder().publication() {
+            Ok(intake) => intake,
+            Err(error) => {
+                tracing::error!(%stream, peer = %publisher.peer, %error, "no intake for a publisher");
+                broadcast.leave_place(&place);
+                self.inner.forget(&broadcast);
+                return Err(Refusal::Full);
+            }
+        };
+        Ok(Box::new(Sink::new(
+            Arc::clone(&self.inner),
+            broadcast,
+            place,
+            intake,
+        )))
+    }
+}
+
+impl Inner {
+    /// Whether a publisher of `stream` would be let in now.
+    fn has_room(&self, stream: &StreamId) -> Result<(), Refusal> {
+        let broadcasts = self.broadcasts();
+        match broadcasts.get(stream) {
+            Some(broadcast) if broadcast.is_held() => Err(Refusal::AlreadyLive),
+            Some(_) => self.is_open(),
+            None => self.room_for_one_more(broadcasts.len()),
+        }
+    }
+
+    fn room_for_one_more(&self, running: usize) -> Result<(), Refusal> {
+        self.is_open()?;
+        if running >= self.options.broadcasts_max {
+            Err(Refusal::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_open(&self) -> Result<(), Refusal> {
+        match self.closing.load(Ordering::Acquire) {
+            true => Err(Refusal::ShuttingDown),
+            false => Ok(()),
+        }
+    }
+
+    fn new_broadcast(&self, stream: &StreamId, running: usize) -> Broadcast {
+        let id = BroadcastId::new(&format!("{:012x}", rand::random::<u64>() >> 16))
+            .expect("hexadecimal digits are a valid id");
+        let packaging = Arc::new(Packaging::new(
+            self.live.clone(),
+            stream.clone(),
+            id.clone(),
+            self.options.window_segments,
+        ));
+        let settings = self.options.encoding.settings(running);
+        tracing::info!(
+            %stream,
+            broadcast = %id,
+            encoder = %settings.encoder,
+            preset = %settings.preset,
+            threads = settings.threads,
+            "broadcast begins"
+        );
+        Broadcast::new(id, stream.clone(), settings, packaging)
+    }
+}

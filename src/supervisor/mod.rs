@@ -1,0 +1,205 @@
+//! Joins the crates: a publisher that the gate lets in gets an intake, its broadcast a transcoder,
+//! and what that yields goes through the muxers into the window that viewers are served from.
+//!
+//! It also is what the listeners and the API ask: which keys are valid, what is live.
+
+mod broadcast;
+mod encoding;
+mod gate;
+mod packaging;
+mod sink;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use control_api::Broadcasts;
+use ingest::Closed;
+use media_core::StreamId;
+use packager::Live;
+use storage::streams::Keys;
+
+use self::broadcast::Broadcast;
+pub(crate) use self::encoding::Encoding;
+
+/// How often the database is asked whether another process has changed the streams.
+const KEYS_POLLED_EVERY: Duration = Duration::from_secs(1);
+
+/// How long an ended broadcast stays served: players that poll slowly must see its end.
+const ENDED_SERVED_FOR: Duration = Duration::from_secs(120);
+
+/// What the supervisor needs to know.
+pub(crate) struct Options {
+    pub(crate) encoding: Encoding,
+    pub(crate) window_segments: usize,
+    pub(crate) broadcasts_max: usize,
+    pub(crate) reconnect: Duration,
+}
+
+/// See the module. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Supervisor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    live: Live,
+    keys: ArcSwap<Keys>,
+    broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    closing: AtomicBool,
+    /// Timers and ends run here, whichever thread asks for them.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Supervisor {
+    /// A supervisor that answers from `keys`. Must be called inside a tokio runtime.
+    pub(crate) fn new(options: Options, live: Live, keys: Keys) -> Self {
+        let inner = Inner {
+            options,
+            live,
+            keys: ArcSwap::from_pointee(keys),
+            broadcasts: Mutex::new(HashMap::new()),
+            closing: AtomicBool::new(false),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Follows changes that other processes make to the database; ends with the process.
+    pub(crate) async fn follow(self, streams: storage::Streams) {
+        loop {
+            tokio::time::sleep(KEYS_POLLED_EVERY).await;
+            let known = self.inner.keys.load().revision;
+            let changed = match streams.revision().await {
+                Ok(revision) if revision == known => continue,
+                Ok(_) => streams.keys().await,
+                Err(error) => Err(error),
+            };
+            match changed {
+                Ok(keys) => self.replace_keys(keys),
+                Err(error) => tracing::warn!(%error, "stream keys cannot be read anew"),
+            }
+        }
+    }
+
+    /// Ends every broadcast and lets no publisher in from now on; returns when all playlists have
+    /// their end.
+    pub(crate) async fn close(&self) {
+        self.inner.closing.store(true, Ordering::Release);
+        let all: Vec<_> = self
+            .inner
+            .broadcasts()
+            .drain()
+            .map(|(_, broadcast)| broadcast)
+            .collect();
+        let ends = all.into_iter().map(|broadcast| {
+            broadcast.disconnect(Closed::Ended);
+            self.inner.spawn_end(broadcast)
+        });
+        for end in ends.collect::<Vec<_>>() {
+            if let Err(error) = end.await {
+                tracing::error!(%error, "a broadcast did not end in order");
+            }
+        }
+    }
+
+    /// Takes a newer snapshot of the keys, and disconnects whoever publishes to a stream that is
+    /// gone or with a key that is no longer valid.
+    fn replace_keys(&self, keys: Keys) {
+        let keys = Arc::new(keys);
+        let mut newest = true;
+        self.inner.keys.rcu(|current| {
+            newest = keys.revision > current.revision;
+            if newest {
+                Arc::clone(&keys)
+            } else {
+                Arc::clone(current)
+            }
+        });
+        if !newest {
+            return;
+        }
+        let streams: std::collections::HashSet<&StreamId> =
+            keys.iter().map(|(_, grant)| &grant.stream).collect();
+        let deleted: Vec<StreamId> = {
+            let broadcasts = self.inner.broadcasts();
+            broadcasts
+                .keys()
+                .filter(|stream| !streams.contains(stream))
+                .cloned()
+                .collect()
+        };
+        for stream in deleted {
+            self.end(&stream);
+        }
+    }
+}
+
+impl Inner {
+    fn broadcasts(&self) -> MutexGuard<'_, HashMap<StreamId, Arc<Broadcast>>> {
+        // Entries are inserted and removed whole: a panic in between leaves a valid map.
+        self.broadcasts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `broadcast` out of the map, unless another one has taken its place.
+    fn forget(&self, broadcast: &Arc<Broadcast>) {
+        let mut broadcasts = self.broadcasts();
+        let same = |current: &Arc<Broadcast>| Arc::ptr_eq(current, broadcast);
+        if broadcasts.get(broadcast.stream()).is_some_and(same) {
+            broadcasts.remove(broadcast.stream());
+        }
+    }
+
+    /// Ends a broadcast on a thread that may wait, and stops serving it some time later.
+    fn spawn_end(self: &Arc<Self>, broadcast: Arc<Broadcast>) -> tokio::task::JoinHandle<()> {
+        let inner = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let ending = Arc::clone(&broadcast);
+            let ended = tokio::task::spawn_blocking(move || ending.end()).await;
+            if let Err(error) = ended {
+                tracing::error!(%error, "a broadcast did not end in order");
+            }
+            inner.runtime.clone().spawn(async move {
+                tokio::time::sleep(ENDED_SERVED_FOR).await;
+                inner.live.retire(broadcast.stream(), broadcast.id());
+            });
+        })
+    }
+}
+
+impl Broadcasts for Supervisor {
+    fn live_since(&self, stream: &StreamId) -> Option<SystemTime> {
+        let broadcast = self.inner.live.broadcast(stream)?;
+        (broadcast.playable() && !broadcast.ended()).then(|| broadcast.plan().began)
+    }
+
+    fn live_count(&self) -> usize {
+        self.inner.broadcasts().len()
+    }
+
+    fn keys_changed(&self, keys: Keys) {
+        self.replace_keys(keys);
+    }
+
+    fn disconnect(&self, stream: &StreamId) {
+        let broadcast = self.inner.broadcasts().get(stream).cloned();
+        if let Some(broadcast) = broadcast {
+            broadcast.disconnect(Closed::Ended);
+        }
+    }
+
+    fn end(&self, stream: &StreamId) {
+        let broadcast = self.inner.broadcasts().remove(stream);
+        if let Some(broadcast) = broadcast {
+            broadcast.disconnect(Closed::Ended);
+            drop(self.inner.spawn_end(broadcast));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! From the ladder's samples to the window: one muxer a rendition.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use media_core::graph::{Output, Plan};
+use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
+use packager::cmaf::Muxer;
+use packager::{DiscontinuitySequence, Live, MediaSequence};
+
+/// See the module.
+pub(super) struct Packaging {
+    live: Live,
+    stream: StreamId,
+    broadcast: BroadcastId,
+    window_segments: usize,
+    started: OnceLock<Started>,
+    failed: AtomicBool,
+}
+
+struct Started {
+    plan: Plan,
+    window: Arc<packager::Broadcast>,
+    muxers: Mutex<HashMap<RenditionName, Muxer>>,
+}
+
+impl Packaging {
+    pub(super) fn new(
+        live: Live,
+        stream: StreamId,
+        broadcast: BroadcastId,
+        window_segments: usize,
+    ) -> Self {
+        Self {
+            live,
+            stream,
+            broadcast,
+            window_segments,
+            started: OnceLock::new(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn has_started(&self) -> bool {
+        self.started.get().is_some()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Closes what is open and ends the playlists.
+    pub(super) fn finish(&self) {
+        let Some(started) = self.started.get() else {
+            return;
+        };
+        let mut muxers = started
+            .muxers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for muxer in muxers.values_mut() {
+            if let Some(chunk) = muxer.finish() {
+                started.window.push(chunk);
+            }
+        }
+        started.window.end();
+    }
+}
+
+impl Output for Packaging {
+    fn started(&self, plan: &Plan) {
+        // The stream's previous broadcast may still be draining; two cannot share its URL.
+        if let Some(previous) = self.live.broadcast(&self.stream) {
+            previous.end();
+        }
+        let window = self.live.start(
+            self.stream.clone(),
+            packager::Plan {
+                broadcast: self.broadcast.clone(),
+                video_segment: plan.cadence.segment(),
+                target_duration_s: target_duration_s(plan.cadence.segment()),
+                part_target: plan.cadence.part(),
+                window_segments: self.window_segments,
+                began: plan.began,
+                renditions: plan.renditions.clone(),
+                first_sequence: MediaSequence::default(),
+                discontinuity_sequence: DiscontinuitySequence::default(),
+            },
+        );
+        tracing::info!(
+            stream = %self.stream,
+            broadcast = %self.broadcast,
+            frame_rate = %plan.cadence.rate(),
+            renditions = plan.renditions.iter().map(RenditionName::as_str).collect::<Vec<_>>().join(","),
+            part_ms = plan.cadence.part().as_millis(),
+            "broadcast started"
+        );
+        let muxers = Mutex::new(HashMap::new());
+        let started = Started {
+            plan: plan.clone(),
+            window,
+            muxers,
+        };
+        assert!(
+            self.started.set(started).is_ok(),
+            "a ladder starts once a broadcast"
+        );
+    }
+
+    fn track(&self, track: Track) {
+        let Some(started) = self.started.get() else {
+            return;
+        };
+        match Muxer::new(&track, started.plan.cadence) {
+            Ok((muxer, init)) => {
+                let mut muxers = started
+                    .muxers
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                muxers.insert(track.rendition, muxer);
+                started.window.init(init);
+            }
+            Err(error) => {
+                tracing::error!(stream = %self.stream, %error, "an encoder's output is not usable");
+                self.failed();
+            }
+        }
+    }
+
+    fn sample(&self, rendition: &RenditionName, sample: Sample) {
+        let Some(started) = self.started.get() else {
+            return;
+        };
+        let mut muxers = started
+            .muxers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let chunk = muxers
+            .get_mut(rendition)
+            .and_then(|muxer| muxer.push(sample));
+        // The window is pushed under the lock: a rendition's chunks must not overtake each other.
+        if let Some(chunk) = chunk {
+            started.window.push(chunk);
+        }
+    }
+
+    fn failed(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+}
+
+/// The target duration: a segment's length to the nearest second, since that is how a segment is
+/// compared to it (draft-pantos-hls-rfc8216bis §4.4.3.1).
+fn target_duration_s(segment: Duration) -> u32 {
+    let rounded = (segment + Duration::from_millis(500)).as_secs();
+    u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
+}

@@ -1,0 +1,121 @@
+//! Where a listener puts one publisher's media.
+
+use std::sync::Arc;
+
+use ingest::gate::Unpublish;
+use ingest::{Closed, MediaSink};
+use media_core::Media;
+use media_core::graph::{Intake, IntakeError};
+
+use super::Inner;
+use super::broadcast::{Broadcast, Place};
+
+/// See the module.
+pub(super) struct Sink {
+    inner: Arc<Inner>,
+    broadcast: Arc<Broadcast>,
+    place: Arc<Place>,
+    /// `None` once closed.
+    intake: Option<Intake>,
+}
+
+impl Sink {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        broadcast: Arc<Broadcast>,
+        place: Arc<Place>,
+        intake: Intake,
+    ) -> Self {
+        Self {
+            inner,
+            broadcast,
+            place,
+            intake: Some(intake),
+        }
+    }
+
+    fn close_as(&mut self, how: Unpublish) {
+        let Some(intake) = self.intake.take() else {
+            return;
+        };
+        let (inner, broadcast) = (Arc::clone(&self.inner), Arc::clone(&self.broadcast));
+        if !self.broadcast.leave_place(&self.place) {
+            // Taken over: the broadcast belongs to somebody else now.
+            intake.close(|| {});
+            return;
+        }
+        let waits = how == Unpublish::Lost && broadcast.started() && !broadcast.failed();
+        if waits {
+            intake.close(|| {});
+            inner
+                .clone()
+                .runtime
+                .spawn(async move { inner.await_return(broadcast).await });
+        } else {
+            inner.forget(&broadcast);
+            intake.close(move || drop(inner.spawn_end(broadcast)));
+        }
+    }
+}
+
+impl MediaSink for Sink {
+    fn push(&mut self, media: Media) -> Result<(), Closed> {
+        self.check()?;
+        self.place.heard();
+        let Some(intake) = &mut self.intake else {
+            return Err(Closed::Ended);
+        };
+        intake.push(media).map_err(closed)
+    }
+
+    fn check(&self) -> Result<(), Closed> {
+        self.place.check()?;
+        if self.broadcast.failed() {
+            return Err(Closed::Ended);
+        }
+        self.intake
+            .as_ref()
+            .map_or(Err(Closed::Ended), |intake| intake.check().map_err(closed))
+    }
+
+    fn close(mut self: Box<Self>, how: Unpublish) {
+        self.close_as(how);
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.close_as(Unpublish::Lost);
+    }
+}
+
+impl Inner {
+    /// Ends the broadcast unless a publisher returns in time.
+    async fn await_return(self: Arc<Self>, broadcast: Arc<Broadcast>) {
+        let (stream, wait) = (broadcast.stream().clone(), self.options.reconnect);
+        tracing::info!(%stream, wait_ms = wait.as_millis(), "publisher lost, waiting for its return");
+        tokio::time::sleep(wait).await;
+        let given_up = {
+            // Held, so that nobody takes the place between the look and the removal.
+            let mut broadcasts = self.broadcasts();
+            let current = broadcasts
+                .get(&stream)
+                .is_some_and(|it| Arc::ptr_eq(it, &broadcast));
+            let given_up = current && !broadcast.has_publisher();
+            if given_up {
+                broadcasts.remove(&stream);
+            }
+            given_up
+        };
+        if given_up {
+            drop(self.spawn_end(broadcast));
+        }
+    }
+}
+
+fn closed(error: IntakeError) -> Closed {
+    match error {
+        IntakeError::Unsupported(what) => Closed::Unsupported(what),
+        IntakeError::Overrun => Closed::Overrun,
+    }
+}
