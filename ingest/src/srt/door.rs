@@ -139,24 +139,21 @@ impl Door {
     /// Decides on a caller at `now` (since any fixed point).
     pub(super) fn admit(&self, handshake: &Handshake<'_>, now: Duration) -> Verdict {
         let peer = handshake.peer;
-        match self.state().rate.take(peer.ip(), now) {
-            Allowance::Granted => {}
-            Allowance::Exceeded { first } => {
+        {
+            let mut state = self.state();
+            if let Allowance::Exceeded { first } = state.rate.take(peer.ip(), now) {
                 if first {
-                    self.state().note(peer, Reason::Rate);
+                    state.note(peer, Reason::Rate);
                 } else {
-                    self.state().refused_unlogged += 1;
+                    state.refused_unlogged += 1;
                 }
                 return Verdict::Reject(Reason::Rate.code());
             }
         }
-        match self.look_up(handshake, now) {
-            Ok(verdict) => verdict,
-            Err(reason) => {
-                self.state().note(peer, reason);
-                Verdict::Reject(reason.code())
-            }
-        }
+        self.look_up(handshake, now).unwrap_or_else(|reason| {
+            self.state().note(peer, reason);
+            Verdict::Reject(reason.code())
+        })
     }
 
     fn look_up(&self, handshake: &Handshake<'_>, now: Duration) -> Result<Verdict, Reason> {
@@ -220,5 +217,136 @@ impl Door {
             std::mem::take(&mut state.refused),
             std::mem::take(&mut state.refused_unlogged),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media_core::StreamId;
+
+    use super::*;
+    use crate::gate::{Admission, MediaSink, Publisher, StreamKey};
+
+    /// Knows the key `open`.
+    struct OneKey;
+
+    impl Gate for OneKey {
+        fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+            match key.reveal() {
+                "open" => Ok(Admission {
+                    stream: StreamId::new("open").expect("an id"),
+                    srt_passphrase: None,
+                }),
+                "live" => Err(Refusal::AlreadyLive),
+                "full" => Err(Refusal::Full),
+                "late" => Err(Refusal::ShuttingDown),
+                _ => Err(Refusal::UnknownKey),
+            }
+        }
+
+        fn publish(&self, _: &StreamId, _: Publisher) -> Result<Box<dyn MediaSink>, Refusal> {
+            Err(Refusal::AlreadyLive)
+        }
+    }
+
+    fn door(config: Config) -> Door {
+        Door::new(Arc::new(OneKey), &config)
+    }
+
+    fn knock(door: &Door, socket: i32, port: u16, stream_id: &str, now: Duration) -> i32 {
+        let handshake = Handshake {
+            socket: SocketId::from_raw(socket),
+            version: HANDSHAKE_VERSION,
+            peer: SocketAddr::from(([192, 0, 2, 1], port)),
+            stream_id: stream_id.as_bytes(),
+        };
+        match door.admit(&handshake, now) {
+            Verdict::Admit(_) => 0,
+            Verdict::Reject(code) => code,
+        }
+    }
+
+    #[test]
+    fn each_reason_has_its_code() {
+        let door = door(Config::default());
+        for (stream_id, code) in [
+            ("open", 0),
+            ("guess", 1401),
+            ("live", 1409),
+            ("full", 1402),
+            ("late", 1503),
+            ("read:open", 1405),
+            ("#!::m=publish,t=file,r=open", 1415),
+            ("", 1400),
+        ] {
+            assert_eq!(
+                knock(&door, 1, 1, stream_id, Duration::ZERO),
+                code,
+                "{stream_id}"
+            );
+        }
+        let (refused, unlogged) = door.take_refusals(Duration::ZERO);
+        assert_eq!((refused.len(), unlogged), (7, 0));
+        let old = Handshake {
+            socket: SocketId::from_raw(2),
+            version: 4,
+            peer: SocketAddr::from(([192, 0, 2, 1], 1)),
+            stream_id: b"",
+        };
+        assert!(matches!(
+            door.admit(&old, Duration::ZERO),
+            Verdict::Reject(1505)
+        ));
+    }
+
+    #[test]
+    fn a_caller_that_never_arrives_gives_its_place_back_and_is_logged() {
+        let door = door(Config {
+            callers_max: 1,
+            ..Config::default()
+        });
+        let second = Duration::from_secs(1);
+        assert_eq!(knock(&door, 1, 1, "open", Duration::ZERO), 0);
+        assert_eq!(knock(&door, 2, 2, "open", second), 1402);
+        assert_eq!(door.take_refusals(second).0.len(), 1);
+        let (refused, _) = door.take_refusals(second * 2);
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0].reason, Reason::Passphrase);
+        assert!(door.take_admitted(SocketId::from_raw(1)).is_none());
+        assert_eq!(knock(&door, 3, 3, "open", second * 2), 0);
+        assert!(door.take_admitted(SocketId::from_raw(3)).is_some());
+        // Accepted: the place is taken until it has left.
+        assert!(door.take_refusals(second * 9).0.is_empty());
+        assert_eq!(knock(&door, 4, 4, "open", second * 9), 1402);
+        door.left(SocketAddr::from(([192, 0, 2, 1], 3)));
+        assert_eq!(knock(&door, 5, 5, "open", second * 9), 0);
+    }
+
+    #[test]
+    fn a_flood_of_refusals_keeps_the_log_short() {
+        let patient = door(Config {
+            handshake_burst: 10_000,
+            ..Config::default()
+        });
+        for socket in 0..1000 {
+            assert_eq!(knock(&patient, socket, 1, "guess", Duration::ZERO), 1401);
+        }
+        let (refused, unlogged) = patient.take_refusals(Duration::ZERO);
+        assert_eq!(
+            (refused.len(), unlogged),
+            (REFUSALS_MAX, 1000 - REFUSALS_MAX as u64)
+        );
+
+        let strict = door(Config {
+            handshake_burst: 2,
+            ..Config::default()
+        });
+        for socket in 0..1000 {
+            knock(&strict, socket, 1, "guess", Duration::ZERO);
+        }
+        let (refused, unlogged) = strict.take_refusals(Duration::ZERO);
+        let reasons: Vec<Reason> = refused.iter().map(|one| one.reason).collect();
+        let wrong = Reason::Gate(Refusal::UnknownKey);
+        assert_eq!((reasons, unlogged), (vec![wrong, wrong, Reason::Rate], 997));
     }
 }

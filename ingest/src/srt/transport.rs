@@ -95,7 +95,7 @@ mod tests {
     fn other_payloads_are_refused_after_a_bounded_wait() {
         for payload in [
             vec![0u8; 1316],
-            vec![SYNC_BYTE, 0, 0].repeat(400),
+            [SYNC_BYTE, 0, 0].repeat(400),
             vec![0x80; 1000],
         ] {
             let mut probe = Probe::new();

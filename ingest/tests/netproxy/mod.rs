@@ -26,20 +26,20 @@ const DATAGRAM_BYTES_MAX: usize = 2048;
 
 /// What happens to the packets of each direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Network {
-    pub seed: u64,
+pub(crate) struct Network {
+    pub(crate) seed: u64,
     /// Probability that a packet is lost, 0 to 1.
-    pub loss: f64,
+    pub(crate) loss: f64,
     /// One-way delay.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// The delay varies evenly by up to this in both directions, packet by packet: packets that
     /// are closer together than that overtake each other.
-    pub jitter: Duration,
+    pub(crate) jitter: Duration,
 }
 
 /// A running proxy; stops on drop.
-pub struct Proxy {
-    pub address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     counters: Arc<Counters>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -54,16 +54,16 @@ struct Counters {
 
 /// What a proxy has done so far, in packets of both directions.
 #[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub passed: u64,
-    pub lost: u64,
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) lost: u64,
     /// Delivered after a packet that had come in later.
-    pub overtaken: u64,
+    pub(crate) overtaken: u64,
 }
 
 impl Proxy {
     /// Stands before `target`.
-    pub fn start(target: SocketAddr, network: Network) -> Self {
+    pub(crate) fn start(target: SocketAddr, network: Network) -> Self {
         let front = bind();
         let address = front.local_addr().expect("bound");
         let counters = Arc::new(Counters::default());
@@ -91,7 +91,7 @@ impl Proxy {
         }
     }
 
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
             passed: read(&self.counters.passed),

@@ -15,22 +15,22 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// What became of one publication.
 #[derive(Clone, Debug, Default)]
-pub struct Publication {
-    pub stream: String,
-    pub bytes: Vec<u8>,
-    pub pushes: usize,
+pub(crate) struct Publication {
+    pub(crate) stream: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) pushes: usize,
     /// `Some(None)`: dropped without a word.
-    pub ended: Option<Option<Unpublish>>,
+    pub(crate) ended: Option<Option<Unpublish>>,
     /// Set by a test: what the sink answers from now on.
-    pub closed: Option<Closed>,
+    pub(crate) closed: Option<Closed>,
     /// Set by a test: the sink panics.
-    pub panics: bool,
+    pub(crate) panics: bool,
     protocol: Option<ingest::Protocol>,
 }
 
 #[derive(Default)]
 struct State {
-    streams: HashMap<String, Option<Passphrase>>,
+    streams: HashMap<String, (StreamId, Option<Passphrase>)>,
     publications: Vec<Publication>,
     checks: usize,
     /// A live stream is taken over instead of refused.
@@ -38,17 +38,25 @@ struct State {
 }
 
 #[derive(Clone, Default)]
-pub struct RecordingGate(Arc<Mutex<State>>);
+pub(crate) struct RecordingGate(Arc<Mutex<State>>);
 
 impl RecordingGate {
     /// Opens to `key`, whose stream id is the key itself.
-    pub fn with(self, key: &str, passphrase: Option<&str>) -> Self {
+    pub(crate) fn with(self, key: &str, passphrase: Option<&str>) -> Self {
+        self.with_id(key, key, passphrase)
+    }
+
+    /// Opens to `key`, which belongs to stream `id`.
+    pub(crate) fn with_id(self, key: &str, id: &str, passphrase: Option<&str>) -> Self {
+        let id = StreamId::new(id).expect("an id");
         let passphrase = passphrase.map(|text| Passphrase::new(text).expect("a passphrase"));
-        self.state().streams.insert(key.to_owned(), passphrase);
+        self.state()
+            .streams
+            .insert(key.to_owned(), (id, passphrase));
         self
     }
 
-    pub fn taking_over(self) -> Self {
+    pub(crate) fn taking_over(self) -> Self {
         self.state().takes_over = true;
         self
     }
@@ -58,16 +66,16 @@ impl RecordingGate {
     }
 
     /// How often a key was looked up.
-    pub fn checks(&self) -> usize {
+    pub(crate) fn checks(&self) -> usize {
         self.state().checks
     }
 
-    pub fn publications(&self) -> Vec<Publication> {
+    pub(crate) fn publications(&self) -> Vec<Publication> {
         self.state().publications.clone()
     }
 
     /// Bytes of publication `index` so far.
-    pub fn bytes_of(&self, index: usize) -> usize {
+    pub(crate) fn bytes_of(&self, index: usize) -> usize {
         self.state()
             .publications
             .get(index)
@@ -75,14 +83,14 @@ impl RecordingGate {
     }
 
     /// How publication `index` ended; `None` while it lives or has not begun.
-    pub fn ending_of(&self, index: usize) -> Option<Option<Unpublish>> {
+    pub(crate) fn ending_of(&self, index: usize) -> Option<Option<Unpublish>> {
         self.state()
             .publications
             .get(index)
             .and_then(|one| one.ended)
     }
 
-    pub fn change(&self, index: usize, change: impl FnOnce(&mut Publication)) {
+    pub(crate) fn change(&self, index: usize, change: impl FnOnce(&mut Publication)) {
         change(&mut self.state().publications[index]);
     }
 }
@@ -91,18 +99,15 @@ impl Gate for RecordingGate {
     fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
         let mut state = self.state();
         state.checks += 1;
-        let passphrase = state
-            .streams
-            .get(key.reveal())
-            .cloned()
-            .ok_or(Refusal::UnknownKey)?;
-        let live = |one: &Publication| one.stream == key.reveal() && one.ended.is_none();
+        let known = state.streams.get(key.reveal()).cloned();
+        let (stream, srt_passphrase) = known.ok_or(Refusal::UnknownKey)?;
+        let live = |one: &Publication| one.stream == stream.as_str() && one.ended.is_none();
         if !state.takes_over && state.publications.iter().any(live) {
             return Err(Refusal::AlreadyLive);
         }
         Ok(Admission {
-            stream: StreamId::new(key.reveal()).expect("test keys are ids"),
-            srt_passphrase: passphrase,
+            stream,
+            srt_passphrase,
         })
     }
 
@@ -175,7 +180,7 @@ impl Drop for Sink {
 }
 
 /// Waits until `condition` holds; panics after a generous while.
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < WAIT_MAX, "waited in vain for: {what}");
@@ -184,7 +189,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The same, for async tests.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < WAIT_MAX, "waited in vain for: {what}");
@@ -194,7 +199,7 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// `count` messages of seven transport stream packets on one PID, with continuity counters and a
 /// running number, so that a missing, doubled or misplaced packet shows.
-pub fn messages(count: u32) -> Vec<Vec<u8>> {
+pub(crate) fn messages(count: u32) -> Vec<Vec<u8>> {
     (0..count)
         .map(|message| {
             (0..7)
@@ -211,25 +216,23 @@ pub fn messages(count: u32) -> Vec<Vec<u8>> {
 }
 
 /// Counts (packets, continuity gaps) of a transport stream, over all its PIDs
-/// (ISO/IEC 13818-1 §2.4.3.3); panics where it is out of sync.
-pub fn continuity(stream: &[u8]) -> (usize, usize) {
-    let mut counters = HashMap::new();
+/// (ISO/IEC 13818-1 §2.4.3.3: a packet may be sent twice in a row with the same counter); panics
+/// where it is out of sync.
+pub(crate) fn continuity(stream: &[u8]) -> (usize, usize) {
+    let mut newest: HashMap<u16, &[u8]> = HashMap::new();
     let (mut packets, mut gaps) = (0, 0);
     for packet in stream.chunks(188) {
-        assert_eq!(
-            (packet.len(), packet[0]),
-            (188, 0x47),
-            "packet {packets} out of sync"
-        );
+        let start = (packet.len(), packet[0]);
+        assert_eq!(start, (188, 0x47), "packet {packets} out of sync");
         packets += 1;
         let pid = u16::from_be_bytes([packet[1], packet[2]]) & 0x1fff;
         let has_payload = packet[3] & 0x10 != 0;
         if pid == 0x1fff || !has_payload {
             continue;
         }
-        let counter = packet[3] & 0x0f;
-        if let Some(before) = counters.insert(pid, counter)
-            && counter != (before + 1) % 16
+        if let Some(before) = newest.insert(pid, packet)
+            && packet[3] & 0x0f != (before[3] + 1) & 0x0f
+            && packet != before
         {
             gaps += 1;
         }

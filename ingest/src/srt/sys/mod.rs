@@ -124,6 +124,14 @@ extern "C" fn log(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SocketId(ffi::SrtSocket);
 
+#[cfg(test)]
+impl SocketId {
+    /// A name for tests of what never meets libsrt.
+    pub(super) fn from_raw(socket: i32) -> Self {
+        Self(socket)
+    }
+}
+
 /// A socket, closed on drop.
 pub(super) struct Socket(SocketId);
 
