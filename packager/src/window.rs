@@ -122,8 +122,8 @@ impl Window {
             || open.parts.len() == SEGMENT_PARTS_MAX
             || open.len_bytes + len_bytes > SEGMENT_BYTES_MAX
         {
-            // A hole up to the next keyframe; a playlist that breaks its own target duration
-            // would stop players for good.
+            // A hole up to the next keyframe is a pause. A playlist that breaks its own target
+            // duration is one that a client may reject, and hls.js was seen to stall and drift.
             if open.parts.is_empty() {
                 self.open = None;
             }
