@@ -307,3 +307,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         (self.connection.accepted_at + wake).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use media_core::StreamId;
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::gate::{Protocol, StreamKey};
+    use crate::rtmp::places::Places;
+
+    struct Nobody;
+
+    impl Gate for Nobody {
+        fn check(&self, _key: &StreamKey) -> Result<Admission, Refusal> {
+            Err(Refusal::UnknownKey)
+        }
+
+        fn publish(
+            &self,
+            _stream: &StreamId,
+            _publisher: Publisher,
+        ) -> Result<Box<dyn MediaSink>, Refusal> {
+            Err(Refusal::UnknownKey)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_no_reply_is_dropped() {
+        let peer = "127.0.0.1:1".parse().expect("an address");
+        let publisher = Publisher {
+            peer,
+            protocol: Protocol::Rtmp,
+        };
+        let place = Places::new(1, 1).take(peer).expect("a place");
+        let (_stop, stopped) = watch::channel(false);
+        // The replies to the handshake do not fit in the pipe.
+        let (mut theirs, ours) = duplex(2000);
+        let connection = Connection::new(publisher, Arc::new(Nobody), stopped);
+        let running = tokio::spawn(connection.run(ours, place));
+        theirs.write_all(&[3; 1537]).await.expect("taken");
+        let ended = timeout(4 * WRITE_MAX, running).await;
+        assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+    }
+}

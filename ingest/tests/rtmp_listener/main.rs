@@ -1,10 +1,7 @@
 //! The RTMP listener over real sockets: an independent client, attacks, limits, and encoders.
 
-#[path = "rtmp_listener/client.rs"]
 mod client;
-#[path = "rtmp_listener/encoders.rs"]
 mod encoders;
-#[path = "rtmp_listener/recorder.rs"]
 mod recorder;
 
 use std::io::Write;
