@@ -27,6 +27,7 @@ export class Controls {
   readonly #volume = byId("volume", HTMLInputElement);
   readonly #live = byId("live", HTMLButtonElement);
   readonly #liveLabel = byId("live-label", HTMLElement);
+  readonly #latencyBox = byId("latency-box", HTMLElement);
   readonly #latency = byId("latency", HTMLElement);
   readonly #pip = byId("pip", HTMLButtonElement);
   readonly #fullscreen = byId("fullscreen", HTMLButtonElement);
@@ -72,6 +73,7 @@ export class Controls {
     const atEdge = liveness === "edge";
     this.#liveLabel.textContent = atEdge ? "LIVE" : "GO LIVE";
     label(this.#live, atEdge ? "Watching live" : "Jump to live", "L");
+    this.#latencyBox.hidden = latencyMs === null;
     this.#latency.textContent = latencyMs === null ? "" : latencyText(latencyMs);
   }
 

@@ -1,7 +1,7 @@
 // Where in the live window a viewer is, and where a jump may land. Pure; seconds of media time.
 
 /** Further behind than this beyond the hold-back is no longer "live" to a viewer. */
-const LIVE_SLACK_S = 3;
+const LIVE_SLACK_S = 2;
 /** A seek stops this far from the window's ends: the oldest segment leaves it at any moment. */
 const EDGE_MARGIN_S = 0.5;
 

@@ -48,6 +48,7 @@ export class Player {
   #pausedByViewer = false;
   #loadedAtMs = 0;
   #stalledAtMs: number | null = null;
+  #positionS = 0;
   #hasStarted = false;
   #movedAtMs = 0;
 
@@ -65,9 +66,7 @@ export class Player {
     video.addEventListener("loadedmetadata", () => void this.#begin());
     video.addEventListener("playing", () => this.#onPlaying());
     video.addEventListener("waiting", () => this.#onWaiting());
-    video.addEventListener("timeupdate", () => {
-      this.#movedAtMs = performance.now();
-    });
+    video.addEventListener("timeupdate", () => this.#onTimeUpdate());
   }
 
   /** The engine of the playlist that is loaded. */
@@ -179,7 +178,9 @@ export class Player {
     if (idealS === null) {
       return "over";
     }
-    return !this.#video.paused && isAtEdge(this.#video.currentTime, idealS) ? "edge" : "behind";
+    // The edge moves on while the picture stands, but a player that hears nothing cannot see it.
+    const moves = !this.#video.paused && !this.isStalled;
+    return moves && isAtEdge(this.#video.currentTime, idealS) ? "edge" : "behind";
   }
 
   /** Seconds of media ahead of the picture. */
@@ -234,6 +235,20 @@ export class Player {
       this.#hasStarted = true;
       this.counters.startupMs = Math.round(performance.now() - this.#loadedAtMs);
       this.#listener.started();
+    }
+  }
+
+  #onTimeUpdate(): void {
+    const { currentTime } = this.#video;
+    if (currentTime === this.#positionS || this.#video.seeking) {
+      return;
+    }
+    this.#positionS = currentTime;
+    this.#movedAtMs = performance.now();
+    // A jump over what was missing may end a stall without a `playing` event.
+    if (this.#video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA && this.#stalledAtMs !== null) {
+      this.#settleStall();
+      this.#listener.changed();
     }
   }
 
