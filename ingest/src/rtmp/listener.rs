@@ -47,30 +47,20 @@ pub async fn serve(
     limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let places = Places::new(limits.connections_max, limits.unpublished_per_address_max);
-    let told = shutdown.clone();
-    let mut sessions = JoinSet::new();
-    let mut turned_away = TurnedAway::default();
+    let mut port = Port {
+        tls,
+        gate,
+        places: Places::new(limits.connections_max, limits.unpublished_per_address_max),
+        shutdown: shutdown.clone(),
+        sessions: JoinSet::new(),
+        turned_away: TurnedAway::default(),
+    };
     loop {
         tokio::select! {
             () = told_to_stop(&mut shutdown) => break,
-            Some(ended) = sessions.join_next() => report_panic(ended),
+            Some(ended) = port.sessions.join_next() => report_panic(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match places.take(peer) {
-                    Ok(place) => {
-                        let protocol = if tls.is_some() { Protocol::Rtmps } else { Protocol::Rtmp };
-                        let publisher = Publisher { peer, protocol };
-                        let span = info_span!("session", stream = field::Empty, %peer, %protocol);
-                        let session = connect(
-                            stream,
-                            tls.clone(),
-                            Connection::new(publisher, Arc::clone(&gate), told.clone()),
-                            place,
-                        );
-                        sessions.spawn(session.instrument(span));
-                    }
-                    Err(reason) => turned_away.count(&reason, peer),
-                },
+                Ok((stream, peer)) => port.take(stream, peer),
                 Err(error) => {
                     warn!(%error, "cannot accept a connection");
                     sleep(ACCEPT_RETRY).await;
@@ -79,8 +69,37 @@ pub async fn serve(
         }
     }
     drop(listener);
-    while let Some(ended) = sessions.join_next().await {
+    while let Some(ended) = port.sessions.join_next().await {
         report_panic(ended);
+    }
+}
+
+/// What the accept loop keeps.
+struct Port {
+    tls: Option<TlsAcceptor>,
+    gate: Arc<dyn Gate>,
+    places: Arc<Places>,
+    shutdown: watch::Receiver<bool>,
+    sessions: JoinSet<()>,
+    turned_away: TurnedAway,
+}
+
+impl Port {
+    /// Starts a session for a connection, where there is a place for it.
+    fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let place = match self.places.take(peer) {
+            Ok(place) => place,
+            Err(reason) => return self.turned_away.count(&reason, peer),
+        };
+        let protocol = match self.tls {
+            Some(_) => Protocol::Rtmps,
+            None => Protocol::Rtmp,
+        };
+        let publisher = Publisher { peer, protocol };
+        let connection = Connection::new(publisher, Arc::clone(&self.gate), self.shutdown.clone());
+        let span = info_span!("session", stream = field::Empty, %peer, %protocol);
+        let session = connect(stream, self.tls.clone(), connection, place);
+        self.sessions.spawn(session.instrument(span));
     }
 }
 
