@@ -94,11 +94,12 @@ fn file(name: &str) -> PathBuf {
 fn ffmpeg_publishes_with_aes_256_and_the_bytes_are_those_it_sent() {
     let gate = RecordingGate::default().with("key-a", Some(PASSPHRASE));
     let listener = listen(&gate);
+    // Without linger ffmpeg throws away what it has not sent yet when it ends.
     // Two muxers of the same kind get the same packets: the file is what is sent.
     let copy = file("ffmpeg_aes_256.ts");
     let _ = fs::remove_file(&copy);
     let outputs = format!(
-        "[f=mpegts]{}|[f=mpegts]srt://{}?streamid=#!::m=publish,r=live/key-a&passphrase={PASSPHRASE}&pbkeylen=32&pkt_size=1316",
+        "[f=mpegts]{}|[f=mpegts]srt://{}?streamid=#!::m=publish,r=live/key-a&passphrase={PASSPHRASE}&pbkeylen=32&pkt_size=1316&linger=5",
         copy.display(),
         listener.local_addr()
     );

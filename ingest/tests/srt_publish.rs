@@ -3,7 +3,7 @@
 mod recording;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -467,4 +467,37 @@ async fn a_busy_port_and_an_absurd_latency_are_errors_that_say_so() {
         Arc::new(gate),
     );
     assert!(matches!(absurd, Err(Error::Latency(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_on_the_ipv6_wildcard_takes_both_families() {
+    let gate = RecordingGate::default()
+        .with("key-a", None)
+        .with("key-b", None);
+    let wildcard = "[::]:0".parse().expect("an address");
+    let listener = match srt::listen(wildcard, Config::default(), Arc::new(gate.clone())) {
+        Ok(listener) => listener,
+        // A machine without IPv6.
+        Err(Error::Bind { .. }) => return,
+        Err(error) => panic!("{error}"),
+    };
+    let port = listener.local_addr().port();
+    let sent = messages(20);
+    for (index, (ip, key)) in [("127.0.0.1", "key-a"), ("::1", "key-b")]
+        .into_iter()
+        .enumerate()
+    {
+        let ip: IpAddr = ip.parse().expect("an address");
+        let mut socket = SrtSocket::builder()
+            .local_ip(ip)
+            .call(SocketAddr::new(ip, port), Some(key))
+            .await
+            .expect("the right key");
+        send(&mut socket, &sent).await;
+        socket.close_and_finish().await.expect("a goodbye");
+        until("the publication's end", || gate.ending_of(index).is_some()).await;
+        let publication = gate.publications().swap_remove(index);
+        assert!(publication.bytes == sent.concat(), "{ip}");
+        assert_eq!(publication.peer.map(|peer| peer.ip()), Some(ip));
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use media_core::StreamId;
 
+use super::bans::{Bans, Instruction};
 use super::rate::{Allowance, HandshakeRate, source_of};
 use super::sys::{Handshake, SocketId, Verdict};
 use super::{Config, streamid};
@@ -78,8 +79,22 @@ pub(super) struct Admitted {
     at: Duration,
 }
 
+/// Puts a filter before libsrt, and says whether it could. Called under the door's lock, so that
+/// filters keep their order.
+pub(super) type SetFilter = dyn Fn(&[Instruction]) -> bool + Send + Sync;
+
+/// Whose handshakes are dropped unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) sources: usize,
+    pub(super) everybody: bool,
+    /// Whether the system took the filter; else they are refused one by one.
+    pub(super) installed: bool,
+}
+
 pub(super) struct Door {
     gate: Arc<dyn Gate>,
+    set_filter: Box<SetFilter>,
     callers_max: usize,
     callers_per_address_max: usize,
     state: Mutex<State>,
@@ -87,12 +102,16 @@ pub(super) struct Door {
 
 struct State {
     rate: HandshakeRate,
+    bans: Bans,
     /// Admitted, not yet accepted.
     admitted: HashMap<SocketId, Admitted>,
     /// Admitted and accepted callers by source.
     callers: HashMap<IpAddr, usize>,
     refused: Vec<Refused>,
     refused_unlogged: u64,
+    filter_installed: bool,
+    /// What was last said of it.
+    dropped_logged: Dropped,
 }
 
 impl State {
@@ -116,17 +135,25 @@ impl State {
 }
 
 impl Door {
-    pub(super) fn new(gate: Arc<dyn Gate>, config: &Config) -> Self {
+    pub(super) fn new(gate: Arc<dyn Gate>, config: &Config, set_filter: Box<SetFilter>) -> Self {
         Self {
             gate,
+            set_filter,
             callers_max: config.callers_max,
             callers_per_address_max: config.callers_per_address_max,
             state: Mutex::new(State {
                 rate: HandshakeRate::new(config.handshake_burst, config.handshakes_per_second),
+                bans: Bans::new(),
                 admitted: HashMap::new(),
                 callers: HashMap::new(),
                 refused: Vec::new(),
                 refused_unlogged: 0,
+                filter_installed: true,
+                dropped_logged: Dropped {
+                    sources: 0,
+                    everybody: false,
+                    installed: true,
+                },
             }),
         }
     }
@@ -141,8 +168,13 @@ impl Door {
         let peer = handshake.peer;
         {
             let mut state = self.state();
-            if let Allowance::Exceeded { first } = state.rate.take(peer.ip(), now) {
-                if first {
+            let allowance = state.rate.take(peer.ip(), now);
+            if state.bans.note(peer.ip(), allowance, now) {
+                state.filter_installed = (self.set_filter)(&state.bans.filter());
+            }
+            if let Allowance::Exceeded { nth } = allowance {
+                // A flood is one line of the log.
+                if nth == 1 {
                     state.note(peer, Reason::Rate);
                 } else {
                     state.refused_unlogged += 1;
@@ -201,6 +233,22 @@ impl Door {
         self.state().note(peer, reason);
     }
 
+    /// Lets in again whose ban is over. Who is dropped, where that has changed since the last call.
+    pub(super) fn expire_bans(&self, now: Duration) -> Option<Dropped> {
+        let mut state = self.state();
+        let changed = state.bans.expire(now);
+        if changed {
+            state.filter_installed = (self.set_filter)(&state.bans.filter());
+        }
+        let (sources, everybody) = state.bans.extent();
+        let dropped = Dropped {
+            sources,
+            everybody,
+            installed: state.filter_installed,
+        };
+        (std::mem::replace(&mut state.dropped_logged, dropped) != dropped).then_some(dropped)
+    }
+
     /// Who was turned away since the last call, and how many more there were.
     pub(super) fn take_refusals(&self, now: Duration) -> (Vec<Refused>, u64) {
         let mut state = self.state();
@@ -250,7 +298,7 @@ mod tests {
     }
 
     fn door(config: Config) -> Door {
-        Door::new(Arc::new(OneKey), &config)
+        Door::new(Arc::new(OneKey), &config, Box::new(|_| true))
     }
 
     fn knock(door: &Door, socket: i32, port: u16, stream_id: &str, now: Duration) -> i32 {

@@ -2,6 +2,7 @@
 //! waits for a consumer.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::bans::Instruction;
 use super::door::{Door, Reason};
 use super::session::{Ending, SCRATCH_BYTES, Session};
-use super::sys::{self, Epoll, Event, ListeningSocket, Socket, SocketId};
+use super::sys::{self, Epoll, Event, ListeningSocket, Socket, SocketId, UdpPort};
 use super::{
     Config, Error, LATENCY_DEFAULT, LATENCY_MAX, PEER_IDLE_MAX, RECEIVE_BUFFER_BYTES_MAX,
     UDP_RECEIVE_BUFFER_BYTES_MAX,
@@ -80,7 +82,18 @@ pub(super) fn listen(
     }
     sys::start().map_err(|error| Error::Start(error.into()))?;
     let started = Instant::now();
-    let door = Arc::new(Door::new(gate.clone(), &config));
+    let bind_error = |source| Error::Bind { address, source };
+    let port = UdpPort::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => Error::AddressInUse(address),
+        _ => bind_error(error),
+    })?;
+    let local_addr = port.local_address().map_err(bind_error)?;
+    let port = Arc::new(port);
+    let set_filter = {
+        let port = port.clone();
+        Box::new(move |filter: &[Instruction]| port.set_filter(filter).is_ok())
+    };
+    let door = Arc::new(Door::new(gate.clone(), &config, set_filter));
     let options = sys::Options {
         receive_latency_ms: config.latency.as_millis() as i32,
         receive_buffer_bytes: RECEIVE_BUFFER_BYTES_MAX as i32,
@@ -94,18 +107,7 @@ pub(super) fn listen(
         let door = door.clone();
         Box::new(move |handshake: sys::Handshake<'_>| door.admit(&handshake, started.elapsed()))
     };
-    let listening = ListeningSocket::bind(address, &options, admit).map_err(|error| {
-        if error.is_address_in_use() {
-            Error::AddressInUse(address)
-        } else {
-            Error::Bind {
-                address,
-                source: error.into(),
-            }
-        }
-    })?;
-    let local_addr = listening
-        .local_address()
+    let listening = ListeningSocket::bind(&port, &options, admit)
         .map_err(|error| Error::Start(error.into()))?;
     let epoll = Epoll::new().map_err(|error| Error::Start(error.into()))?;
     epoll
@@ -280,6 +282,15 @@ impl Port {
         let ids: Vec<SocketId> = self.sessions.keys().copied().collect();
         for id in ids {
             self.with_session(id, now, |session| session.tick(now));
+        }
+        if let Some(dropped) = self.door.expire_bans(now) {
+            tracing::warn!(
+                sources = dropped.sources,
+                everybody = dropped.everybody,
+                installed = dropped.installed,
+                protocol = %Protocol::Srt,
+                "handshakes dropped unread"
+            );
         }
         let (refused, unlogged) = self.door.take_refusals(now);
         for refusal in refused {

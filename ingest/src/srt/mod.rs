@@ -5,8 +5,12 @@
 //! [`MediaSink`](crate::gate::MediaSink) as an MPEG transport stream in the order of its packets.
 //! Encryption (AES-128, 192 or 256, whichever the caller chose) follows the stream's passphrase.
 //!
+//! Strangers cost little: handshakes are limited by address before any look-up, and a source that
+//! goes on regardless is dropped by the kernel (Linux).
+//!
 //! It only receives: no caller mode, no rendezvous, no bonding, nothing but transport streams.
 
+mod bans;
 mod door;
 mod listener;
 mod rate;
@@ -87,8 +91,8 @@ pub enum Error {
     Bind {
         /// The address asked for.
         address: SocketAddr,
-        /// What libsrt says.
-        source: LibraryError,
+        /// What the system says.
+        source: std::io::Error,
     },
     /// libsrt or the system refuse what every listener needs.
     #[error("libsrt cannot be started")]

@@ -17,9 +17,8 @@ pub(super) const SOURCES_MAX: usize = 4096;
 pub(super) enum Allowance {
     /// It may go on.
     Granted,
-    /// Too often; `first` is true once until the source is granted again, so that a flood is one
-    /// log line.
-    Exceeded { first: bool },
+    /// Too often, the `nth` time since the source was last granted.
+    Exceeded { nth: u32 },
 }
 
 /// An allowance of handshakes a source.
@@ -31,7 +30,7 @@ pub(super) struct HandshakeRate {
 
 struct Source {
     whole_at: Duration,
-    exceeded: bool,
+    exceeded: u32,
 }
 
 impl HandshakeRate {
@@ -51,20 +50,22 @@ impl HandshakeRate {
         if !self.sources.contains_key(&source) && self.sources.len() >= SOURCES_MAX {
             self.sources.retain(|_, source| source.whole_at > now);
             if self.sources.len() >= SOURCES_MAX {
-                return Allowance::Exceeded { first: false };
+                // Not its own fault, so never its first time to be logged.
+                return Allowance::Exceeded { nth: 0 };
             }
         }
         let source = self.sources.entry(source).or_insert(Source {
             whole_at: now,
-            exceeded: false,
+            exceeded: 0,
         });
         if source.whole_at.saturating_sub(now) > self.tolerance {
-            let first = !source.exceeded;
-            source.exceeded = true;
-            return Allowance::Exceeded { first };
+            source.exceeded = source.exceeded.saturating_add(1);
+            return Allowance::Exceeded {
+                nth: source.exceeded,
+            };
         }
         source.whole_at = source.whole_at.max(now) + self.interval;
-        source.exceeded = false;
+        source.exceeded = 0;
         Allowance::Granted
     }
 }
@@ -97,13 +98,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(rate.take(one, MS(0)), Allowance::Granted);
         }
-        assert_eq!(rate.take(one, MS(0)), Allowance::Exceeded { first: true });
-        assert_eq!(
-            rate.take(one, MS(499)),
-            Allowance::Exceeded { first: false }
-        );
+        assert_eq!(rate.take(one, MS(0)), Allowance::Exceeded { nth: 1 });
+        assert_eq!(rate.take(one, MS(499)), Allowance::Exceeded { nth: 2 });
         assert_eq!(rate.take(one, MS(500)), Allowance::Granted);
-        assert_eq!(rate.take(one, MS(501)), Allowance::Exceeded { first: true });
+        assert_eq!(rate.take(one, MS(501)), Allowance::Exceeded { nth: 1 });
         assert_eq!(rate.take(address("192.0.2.2"), MS(501)), Allowance::Granted);
     }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(crate) struct Publication {
     pub(crate) closed: Option<Closed>,
     /// Set by a test: the sink panics.
     pub(crate) panics: bool,
-    protocol: Option<ingest::Protocol>,
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 #[derive(Default)]
@@ -124,7 +125,7 @@ impl Gate for RecordingGate {
         }
         state.publications.push(Publication {
             stream: stream.as_str().to_owned(),
-            protocol: Some(publisher.protocol),
+            peer: Some(publisher.peer),
             ..Publication::default()
         });
         Ok(Box::new(Sink {

@@ -13,22 +13,16 @@ pub(super) const ERROR: c_int = -1;
 
 /// `SRT_EASYNCRCV`: nothing to read at the moment.
 pub(super) const EASYNCRCV: c_int = 6002;
-/// `SRT_EDUPLISTEN`: another socket listens there already.
-pub(super) const EDUPLISTEN: c_int = 5011;
-/// `SRT_EBINDCONFLICT`: the port is taken by an incompatible socket of this process.
-pub(super) const EBINDCONFLICT: c_int = 5015;
 
 pub(super) const SRTO_SNDSYN: c_int = 1;
 pub(super) const SRTO_RCVSYN: c_int = 2;
 pub(super) const SRTO_RCVBUF: c_int = 6;
 pub(super) const SRTO_UDP_RCVBUF: c_int = 9;
-pub(super) const SRTO_REUSEADDR: c_int = 15;
 pub(super) const SRTO_PASSPHRASE: c_int = 26;
 pub(super) const SRTO_LOSSMAXTTL: c_int = 42;
 pub(super) const SRTO_RCVLATENCY: c_int = 43;
 pub(super) const SRTO_MINVERSION: c_int = 45;
 pub(super) const SRTO_ENFORCEDENCRYPTION: c_int = 53;
-pub(super) const SRTO_IPV6ONLY: c_int = 54;
 pub(super) const SRTO_PEERIDLETIMEO: c_int = 55;
 
 /// `SRT_EPOLL_IN`: something to read or to accept.
@@ -112,7 +106,7 @@ unsafe extern "C" {
     pub(super) fn srt_setloghandler(opaque: *mut c_void, handler: LogHandler);
 
     pub(super) fn srt_create_socket() -> SrtSocket;
-    pub(super) fn srt_bind(socket: SrtSocket, name: *const sockaddr, name_bytes: c_int) -> c_int;
+    pub(super) fn srt_bind_acquire(socket: SrtSocket, udp_socket: c_int) -> c_int;
     pub(super) fn srt_listen(socket: SrtSocket, backlog: c_int) -> c_int;
     pub(super) fn srt_listen_callback(
         socket: SrtSocket,
@@ -126,11 +120,6 @@ unsafe extern "C" {
         address_bytes: *mut c_int,
     ) -> SrtSocket;
     pub(super) fn srt_close(socket: SrtSocket) -> c_int;
-    pub(super) fn srt_getsockname(
-        socket: SrtSocket,
-        name: *mut sockaddr,
-        name_bytes: *mut c_int,
-    ) -> c_int;
     pub(super) fn srt_getsockstate(socket: SrtSocket) -> c_int;
     pub(super) fn srt_getsockflag(
         socket: SrtSocket,

@@ -10,6 +10,7 @@
 
 mod address;
 mod ffi;
+mod port;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use libc::sockaddr;
 
 use crate::gate::Passphrase;
-use address::Storage;
+pub(super) use port::UdpPort;
 
 /// The largest message that a live-mode peer can send: an MTU of 1500 without IP, UDP and SRT
 /// headers (`SRT_LIVE_MAX_PLSIZE`).
@@ -32,7 +33,6 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 1456;
 pub(super) struct Error {
     call: &'static str,
     code: i32,
-    system_code: i32,
     message: String,
 }
 
@@ -49,15 +49,8 @@ impl Error {
         Self {
             call,
             code,
-            system_code,
             message,
         }
-    }
-
-    /// Whether the port belongs to someone else already.
-    pub(super) fn is_address_in_use(&self) -> bool {
-        matches!(self.code, ffi::EDUPLISTEN | ffi::EBINDCONFLICT)
-            || self.system_code == libc::EADDRINUSE
     }
 }
 
@@ -298,17 +291,21 @@ pub(super) struct ListeningSocket {
 }
 
 impl ListeningSocket {
+    /// Listens on `port`.
     pub(super) fn bind(
-        address: SocketAddr,
+        port: &UdpPort,
         options: &Options,
         admit: Box<Admit>,
     ) -> Result<Self, Error> {
+        let descriptor = port.duplicate().map_err(|error| Error {
+            call: "dup",
+            code: error.raw_os_error().unwrap_or(0),
+            message: error.to_string(),
+        })?;
         let socket = Socket::new()?;
         for (name, option, value) in [
             ("SRTO_RCVSYN", ffi::SRTO_RCVSYN, 0),
             ("SRTO_SNDSYN", ffi::SRTO_SNDSYN, 0),
-            // Two processes would share the port, and each get a part of the packets.
-            ("SRTO_REUSEADDR", ffi::SRTO_REUSEADDR, 0),
             ("SRTO_ENFORCEDENCRYPTION", ffi::SRTO_ENFORCEDENCRYPTION, 1),
             (
                 "SRTO_RCVLATENCY",
@@ -343,11 +340,6 @@ impl ListeningSocket {
         ] {
             socket.set(name, option, value)?;
         }
-        if address.is_ipv6() {
-            // The wildcard takes IPv4 too; libsrt wants that said.
-            let only = !address.ip().is_unspecified();
-            socket.set("SRTO_IPV6ONLY", ffi::SRTO_IPV6ONLY, i32::from(only))?;
-        }
         let admit = Arc::new(admit);
         // SAFETY: the pointer is valid until the socket is closed, and so for each call.
         let result = unsafe {
@@ -355,10 +347,9 @@ impl ListeningSocket {
             ffi::srt_listen_callback(socket.0.0, on_handshake, opaque)
         };
         checked("srt_listen_callback", result)?;
-        let (storage, bytes) = Storage::from_address(address);
-        // SAFETY: a whole address of `bytes` bytes.
-        checked("srt_bind", unsafe {
-            ffi::srt_bind(socket.0.0, storage.as_ptr(), bytes)
+        // SAFETY: a bound UDP socket, which libsrt owns and closes from now on.
+        checked("srt_bind_acquire", unsafe {
+            ffi::srt_bind_acquire(socket.0.0, descriptor)
         })?;
         // SAFETY: no conditions.
         checked("srt_listen", unsafe {
@@ -372,19 +363,6 @@ impl ListeningSocket {
 
     pub(super) fn id(&self) -> SocketId {
         self.socket.id()
-    }
-
-    /// The address bound to, with the port chosen by the system where 0 was asked for.
-    pub(super) fn local_address(&self) -> Result<SocketAddr, Error> {
-        let mut storage = Storage::empty();
-        let mut bytes = Storage::BYTES;
-        // SAFETY: room for an address of either family.
-        let result =
-            unsafe { ffi::srt_getsockname(self.socket.0.0, storage.as_mut_ptr(), &raw mut bytes) };
-        checked("srt_getsockname", result)?;
-        storage
-            .address()
-            .ok_or_else(|| Error::last("srt_getsockname"))
     }
 
     /// The next admitted connection; `None` where there is none at the moment.
