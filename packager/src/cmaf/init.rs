@@ -42,7 +42,9 @@ pub enum InvalidTrack {
 /// Units of a track's clock a second: fine enough that one frame is a whole number of them.
 pub(super) fn timescale(kind: InitKind) -> u32 {
     match kind {
-        InitKind::Video { frame_rate, .. } => frame_rate.numerator() * clock_factor(frame_rate.numerator()),
+        InitKind::Video { frame_rate, .. } => {
+            frame_rate.numerator() * clock_factor(frame_rate.numerator())
+        }
         InitKind::Audio { sample_rate, .. } => sample_rate,
     }
 }
@@ -114,7 +116,9 @@ fn movie_header(out: &mut Vec<u8>, timescale: u32) {
         put_u32(out, 0x0001_0000);
         put_u16(out, 0x0100);
         put_zeros(out, 10);
-        UNITY_MATRIX.into_iter().for_each(|entry| put_u32(out, entry));
+        UNITY_MATRIX
+            .into_iter()
+            .for_each(|entry| put_u32(out, entry));
         put_zeros(out, 24);
         put_u32(out, TRACK_ID + 1);
     });
@@ -133,7 +137,9 @@ fn track_header(out: &mut Vec<u8>, kind: InitKind) {
         put_u32(out, u32::from(matches!(kind, InitKind::Audio { .. })));
         put_u16(out, volume);
         put_u16(out, 0);
-        UNITY_MATRIX.into_iter().for_each(|entry| put_u32(out, entry));
+        UNITY_MATRIX
+            .into_iter()
+            .for_each(|entry| put_u32(out, entry));
         put_u32(out, width << 16);
         put_u32(out, height << 16);
     });
@@ -160,8 +166,12 @@ fn media(out: &mut Vec<u8>, track: &Track) {
         });
         write_box(out, b"minf", |out| {
             match track.kind {
-                InitKind::Video { .. } => write_full_box(out, b"vmhd", 0, 1, |out| put_zeros(out, 8)),
-                InitKind::Audio { .. } => write_full_box(out, b"smhd", 0, 0, |out| put_zeros(out, 4)),
+                InitKind::Video { .. } => {
+                    write_full_box(out, b"vmhd", 0, 1, |out| put_zeros(out, 8))
+                }
+                InitKind::Audio { .. } => {
+                    write_full_box(out, b"smhd", 0, 0, |out| put_zeros(out, 4))
+                }
             }
             write_box(out, b"dinf", |out| {
                 write_full_box(out, b"dref", 0, 0, |out| {
@@ -181,7 +191,10 @@ fn sample_table(out: &mut Vec<u8>, track: &Track) {
         put_u32(out, 1);
         match track.kind {
             InitKind::Video { width, height, .. } => avc_entry(out, width, height, track),
-            InitKind::Audio { sample_rate, channels } => {
+            InitKind::Audio {
+                sample_rate,
+                channels,
+            } => {
                 aac_entry(out, sample_rate, channels, track);
             }
         }
@@ -209,7 +222,9 @@ fn avc_entry(out: &mut Vec<u8>, width: u32, height: u32, track: &Track) {
         put_zeros(out, 32);
         put_u16(out, 0x0018);
         put_u16(out, NO_COLOUR_TABLE);
-        write_box(out, b"avcC", |out| out.extend_from_slice(&track.decoder_config));
+        write_box(out, b"avcC", |out| {
+            out.extend_from_slice(&track.decoder_config)
+        });
     });
 }
 

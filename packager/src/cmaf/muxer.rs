@@ -69,10 +69,15 @@ impl Muxer {
 
     /// As many whole audio frames as a part may last.
     fn audio_frames_in_part(&self) -> usize {
-        let frame = self.open.first().map_or(Duration::from_millis(21), |sample| sample.duration);
+        let frame = self
+            .open
+            .first()
+            .map_or(Duration::from_millis(21), |sample| sample.duration);
         // A nanosecond of rounding must not cost a frame.
         let part = self.cadence.part() + Duration::from_micros(1);
-        usize::try_from(part.as_nanos() / frame.as_nanos().max(1)).unwrap_or(usize::MAX).max(1)
+        usize::try_from(part.as_nanos() / frame.as_nanos().max(1))
+            .unwrap_or(usize::MAX)
+            .max(1)
     }
 
     fn close(&mut self) -> Option<Chunk> {
@@ -89,7 +94,14 @@ impl Muxer {
         bytes.push(self.header(&samples));
         bytes.extend(samples.into_iter().map(|sample| sample.data));
         let rendition = self.rendition.clone();
-        Some(Chunk { rendition, dts, duration, starts_segment, independent, bytes })
+        Some(Chunk {
+            rendition,
+            dts,
+            duration,
+            starts_segment,
+            independent,
+            bytes,
+        })
     }
 
     fn segment_of(&self, time: MediaTime) -> u64 {
@@ -111,7 +123,9 @@ impl Muxer {
         const SAMPLE_FLAGS: u32 = 0x400;
         const MDAT_HEADER_BYTES: usize = 8;
 
-        let first = samples.first().map_or(MediaTime::ZERO, |sample| sample.time);
+        let first = samples
+            .first()
+            .map_or(MediaTime::ZERO, |sample| sample.time);
         let mut out = Vec::with_capacity(128 + samples.len() * 8);
         let mut data_offset_at = 0;
         write_box(&mut out, b"moof", |out| {
@@ -130,7 +144,14 @@ impl Muxer {
                     put_u32(out, 0);
                     for sample in samples {
                         put_u32(out, sample.data.len() as u32);
-                        put_u32(out, if sample.sync { SYNC_SAMPLE } else { NON_SYNC_SAMPLE });
+                        put_u32(
+                            out,
+                            if sample.sync {
+                                SYNC_SAMPLE
+                            } else {
+                                NON_SYNC_SAMPLE
+                            },
+                        );
                     }
                 });
             });
@@ -150,7 +171,9 @@ impl Muxer {
                 frame_rate.denominator() * init::clock_factor(frame_rate.numerator())
             }
             InitKind::Audio { sample_rate, .. } => {
-                let nanos = samples.first().map_or(0, |sample| sample.duration.as_nanos());
+                let nanos = samples
+                    .first()
+                    .map_or(0, |sample| sample.duration.as_nanos());
                 let units = (nanos * u128::from(sample_rate) + 500_000_000) / 1_000_000_000;
                 u32::try_from(units).unwrap_or(u32::MAX)
             }

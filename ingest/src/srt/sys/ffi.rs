@@ -101,6 +101,7 @@ pub(super) type LogHandler = extern "C" fn(
 
 unsafe extern "C" {
     pub(super) fn srt_startup() -> c_int;
+    pub(super) fn srt_cleanup() -> c_int;
     pub(super) fn srt_setloglevel(level: c_int);
     pub(super) fn srt_setlogflags(flags: c_int);
     pub(super) fn srt_setloghandler(opaque: *mut c_void, handler: LogHandler);

@@ -74,8 +74,9 @@ fn checked(call: &'static str, result: c_int) -> Result<c_int, Error> {
     Ok(result)
 }
 
-/// Starts libsrt, once a process. It is never cleaned up: its exit handler does that, and
-/// another listener may still need it.
+/// Starts libsrt, once a process. It is cleaned up when the process exits, since another listener
+/// may still need it; and by a handler of ours, since libsrt 1.5.1's own one has been seen to
+/// destroy the condition variable that its collector thread still waits on, and to hang there.
 pub(super) fn start() -> Result<(), Error> {
     static STARTED: OnceLock<Result<(), Error>> = OnceLock::new();
     STARTED
@@ -87,9 +88,17 @@ pub(super) fn start() -> Result<(), Error> {
                 ffi::srt_setloghandler(std::ptr::null_mut(), log);
                 ffi::srt_startup()
             };
+            // SAFETY: the handler is a plain function. It was registered after libsrt's static
+            // objects were made, so it runs before they are destroyed.
+            let _no_room = unsafe { libc::atexit(clean_up) };
             checked("srt_startup", result).map(drop)
         })
         .clone()
+}
+
+extern "C" fn clean_up() {
+    // SAFETY: called once, by exit(); it joins libsrt's threads.
+    unsafe { ffi::srt_cleanup() };
 }
 
 /// libsrt's own words, for whoever hunts a fault of the network. They hold no Stream ID and no
