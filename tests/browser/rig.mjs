@@ -1,0 +1,217 @@
+// What browser tests and the glass-to-glass benchmark stand on: a server of their own in a fresh
+// folder on free ports, publishers, and Chromium. Everything it starts ends with it.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createSocket } from "node:dgram";
+import { existsSync, statSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const root = join(here, "../..");
+const screenshots = join(root, "target/screenshots");
+const { chromium } = createRequire(join(root, "web/package.json"))("playwright-core");
+
+const TOKEN = "browser-test-token-0123456789abcdef";
+/** A debug build on a busy machine opens its database and GStreamer's registry in this time. */
+const READY_WITHIN_MS = 30_000;
+/** The server promises to exit within 5 s of SIGTERM. */
+const EXIT_WITHIN_MS = 8_000;
+
+/** Three rungs that cost next to nothing, for tests of anything but encoding. */
+export const SMALL_LADDER = {
+  MILLRACE_LADDER_RUNGS: "360p 640x360 700k, 180p 320x180 300k, 90p 160x90 120k",
+  MILLRACE_LADDER_PRESET: "ultrafast",
+};
+
+/** The binary under test: `MILLRACE_BIN`, or the newest of those given that is built. */
+export function binary(profiles = ["release", "debug"]) {
+  if (process.env.MILLRACE_BIN) {
+    return process.env.MILLRACE_BIN;
+  }
+  const built = profiles
+    .map((profile) => join(root, "target", profile, "millrace"))
+    .filter((path) => existsSync(path))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  if (built.length === 0) {
+    throw new Error(`no millrace in target/{${profiles}}: build it, or name one by MILLRACE_BIN`);
+  }
+  return built[0];
+}
+
+/** Starts a server; `settings` are variables such as `MILLRACE_HLS_PART_MS`. */
+export async function startServer(settings = {}, path = binary()) {
+  const data = await mkdtemp(join(tmpdir(), "millrace-browser-"));
+  const [http, rtmp, srt] = await Promise.all([freePort("tcp"), freePort("tcp"), freePort("udp")]);
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("MILLRACE_"));
+  const address = (port) => `127.0.0.1:${port}`;
+  const flags = ["--data", data, "--http", address(http), "--rtmp", address(rtmp), "--srt", address(srt)];
+  const child = spawn(path, ["serve", ...flags], {
+    env: { ...Object.fromEntries(inherited), MILLRACE_ADMIN_TOKEN: TOKEN, ...settings },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const server = new Server(child, data, `http://${address(http)}`, `rtmp://${address(rtmp)}/live/`);
+  try {
+    await until("the server answers", () => server.isReady(), READY_WITHIN_MS);
+  } catch (error) {
+    await server.stop();
+    throw new Error(`${error.message}\n${server.log}`);
+  }
+  return server;
+}
+
+class Server {
+  log = "";
+  #child;
+  #data;
+  #exit;
+  #rtmp;
+
+  constructor(child, data, origin, rtmp) {
+    this.#child = child;
+    this.#data = data;
+    this.#rtmp = rtmp;
+    this.origin = origin;
+    this.pid = child.pid;
+    this.#exit = once(child, "exit");
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => (this.log += text));
+    }
+  }
+
+  async isReady() {
+    if (this.#child.exitCode !== null) {
+      throw new Error(`the server ended with ${this.#child.exitCode}`);
+    }
+    const answer = await fetch(`${this.origin}/health`).catch(() => null);
+    return answer?.ok === true;
+  }
+
+  /** Creates a stream: its id, its page, and the address to publish to. */
+  async createStream(title) {
+    const answer = await fetch(`${this.origin}/api/v1/streams`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
+      body: JSON.stringify({ title }),
+    });
+    if (answer.status !== 201) {
+      throw new Error(`no stream was created: ${answer.status} ${await answer.text()}`);
+    }
+    const { id, stream_key: key } = await answer.json();
+    return { id, page: `${this.origin}/watch/${id}`, url: this.#rtmp + key };
+  }
+
+  /** Stops it in order; true where it exited with 0 in time. */
+  async stop() {
+    const clean = await end(this.#child, this.#exit, EXIT_WITHIN_MS);
+    await rm(this.#data, { recursive: true, force: true });
+    return clean;
+  }
+}
+
+/** Publishes the painted clock to a stream until stopped. */
+export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800 } = {}) {
+  const options = ["--url", stream.url, "--size", size, "--fps", `${fps}`, "--kbps", `${kbps}`];
+  const child = spawn(process.execPath, [join(here, "source.mjs"), ...options], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const exit = once(child, "exit");
+  let behindMaxMs = 0;
+  child.on("message", (message) => (behindMaxMs = message.behindMaxMs));
+  return {
+    /** How late the publisher's own encoder was at the worst: not the server's latency. */
+    behindMaxMs: () => behindMaxMs,
+    hasEnded: () => child.exitCode !== null,
+    stop: () => end(child, exit, 5000),
+  };
+}
+
+/** Chromium, with sound allowed from the start unless `gestures` asks for a viewer's click first. */
+export async function startBrowser({ gestures = false } = {}) {
+  const policy = gestures ? [] : ["--autoplay-policy=no-user-gesture-required"];
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    // A container's root has no user namespace for the sandbox; the pages are our own.
+    args: ["--no-sandbox", "--mute-audio", "--disable-dev-shm-usage", ...policy],
+  });
+}
+
+export const DESKTOP = { viewport: { width: 1280, height: 800 }, colorScheme: "dark" };
+export const PHONE = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+  colorScheme: "light",
+};
+
+/** Opens a page; what its console complains of is collected in `page.complaints`. */
+export async function openPage(browser, url, options = DESKTOP) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("pageerror", (error) => page.complaints.push(String(error)));
+  page.on("console", (message) => {
+    // A request that was answered with an error is Chromium's own line, not the page's.
+    const ofChromium = message.text().startsWith("Failed to load resource");
+    if (message.type() === "error" && !ofChromium) {
+      page.complaints.push(message.text());
+    }
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** Waits for `data-state`. */
+export async function reaches(page, state, withinMs = 20_000) {
+  const selector = `body[data-state="${state}"]`;
+  await page.waitForSelector(selector, { state: "attached", timeout: withinMs });
+}
+
+/** What the page measures of itself. */
+export const stats = (page) => page.evaluate(() => window.millrace.stats());
+
+/** Writes `target/screenshots/NAME.png`. */
+export async function screenshot(page, name) {
+  await mkdir(screenshots, { recursive: true });
+  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+}
+
+/** Asks until the answer is true; asking may throw to give up at once. */
+export async function until(what, ask, withinMs) {
+  const deadline = performance.now() + withinMs;
+  while (!(await ask())) {
+    if (performance.now() > deadline) {
+      throw new Error(`not within ${withinMs} ms: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function end(child, exit, withinMs) {
+  child.kill("SIGTERM");
+  const late = setTimeout(() => child.kill("SIGKILL"), withinMs);
+  const [code] = await exit;
+  clearTimeout(late);
+  return code === 0;
+}
+
+/** A port that was free a moment ago. */
+async function freePort(protocol) {
+  const socket = protocol === "tcp" ? createServer() : createSocket("udp4");
+  const bound = once(socket, "listening");
+  if (protocol === "tcp") {
+    socket.listen(0, "127.0.0.1");
+  } else {
+    socket.bind(0, "127.0.0.1");
+  }
+  await bound;
+  const { port } = socket.address();
+  await new Promise((resolve) => socket.close(resolve));
+  return port;
+}
