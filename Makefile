@@ -1,0 +1,70 @@
+# Millrace. `make` alone lists what there is; ARGS goes to the program that is run:
+#   make run ARGS="--http 127.0.0.1:9000"
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+ARGS ?=
+TITLE ?= My stream
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Files in which npm notes that the pages' tools are there, and that the pages are built.
+NODE_MODULES := web/node_modules/.package-lock.json
+PAGES := web/dist/watch.html
+PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
+
+.PHONY: help demo run build web deps test lint fmt deny bench-ladder bench-glass clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## Start the server with a built-in test-pattern publisher
+	$(TARGET)/release/millrace demo $(ARGS)
+
+run: build ## Start the server and print where to publish and watch
+	$(TARGET)/release/millrace serve --stream "$(TITLE)" $(ARGS)
+
+build: deps web ## Install what is missing and build the release binary
+	$(CARGO) build --release --locked --package millrace
+
+deps:
+	@scripts/install-deps.sh build run web
+
+web: $(PAGES) ## Build the pages that are embedded in the binary
+
+$(NODE_MODULES): web/package.json web/package-lock.json
+	@scripts/install-deps.sh web
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+$(PAGES): $(NODE_MODULES) $(PAGE_SOURCES)
+	npm --prefix web run build
+	@touch $@
+
+test: ## Install what the tests need and run all of them
+	@scripts/install-deps.sh build run web test
+	@scripts/test.sh $(ARGS)
+
+lint: ## Formatting, clippy and the pages' types
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	npm --prefix web run check
+
+fmt: ## Format the Rust sources
+	$(CARGO) fmt --all
+
+deny: ## Check licences, sources and versions of the dependencies (needs cargo-deny)
+	$(CARGO) deny check licenses bans sources
+
+bench-ladder: build ## CPU and memory of a 1080p ladder against ffmpeg doing the same
+	@scripts/install-deps.sh test
+	benches/ladder/run.sh $(ARGS)
+
+bench-glass: build ## Glass-to-glass delay in headless Chromium
+	@scripts/install-deps.sh test
+	node benches/glass/run.mjs $(ARGS)
+
+clean: ## Remove what was built (not the data folder)
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules

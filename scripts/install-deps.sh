@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Installs the Debian and Ubuntu packages that a task needs and this machine lacks.
+#
+#   scripts/install-deps.sh build|run|web|test …
+#
+# It says what it installs, asks nothing, calls apt only where something is missing, and uses sudo
+# where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo.
+set -euo pipefail
+
+# The compiler's needs: libsrt and GStreamer are linked, SQLite and ring are compiled (C).
+BUILD=(build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
+
+# What the server loads while it runs: demuxers, decoders, scalers, x264 (ugly) and FFmpeg's codecs
+# (libav). gstreamer1.0-x has the clock that is painted into the demo's test pattern.
+RUN=(
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
+)
+
+# Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
+TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core)
+
+# Oldest Node that builds the pages (Debian 12 has 18).
+NODE_MAJOR_MIN=18
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+  say "install-deps: $*"
+  exit 1
+}
+
+# Appends to `missing` those of the given packages that are not installed.
+missing=()
+want() {
+  local package
+  for package in "$@"; do
+    if [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
+      missing+=("$package")
+    fi
+  done
+}
+
+want_rust() {
+  command -v cargo >/dev/null || fail "cargo is not in PATH: install Rust from https://rustup.rs"
+}
+
+want_libsrt() {
+  # Either flavour will do; the two packages exclude each other.
+  pkg-config --exists 'srt >= 1.5.0' 2>/dev/null || want libsrt-openssl-dev
+}
+
+want_node() {
+  if ! command -v node >/dev/null; then
+    want nodejs npm
+  elif ! command -v npm >/dev/null; then
+    want npm
+  fi
+}
+
+check_node() {
+  local major
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  [ "$major" -ge "$NODE_MAJOR_MIN" ] ||
+    fail "Node $major is too old for the pages: $NODE_MAJOR_MIN or newer is needed"
+}
+
+want_browser() {
+  local browser
+  for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+    # Ubuntu's chromium-browser package is a script that asks for the snap.
+    if command -v "$browser" >/dev/null && "$browser" --version >/dev/null 2>&1; then return; fi
+  done
+  if grep -q '^ID=ubuntu' /etc/os-release; then
+    say "install-deps: Chromium is a snap on Ubuntu and is not installed here: the browser tests" \
+      "will be skipped. To run them: snap install chromium"
+  else
+    want chromium
+  fi
+}
+
+install_missing() {
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null ||
+      fail "these packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
+    apt=(sudo "${apt[@]}")
+  fi
+  say "Installing by apt: ${missing[*]}"
+  # A list that cannot be renewed may still be good enough to install from.
+  "${apt[@]}" update >/dev/null || say "install-deps: apt-get update failed, going on without"
+  "${apt[@]}" install "${missing[@]}" >&2 ||
+    fail "apt could not install: ${missing[*]} (its reason stands above)"
+}
+
+install_nextest() {
+  if ! cargo nextest --version >/dev/null 2>&1; then
+    say "Installing by cargo, some minutes: cargo-nextest"
+    cargo install cargo-nextest --locked
+  fi
+}
+
+[ "$#" -gt 0 ] || fail "say what for: build, run, web or test"
+tasks=" $* "
+
+case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
+
+if ! command -v apt-get >/dev/null; then
+  say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
+    "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit and Chromium."
+else
+  for task in $tasks; do
+    case "$task" in
+      build) want "${BUILD[@]}" && want_libsrt ;;
+      run) want "${RUN[@]}" ;;
+      web) want_node ;;
+      test) want "${TEST[@]}" && want_browser ;;
+      *) fail "unknown task $task: build, run, web or test" ;;
+    esac
+  done
+  install_missing
+fi
+
+case "$tasks" in *" web "*) check_node ;; esac
+case "$tasks" in *" test "*) install_nextest ;; esac
