@@ -131,14 +131,32 @@ export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800 
   };
 }
 
-/** Chromium, with sound allowed from the start unless `gestures` asks for a viewer's click first. */
-export async function startBrowser({ gestures = false } = {}) {
-  const policy = gestures ? [] : ["--autoplay-policy=no-user-gesture-required"];
+/** Chromium, with sound allowed from the start. */
+export async function startBrowser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     // A container's root has no user namespace for the sandbox; the pages are our own.
-    args: ["--no-sandbox", "--mute-audio", "--disable-dev-shm-usage", ...policy],
+    args: [
+      "--no-sandbox",
+      "--mute-audio",
+      "--disable-dev-shm-usage",
+      "--autoplay-policy=no-user-gesture-required",
+    ],
   });
+}
+
+/**
+ * For `openPage`: sound only after a click, as browsers have it. Their own policy cannot be used,
+ * since every look that the driver takes into a page counts as a gesture there.
+ */
+export function soundNeedsClick() {
+  const { play } = HTMLMediaElement.prototype;
+  let clicked = false;
+  window.addEventListener("pointerdown", () => (clicked = true), { capture: true });
+  HTMLMediaElement.prototype.play = function () {
+    const refused = () => Promise.reject(new DOMException("a click is needed", "NotAllowedError"));
+    return this.muted || clicked ? play.call(this) : refused();
+  };
 }
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 }, colorScheme: "dark" };
@@ -150,10 +168,16 @@ export const PHONE = {
   colorScheme: "light",
 };
 
-/** Opens a page; what its console complains of is collected in `page.complaints`. */
-export async function openPage(browser, url, options = DESKTOP) {
+/**
+ * Opens a page; what its console complains of is collected in `page.complaints`. The function
+ * `script` runs in it before the page's own.
+ */
+export async function openPage(browser, url, options = DESKTOP, script = null) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  if (script) {
+    await page.addInitScript(script);
+  }
   page.complaints = [];
   page.on("pageerror", (error) => page.complaints.push(String(error)));
   page.on("console", (message) => {
