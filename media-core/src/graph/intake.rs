@@ -34,7 +34,7 @@ const QUEUED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const OVERRUN_MAX: Duration = Duration::from_secs(15);
 
 /// How long decoders may take to hand out what they hold when a publication ends.
-const DRAIN_MAX: Duration = Duration::from_secs(2);
+const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Where a publisher's clock begins in GStreamer's, which knows no negative times: an hour of room
 /// for a clock that jumps back.

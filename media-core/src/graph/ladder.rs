@@ -19,6 +19,7 @@ use gstreamer_video as gst_video;
 
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
+use super::scaler::Scaler;
 use super::transcoder::Output;
 use crate::cadence::Cadence;
 use crate::chunk::InitKind;
@@ -213,7 +214,7 @@ fn add_video(
     for (position, rung) in spec.rungs.iter().enumerate() {
         if position > 0 {
             let queue = picture_queue()?;
-            let scale = scaler()?;
+            let scale = Scaler::element();
             let size = elements::make("capsfilter")?;
             size.set_property("caps", rung_caps(&spec.caps, rung));
             let next = elements::make("tee")?;
@@ -279,15 +280,6 @@ fn picture_queue() -> Result<gst::Element, Error> {
     queue.set_property("max-size-bytes", 0u32);
     queue.set_property("max-size-time", 0u64);
     Ok(queue)
-}
-
-/// Scales between two rungs of the same shape.
-fn scaler() -> Result<gst::Element, Error> {
-    let scale = elements::make("videoconvertscale")?;
-    scale.set_property_from_str("method", "catrom");
-    scale.set_property("add-borders", false);
-    scale.set_property("n-threads", 1u32);
-    Ok(scale)
 }
 
 fn video_sink(

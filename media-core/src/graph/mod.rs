@@ -10,6 +10,7 @@ mod encoder;
 mod intake;
 mod ladder;
 mod probe;
+mod scaler;
 mod test_pattern;
 mod transcoder;
 
