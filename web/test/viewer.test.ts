@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandOf } from "../client/src/keys.ts";
-import { hasFallenOut, isAtEdge, latencyText, onAirText, seekTarget } from "../client/src/live.ts";
+import { hasFallenOut, isAtEdge, latencyText, mustJump, onAirText, pictureAgeMs, seekTarget } from "../client/src/live.ts";
 import { bitrateText, choices, levelName } from "../client/src/quality.ts";
 import { liveSinceMs, parseWatch, streamIdOf } from "../client/src/watch-api.ts";
 
@@ -68,6 +68,18 @@ test("keys belong to the page, but not to the control that needs them", () => {
   assert.equal(commandOf(press("m"), "text"), null);
   assert.equal(commandOf(press("f", { ctrlKey: true }), "page"), null);
   assert.equal(commandOf(press("x"), "page"), null);
+});
+
+test("a viewer far behind is taken back to the edge, but not over and over", () => {
+  assert.equal(mustJump(90, 94, Number.POSITIVE_INFINITY), true);
+  assert.equal(mustJump(90, 92.5, Number.POSITIVE_INFINITY), false);
+  assert.equal(mustJump(90, 94, 5000), false);
+});
+
+test("the picture is never said to be younger than what is not shown yet", () => {
+  assert.equal(pictureAgeMs(10_000, 8600, 1100), 1400);
+  assert.equal(pictureAgeMs(10_000, 9900, 1100), 1100);
+  assert.equal(pictureAgeMs(10_000, 10_300, null), 0);
 });
 
 test("the server's answer is read, and another shape is no answer", () => {

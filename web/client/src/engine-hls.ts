@@ -120,6 +120,10 @@ export class HlsEngine implements Engine {
     return this.#hls.playingDate?.getTime() ?? null;
   }
 
+  behindEdgeMs(): number | null {
+    return this.#hls.latestLevelDetails ? this.#hls.latency * 1000 : null;
+  }
+
   targetLatencyMs(): number | null {
     const seconds = this.#hls.targetLatency;
     return seconds === null ? null : Math.round(seconds * 1000);

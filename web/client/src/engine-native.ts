@@ -73,6 +73,10 @@ export class NativeEngine implements Engine {
     return Number.isNaN(startMs) ? null : startMs + this.#video.currentTime * 1000;
   }
 
+  behindEdgeMs(): null {
+    return null;
+  }
+
   targetLatencyMs(): number | null {
     return null;
   }

@@ -33,6 +33,8 @@ export interface Engine {
   idealS(): number | null;
   /** The playlist's wall-clock time of the picture, in milliseconds since the epoch. */
   pictureTimeMs(): number | null;
+  /** How far the picture is behind the newest media that the server has, in milliseconds. */
+  behindEdgeMs(): number | null;
   /** The distance from the live edge that the engine steers to, in milliseconds. */
   targetLatencyMs(): number | null;
   /** Measured throughput. */

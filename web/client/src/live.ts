@@ -2,6 +2,13 @@
 
 /** Further behind than this beyond the hold-back is no longer "live" to a viewer. */
 const LIVE_SLACK_S = 2;
+/**
+ * The engine catches up by playing faster, but only from less than this; further behind than this
+ * beyond its target it would stay there for the rest of the broadcast.
+ */
+const CAUGHT_UP_WITHIN_S = 3;
+/** One jump to the live edge for so long: where the network is too slow, more would not help. */
+const JUMP_EVERY_MS = 8000;
 /** A seek stops this far from the window's ends: the oldest segment leaves it at any moment. */
 const EDGE_MARGIN_S = 0.5;
 
@@ -14,6 +21,11 @@ export interface SeekWindow {
 /** Whether a player at `positionS` is at the live edge, given where it would ideally be. */
 export function isAtEdge(positionS: number, idealS: number | null): boolean {
   return idealS === null || idealS - positionS <= LIVE_SLACK_S;
+}
+
+/** Whether a viewer who did not choose to be behind is to be taken back to the live edge. */
+export function mustJump(positionS: number, idealS: number, sinceLastJumpMs: number): boolean {
+  return idealS - positionS > CAUGHT_UP_WITHIN_S && sinceLastJumpMs >= JUMP_EVERY_MS;
 }
 
 /** Where a jump by `deltaS` lands; never past the ideal live position, never out of the window. */
@@ -29,6 +41,14 @@ export function seekTarget(
   const earliest = Math.min(window.startS + EDGE_MARGIN_S, window.endS);
   const latest = Math.max(earliest, Math.min(idealS ?? window.endS, window.endS));
   return Math.min(Math.max(positionS + deltaS, earliest), latest);
+}
+
+/**
+ * The picture's age: by the playlist's clock, but never less than the picture is behind the newest
+ * media, which a clock set late by a server under load would make it.
+ */
+export function pictureAgeMs(nowMs: number, pictureMs: number, behindEdgeMs: number | null): number {
+  return Math.round(Math.max(nowMs - pictureMs, behindEdgeMs ?? 0, 0));
 }
 
 /** Whether the window has moved on past a player that was paused or cut off. */

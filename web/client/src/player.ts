@@ -5,7 +5,7 @@ import type { Failure } from "./backoff.ts";
 import { HlsEngine } from "./engine-hls.ts";
 import { NativeEngine } from "./engine-native.ts";
 import type { Engine, EngineListener } from "./engine.ts";
-import { hasFallenOut, isAtEdge, seekTarget } from "./live.ts";
+import { hasFallenOut, isAtEdge, mustJump, seekTarget } from "./live.ts";
 import { loadSound, saveSound } from "./preferences.ts";
 
 /** What the page wants to hear of. */
@@ -21,6 +21,8 @@ export interface PlayerListener {
 export interface Counters {
   stalls: number;
   stalledMs: number;
+  /** Returns to the live edge after a stall that had left the picture far behind. */
+  jumps: number;
   /** From loading the playlist to the first moving picture. */
   startupMs: number | null;
   broadcasts: number;
@@ -35,6 +37,7 @@ export class Player {
   readonly counters: Counters = {
     stalls: 0,
     stalledMs: 0,
+    jumps: 0,
     startupMs: null,
     broadcasts: 0,
     failures: { manifest: 0, network: 0, media: 0, other: 0 },
@@ -46,6 +49,9 @@ export class Player {
   #engine: Engine | null = null;
   #start: Start = "pending";
   #pausedByViewer = false;
+  /** Whether the viewer went back, or paused: then nothing but the viewer leads to the edge. */
+  #isBehindByChoice = false;
+  #jumpedAtMs = Number.NEGATIVE_INFINITY;
   #loadedAtMs = 0;
   #stalledAtMs: number | null = null;
   #positionS = 0;
@@ -63,6 +69,7 @@ export class Player {
     for (const event of ["play", "pause", "volumechange", "seeked", "ratechange"]) {
       video.addEventListener(event, changed);
     }
+    video.addEventListener("pause", () => (this.#isBehindByChoice = true));
     video.addEventListener("loadedmetadata", () => void this.#begin());
     video.addEventListener("playing", () => this.#onPlaying());
     video.addEventListener("waiting", () => this.#onWaiting());
@@ -117,6 +124,7 @@ export class Player {
     this.#engine = null;
     this.#hasStarted = false;
     this.#pausedByViewer = false;
+    this.#isBehindByChoice = false;
     this.#settleStall();
   }
 
@@ -157,18 +165,39 @@ export class Player {
     if (this.#engine !== null) {
       const { currentTime } = this.#video;
       const target = seekTarget(currentTime, deltaS, this.#engine.window(), this.#engine.idealS());
+      this.#isBehindByChoice ||= deltaS < 0;
       this.#video.currentTime = target;
     }
   }
 
   goLive(): void {
     const idealS = this.#engine?.idealS() ?? null;
+    this.#isBehindByChoice = false;
     if (idealS !== null) {
       this.#video.currentTime = idealS;
     }
     if (this.#video.paused) {
       this.#pausedByViewer = false;
       void this.#begin();
+    }
+  }
+
+  /**
+   * Leads back to the live edge after a stall, unless the viewer chose to be behind. To be called
+   * a few times a second.
+   */
+  keepLive(): void {
+    const idealS = this.#engine?.idealS() ?? null;
+    const { currentTime, paused, seeking } = this.#video;
+    if (idealS === null || !this.#hasStarted || paused || seeking || this.isStalled) {
+      return;
+    }
+    if (isAtEdge(currentTime, idealS)) {
+      this.#isBehindByChoice = false;
+    } else if (!this.#isBehindByChoice && mustJump(currentTime, idealS, performance.now() - this.#jumpedAtMs)) {
+      this.#jumpedAtMs = performance.now();
+      this.counters.jumps += 1;
+      this.goLive();
     }
   }
 

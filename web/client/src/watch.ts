@@ -4,6 +4,7 @@
 import { ServerClock } from "./clock.ts";
 import { Controls } from "./controls.ts";
 import { byId, flag } from "./dom.ts";
+import { pictureAgeMs } from "./live.ts";
 import { drawOnAir, drawSession } from "./notice.ts";
 import { Player } from "./player.ts";
 import { AUTOMATIC, levelName } from "./quality.ts";
@@ -74,7 +75,10 @@ function serverNowMs(): number {
 function latencyMs(): number | null {
   const pictureMs = player.engine?.pictureTimeMs() ?? null;
   const live = session.phase === "playing" && player.liveness() !== "over";
-  return live && pictureMs !== null ? Math.round(serverNowMs() - pictureMs) : null;
+  if (!live || pictureMs === null) {
+    return null;
+  }
+  return pictureAgeMs(serverNowMs(), pictureMs, player.engine?.behindEdgeMs() ?? null);
 }
 
 function playingLevel(): string | null {
@@ -84,6 +88,7 @@ function playingLevel(): string | null {
 }
 
 function measure(): void {
+  player.keepLive();
   const latency = latencyMs();
   controls.drawLive(latency);
   drawOnAir(session, serverNowMs());
