@@ -8,5 +8,8 @@ mod boxes;
 mod init;
 mod muxer;
 
+#[cfg(test)]
+mod tests;
+
 pub use init::InvalidTrack;
 pub use muxer::Muxer;
