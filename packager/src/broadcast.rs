@@ -124,7 +124,7 @@ impl Broadcast {
         }
         self.publish_master(&state);
         let faults: Vec<_> = state.faults.seen().collect();
-        tracing::info!(broadcast = %self.plan.broadcast, ?faults, "broadcast ended");
+        tracing::debug!(broadcast = %self.plan.broadcast, ?faults, "playlists ended");
     }
 
     /// Its identifier.

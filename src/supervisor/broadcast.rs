@@ -21,6 +21,8 @@ pub(super) struct Broadcast {
     transcoder: Transcoder,
     packaging: Arc<Packaging>,
     publisher: Mutex<Option<Arc<Place>>>,
+    /// How often its publisher was lost: each loss has a wait of its own.
+    losses: AtomicU64,
 }
 
 /// A publisher's place, shared by the broadcast and the publisher's sink.
@@ -110,9 +112,14 @@ impl Broadcast {
             .is_some_and(|place| place.check().is_ok() && !place.is_silent())
     }
 
-    /// Whether somebody publishes.
-    pub(super) fn has_publisher(&self) -> bool {
-        self.place().is_some()
+    /// Notes that the publisher was lost and returns which loss this is.
+    pub(super) fn lose(&self) -> u64 {
+        self.losses.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Whether nobody has published since loss number `loss`.
+    pub(super) fn is_lost_since(&self, loss: u64) -> bool {
+        self.place().is_none() && self.losses.load(Ordering::Acquire) == loss
     }
 
     /// Gives the place to a new publisher; the previous one, which has fallen silent, is told.

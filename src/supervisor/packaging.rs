@@ -152,8 +152,10 @@ impl Output for Packaging {
 }
 
 /// The target duration: a segment's length to the nearest second, since that is how a segment is
-/// compared to it (draft-pantos-hls-rfc8216bis §4.4.3.1).
+/// compared to it (draft-pantos-hls-rfc8216bis §4.4.3.1). An audio segment may be longer than the
+/// pictures' by one of its frames.
 fn target_duration_s(segment: Duration) -> u32 {
-    let rounded = (segment + Duration::from_millis(500)).as_secs();
+    const AAC_FRAME: Duration = Duration::from_micros(21_334);
+    let rounded = (segment + AAC_FRAME + Duration::from_millis(500)).as_secs();
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }

@@ -94,6 +94,7 @@ impl Inner {
     async fn await_return(self: Arc<Self>, broadcast: Arc<Broadcast>) {
         let (stream, wait) = (broadcast.stream().clone(), self.options.reconnect);
         tracing::info!(%stream, wait_ms = wait.as_millis(), "publisher lost, waiting for its return");
+        let loss = broadcast.lose();
         tokio::time::sleep(wait).await;
         let given_up = {
             // Held, so that nobody takes the place between the look and the removal.
@@ -101,7 +102,7 @@ impl Inner {
             let current = broadcasts
                 .get(&stream)
                 .is_some_and(|it| Arc::ptr_eq(it, &broadcast));
-            let given_up = current && !broadcast.has_publisher();
+            let given_up = current && broadcast.is_lost_since(loss);
             if given_up {
                 broadcasts.remove(&stream);
             }

@@ -132,18 +132,14 @@ fn frame_rate(times: &[MediaTime], nominal: Option<FrameRate>) -> FrameRate {
         .collect();
     steps.retain(|&step| step > 0);
     steps.sort_unstable();
-    let mean = match steps.as_slice() {
-        [] => None,
-        // The extremes are a lost picture or a doubled one.
-        [inner @ ..] => {
-            let trimmed = if inner.len() > 4 {
-                &inner[1..inner.len() - 1]
-            } else {
-                inner
-            };
-            Some(1e9 * trimmed.len() as f64 / trimmed.iter().sum::<i64>() as f64)
-        }
+    // The extremes are a lost picture or a doubled one.
+    let inner = if steps.len() > 4 {
+        &steps[1..steps.len() - 1]
+    } else {
+        &steps[..]
     };
+    let total: i64 = inner.iter().sum();
+    let mean = (total > 0).then(|| 1e9 * inner.len() as f64 / total as f64);
     let agrees = |rate: &FrameRate| {
         rate.as_f64() <= RATE_MAX
             && mean.is_none_or(|mean| (mean / rate.as_f64() - 1.0).abs() < 0.08)
