@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::settings::{SETTINGS, VARIABLE_PREFIX};
+use super::settings::{SETTINGS, Setting, VARIABLE_PREFIX};
 
 /// A value as it was written, and where.
 #[derive(Clone, Debug)]
@@ -115,6 +115,18 @@ impl Values {
     }
 }
 
+/// Whether a variable can only be meant for one of our tables: `MILLRACE_HLS_…`.
+fn names_a_table(variable: &str) -> bool {
+    let name = variable.trim_start_matches(VARIABLE_PREFIX).to_lowercase();
+    SETTINGS
+        .iter()
+        .filter_map(|setting| setting.path.split_once('.'))
+        .any(|(table, _)| {
+            name.strip_prefix(table)
+                .is_some_and(|rest| rest.starts_with('_'))
+        })
+}
+
 fn known_path(key: &str) -> Option<&'static str> {
     SETTINGS
         .iter()
@@ -170,8 +182,8 @@ fn as_text(value: toml::Value) -> String {
 
 /// The known name most like `wrong`, if one is near.
 fn nearest(wrong: &str, known: impl Iterator<Item = String>) -> Option<String> {
-    /// Two typing errors, or a forgotten syllable.
-    const DISTANCE_MAX: usize = 3;
+    /// Two typing errors.
+    const DISTANCE_MAX: usize = 2;
     known
         .map(|name| (edit_distance(wrong, &name), name))
         .min()

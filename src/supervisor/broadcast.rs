@@ -80,6 +80,7 @@ impl Broadcast {
             transcoder,
             packaging,
             publisher: Mutex::new(None),
+            losses: AtomicU64::new(0),
         }
     }
 
