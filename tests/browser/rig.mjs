@@ -20,6 +20,8 @@ const { chromium } = createRequire(join(root, "web/package.json"))("playwright-c
 const TOKEN = "browser-test-token-0123456789abcdef";
 /** A debug build on a busy machine opens its database and GStreamer's registry in this time. */
 const READY_WITHIN_MS = 30_000;
+/** Anything that a page does by itself or for a click, on a busy machine. */
+const ACTION_WITHIN_MS = 10_000;
 /** The server promises to exit within 5 s of SIGTERM. */
 const EXIT_WITHIN_MS = 8_000;
 
@@ -175,6 +177,7 @@ export const PHONE = {
 export async function openPage(browser, url, options = DESKTOP, script = null) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
+  page.setDefaultTimeout(ACTION_WITHIN_MS);
   if (script) {
     await page.addInitScript(script);
   }
