@@ -245,7 +245,8 @@ fn links_between_documents_lead_somewhere() {
             .filter_map(|rest| rest.split(')').next())
         {
             let path = target.split('#').next().unwrap_or_default();
-            let outside = path.is_empty() || target.contains("://") || target.starts_with("mailto:");
+            let outside =
+                path.is_empty() || target.contains("://") || target.starts_with("mailto:");
             let folder = document.parent().unwrap_or(document);
             if !outside && !folder.join(path).exists() {
                 broken.push(format!("{}: {target}", document.display()));
@@ -382,7 +383,14 @@ fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_name().and_then(|name| name.to_str());
-        let skipped = ["target", "node_modules", "data", "dist", "generated", ".git"];
+        let skipped = [
+            "target",
+            "node_modules",
+            "data",
+            "dist",
+            "generated",
+            ".git",
+        ];
         if path.is_dir() {
             if !name.is_some_and(|name| skipped.contains(&name)) {
                 files(&path, extension, found);
