@@ -6,6 +6,7 @@ import type { ErrorData, HlsConfig, LoaderConfig, RetryConfig } from "hls.js";
 import workerPath from "hls.js/dist/hls.worker.js";
 import { type Failure, Recovery, type Remedy } from "./backoff.ts";
 import type { Engine, EngineListener } from "./engine.ts";
+import { HoldBack, STEP_S } from "./hold-back.ts";
 import type { SeekWindow } from "./live.ts";
 import { AUTOMATIC, type Level } from "./quality.ts";
 
@@ -44,8 +45,8 @@ const config: Partial<HlsConfig> = {
   lowLatencyMode: true,
   // The server's PART-HOLD-BACK is the target; hls.js catches up to it, but not by default.
   maxLiveSyncPlaybackRate: 1.5,
-  // One stall must not cost a second of latency for the rest of the broadcast (the default).
-  liveSyncOnStallIncrease: 0.25,
+  // The default is a second, for the rest of the broadcast.
+  liveSyncOnStallIncrease: STEP_S,
   backBufferLength: BACK_BUFFER_S,
   // A rung that failed once is tried again; otherwise a short outage leaves the lowest for ever.
   errorPenaltyExpireMs: 10_000,
@@ -60,6 +61,7 @@ export class HlsEngine implements Engine {
   readonly #url: string;
   readonly #listener: EngineListener;
   readonly #recovery = new Recovery();
+  readonly #holdBack = new HoldBack(performance.now());
   readonly #watch: number;
   #hls: Hls;
   #remedyTimer = 0;
@@ -163,6 +165,9 @@ export class HlsEngine implements Engine {
   }
 
   #onError(data: ErrorData): void {
+    if (data.details === ErrorDetails.BUFFER_STALLED_ERROR) {
+      this.#holdBack.stalled(performance.now());
+    }
     if (!data.fatal) {
       return;
     }
@@ -203,6 +208,7 @@ export class HlsEngine implements Engine {
     if (this.#video.paused || this.#ended || positionS !== this.#lastPositionS) {
       if (positionS !== this.#lastPositionS) {
         this.#recovery.progressed(nowMs);
+        this.#easeHoldBack(nowMs);
       }
       this.#lastPositionS = positionS;
       this.#movedAtMs = nowMs;
@@ -215,6 +221,15 @@ export class HlsEngine implements Engine {
       this.#fail("media", "frozen");
     } else if (stoodForMs > STARVED_AFTER_MS) {
       this.#fail(this.#hls.levels.length > 0 ? "network" : "manifest", "starved");
+    }
+  }
+
+  #easeHoldBack(nowMs: number): void {
+    const leastS = this.#hls.latestLevelDetails?.partHoldBack ?? 0;
+    const targetS = this.#hls.targetLatency;
+    const nextS = leastS > 0 && targetS !== null ? this.#holdBack.next(targetS, leastS, nowMs) : null;
+    if (nextS !== null) {
+      this.#hls.targetLatency = nextS;
     }
   }
 
