@@ -59,7 +59,7 @@ deny: ## Check licences, sources and versions of the dependencies (needs cargo-d
 
 bench-ladder: build ## CPU and memory of a 1080p ladder against ffmpeg doing the same
 	@scripts/install-deps.sh test
-	benches/ladder/run.sh $(ARGS)
+	node benches/ladder/run.mjs $(ARGS)
 
 bench-glass: build ## Glass-to-glass delay in headless Chromium
 	@scripts/install-deps.sh test
