@@ -11,7 +11,7 @@ RUN npm run build
 # The binary, on the Debian whose libraries it will be linked to.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      build-essential pkg-config libsrt-openssl-dev \
+      build-essential pkg-config libsrt-gnutls-dev \
       libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -24,7 +24,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-      ca-certificates curl libsrt1.5-openssl \
+      ca-certificates curl libsrt1.5-gnutls \
       gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
       gstreamer1.0-plugins-ugly gstreamer1.0-libav \
     && rm -rf /var/lib/apt/lists/* \

@@ -22,7 +22,7 @@ fn main() {
         };
         println!(
             "cargo::error=libsrt {LIBSRT_VERSION_MIN} or newer is needed ({found}): install \
-             pkg-config and libsrt-openssl-dev (Debian, Ubuntu), srt-devel (Fedora) or srt (Homebrew)"
+             pkg-config and libsrt-gnutls-dev (Debian, Ubuntu), srt-devel (Fedora) or srt (Homebrew)"
         );
     }
 }

@@ -46,8 +46,9 @@ want_rust() {
 }
 
 want_libsrt() {
-  # Either flavour will do; the two packages exclude each other.
-  pkg-config --exists 'srt >= 1.5.0' 2>/dev/null || want libsrt-openssl-dev
+  # The flavour that FFmpeg's libraries bring into the process anyway: with the other one there
+  # would be two (design/0008). It replaces libsrt-openssl-dev.
+  pkg-config --libs 'srt >= 1.5.0' 2>/dev/null | grep -q gnutls || want libsrt-gnutls-dev
 }
 
 want_node() {

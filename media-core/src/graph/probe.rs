@@ -49,7 +49,9 @@ pub(super) struct Probe {
     pub(super) nominal: Option<FrameRate>,
     announced: Vec<TrackKind>,
     first_sound: Option<MediaTime>,
-    first_arrival: Option<Instant>,
+    /// When media time zero was, by the unit that came soonest after its time.
+    origin: Option<Instant>,
+    first_pts: Option<MediaTime>,
 }
 
 /// What the probe found.
@@ -68,8 +70,9 @@ impl Probe {
 
     pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer) {
         if self.pictures.is_empty() {
-            self.first_arrival = Some(Instant::now());
+            (self.origin, self.first_pts) = (None, None);
         }
+        self.note_arrival(pts);
         if self.pictures.len() < PICTURES_MAX {
             self.pictures.push((pts, picture));
         }
@@ -80,7 +83,9 @@ impl Probe {
             self.sounds.remove(0);
         }
         self.first_sound.get_or_insert(pts);
-        self.first_arrival.get_or_insert_with(Instant::now);
+        if self.pictures.is_empty() {
+            self.note_arrival(pts);
+        }
         self.sounds.push((pts, sound));
     }
 
@@ -102,10 +107,19 @@ impl Probe {
         })
     }
 
-    /// How long ago what will be media time zero came.
+    /// How long ago media time zero was. The first pictures wait for the decoder to start; what
+    /// comes after them tells when they would have come.
     pub(super) fn waited(&self) -> Duration {
-        self.first_arrival
-            .map_or(Duration::ZERO, |arrival| arrival.elapsed())
+        self.origin
+            .map_or(Duration::ZERO, |origin| origin.elapsed())
+    }
+
+    fn note_arrival(&mut self, pts: MediaTime) {
+        let first = *self.first_pts.get_or_insert(pts);
+        let Some(origin) = Instant::now().checked_sub(pts.saturating_since(first)) else {
+            return;
+        };
+        self.origin = Some(self.origin.map_or(origin, |earliest| earliest.min(origin)));
     }
 
     fn shown(&self) -> Duration {
