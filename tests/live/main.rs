@@ -1,0 +1,25 @@
+//! Black-box tests of the whole server: the real binary, real encoders in, real players out.
+//!
+//! They check what a viewer sees. The source carries a frame counter that is painted into the
+//! picture ([`picture`]) and is read back from what the server delivers ([`decode`]), so that a
+//! missing, doubled or displaced frame has a number. Everything is on 127.0.0.1, on free ports,
+//! with a data folder of its own; `ffmpeg`, GStreamer's and SRT's tools must be installed.
+//!
+//! Not here: the pages in a browser (tests/browser), and the corner cases that the crates' own
+//! tests hold.
+
+mod attacks;
+mod clip;
+mod command_line;
+mod decode;
+mod encoder;
+mod formats;
+mod http;
+mod lifecycle;
+mod picture;
+mod players;
+mod program;
+mod publishers;
+mod server;
+mod viewer;
+mod whole;
