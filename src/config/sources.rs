@@ -79,14 +79,19 @@ impl Values {
         }
         for (name, text) in variables.filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)) {
             let setting = SETTINGS.iter().find(|setting| setting.variable() == name);
-            let setting = setting.ok_or_else(|| Error::UnknownKey {
-                origin: "the environment".into(),
-                nearest: nearest(
-                    &name,
-                    SETTINGS.iter().map(super::settings::Setting::variable),
-                ),
-                key: name.clone(),
-            })?;
+            let Some(setting) = setting else {
+                let nearest = nearest(&name, SETTINGS.iter().map(Setting::variable));
+                if nearest.is_none() && !names_a_table(&name) {
+                    // Somebody else's, such as a script's MILLRACE_BINARY.
+                    continue;
+                }
+                let origin = "the environment".into();
+                return Err(Error::UnknownKey {
+                    origin,
+                    nearest,
+                    key: name,
+                });
+            };
             values.insert(
                 setting.path,
                 Value {

@@ -73,6 +73,12 @@ fn a_wrong_key_is_named_with_the_right_one() {
 }
 
 #[test]
+fn a_variable_of_somebody_elses_is_left_alone_and_one_in_our_tables_is_not() {
+    load(&[("MILLRACE_LADDER_COLOUR", "red")], Flags::new()).expect_err("no such setting");
+    load(&[("MILLRACE_BIN", "target/release/millrace")], Flags::new()).expect("a script's own");
+}
+
+#[test]
 fn a_wrong_value_is_named_with_where_it_stands() {
     for (name, value, expected) in [
         (
