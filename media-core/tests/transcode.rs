@@ -1,6 +1,11 @@
 //! A transport stream through intake, Timeline and ladder: every picture of the source comes out
 //! of every rung once, on the grid, with keyframes at the same media time.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
