@@ -53,6 +53,18 @@ pub(crate) fn pictures_of(file: &Path, (width, height): (usize, usize)) -> Vec<P
     pictures.collect()
 }
 
+/// Pictures of a player that wrote them down as they are, without times.
+pub(crate) fn raw_pictures(file: &Path, (width, height): (usize, usize)) -> Vec<Picture> {
+    let grey = fs::read(file).expect("the player wrote it");
+    let pictures = grey.chunks_exact(width * height).map(|grey| Picture {
+        time_s: f64::NAN,
+        width,
+        height,
+        grey: grey.to_vec(),
+    });
+    pictures.collect()
+}
+
 /// The counters of pictures; `None` where one has none.
 pub(crate) fn numbers(pictures: &[Picture]) -> Vec<Option<u32>> {
     pictures.iter().map(Picture::number).collect()

@@ -1,16 +1,19 @@
 //! Real players beside the browser: `ffmpeg`'s and GStreamer's HLS clients.
 
+use std::process::Command;
+
 use crate::clip::Clip;
+use crate::decode;
 use crate::encoder;
 use crate::http;
-use crate::program::{ffmpeg, wait_for};
+use crate::program::{Program, ffmpeg, wait_for};
 use crate::server::{Server, Stream};
 use crate::viewer::{Viewer, attribute};
 
 /// Longer than any player here plays.
 const FRAMES: u32 = 30 * 40;
 
-fn live() -> (Server, Stream, crate::program::Program) {
+fn live() -> (Server, Stream, Program) {
     let file = Clip::new(FRAMES).file();
     let server = Server::start();
     let stream = server.stream();
@@ -24,7 +27,7 @@ fn ffmpeg_plays_all_renditions_at_once_without_a_word() {
     let (server, stream, publisher) = live();
     let url = format!("http://{}/live/{}/master.m3u8", server.http, stream.id);
     let arguments = ["-i", &url, "-map", "0", "-t", "5", "-f", "null", "-"];
-    let (content, said) = crate::program::Program::start(&mut ffmpeg(arguments)).wait();
+    let (content, said) = Program::start(&mut ffmpeg(arguments)).wait();
     assert!(content);
     assert_eq!(said, "");
     drop(publisher);
@@ -32,16 +35,34 @@ fn ffmpeg_plays_all_renditions_at_once_without_a_word() {
 }
 
 #[test]
-fn gstreamer_plays_a_live_broadcast() {
-    let (server, stream, publisher) = live();
-    // Ends by itself after three seconds of pictures.
-    encoder::gstreamer(&format!(
-        "souphttpsrc location=http://{}/live/{}/master.m3u8 ! hlsdemux name=demux \
-         demux. ! queue ! parsebin ! avdec_h264 ! fakesink num-buffers=90 sync=false",
-        server.http, stream.id
-    ))
-    .finish();
-    drop(publisher);
+fn gstreamer_plays_a_live_broadcast_to_its_end_without_losing_a_frame() {
+    let clip = Clip::new(30 * 10);
+    let file = clip.file();
+    // One rung: the player's file holds pictures of one size.
+    let server = Server::with(&[("MILLRACE_LADDER_RUNGS", "180p 320x180 400k")]);
+    let stream = server.stream();
+    let publisher = encoder::rtmp(&file, &stream.rtmp);
+    wait_for("a playable playlist", || server.status(&stream) == "live");
+    let shown = server.scratch().join("shown.grey");
+    let mut player = Command::new("gst-launch-1.0");
+    player
+        .args(["-q", "playbin", "audio-sink=fakesink"])
+        .arg(format!(
+            "uri=http://{}/live/{}/master.m3u8",
+            server.http, stream.id
+        ))
+        .arg(format!(
+            "video-sink=videoconvert ! video/x-raw,format=GRAY8 ! filesink location={}",
+            shown.display()
+        ));
+    Program::start(&mut player).finish();
+    publisher.finish();
+    let numbers = decode::numbers(&decode::raw_pictures(&shown, (320, 180)));
+    let first = numbers.first().copied().flatten().expect("a counter");
+    let expected: Vec<_> = (first..clip.frames).map(Some).collect();
+    assert_eq!(numbers, expected);
+    // It began near the live edge, not at the end.
+    assert!(first < clip.frames - 90, "it began with {first}");
     server.stop();
 }
 
