@@ -103,6 +103,21 @@ fn srt_live_transmit_publishes() {
     });
 }
 
+#[test]
+fn ffmpeg_that_copies_a_transport_stream_to_rtmp_publishes() {
+    let clip = clip("ts");
+    let file = clip.file();
+    let server = Server::start();
+    let stream = server.stream();
+    let viewer = Viewer::follow(server.http, &stream.id);
+    encoder::rtmp(&file, &stream.rtmp).finish();
+    let watched = viewer.until_end();
+    let pictures = assert_every_frame_once(&watched, clip.frames, 0, &server.scratch());
+    let beeps = decode::beeps(watched.rendition("audio"), &server.scratch());
+    decode::assert_in_sync(&decode::flashes(&pictures), &beeps);
+    server.stop();
+}
+
 /// Whether a program listens on this UDP port.
 fn is_taken(address: SocketAddr) -> bool {
     std::net::UdpSocket::bind(("0.0.0.0", address.port())).is_err()

@@ -296,6 +296,8 @@ fn video_config(codec: VideoCodec, record: Bytes) -> Result<Video, Error> {
 
 fn audio_config(codec: AudioCodec, record: Bytes) -> Result<Audio, Error> {
     let (is_plausible, expected, section) = match codec {
+        // FFmpeg that copies ADTS out of a transport stream sends an empty one ahead of the real one.
+        AudioCodec::Aac if record.is_empty() => return Ok(Audio::Nothing),
         AudioCodec::Aac => (
             record.len() >= 2,
             "an AudioSpecificConfig",

@@ -146,6 +146,12 @@ fn what_holds_no_media_is_nothing() {
 }
 
 #[test]
+fn the_empty_aac_configuration_of_an_ffmpeg_that_copies_adts_is_nothing() {
+    let payload = Bytes::from_static(&[0xaf, 0]);
+    assert_eq!(audio(&payload).expect("valid"), Audio::Nothing);
+}
+
+#[test]
 fn unsupported_codecs_are_refused_by_name() {
     for (payload, name) in [
         (&[0x22][..], "video codec Sorenson H.263 is"),
@@ -212,7 +218,6 @@ fn tags_cut_short_and_records_of_another_shape_are_errors() {
     }
     for payload in [
         &[0xaf][..],
-        &[0xaf, 0],
         &[0xaf, 0, 1],
         &[0xaf, 2, 1],
         &[0x90, b'O', b'p', b'u', b's', 1],
