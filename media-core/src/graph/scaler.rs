@@ -23,8 +23,11 @@ impl Scaler {
 mod imp {
     use std::sync::{LazyLock, Mutex, PoisonError};
 
-    use fast_image_resize::images::{CroppedImage, CroppedImageMut, Image, ImageRef};
-    use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+    use fast_image_resize::images::{
+        TypedCroppedImage, TypedCroppedImageMut, TypedImage, TypedImageRef,
+    };
+    use fast_image_resize::pixels::U8;
+    use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
     use gstreamer as gst;
     use gstreamer::glib;
     use gstreamer::subclass::prelude::*;
@@ -138,30 +141,27 @@ mod imp {
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
             .use_alpha(false);
-        let pixels = source
-            .plane_data(plane)
-            .map_err(|error| error.to_string())?;
-        let pixels = pixels
-            .get(..from.bytes())
-            .ok_or("a plane is shorter than its size says")?;
-        // Rows are padded: the view leaves the padding out, so that no edge is mixed with it.
-        let padded = ImageRef::new(from.stride, from.height, pixels, PixelType::U8)
-            .map_err(|error| error.to_string())?;
-        let view = CroppedImage::new(&padded, 0, 0, from.width, from.height)
-            .map_err(|error| error.to_string())?;
-        let target = scaled
-            .plane_data_mut(plane)
-            .map_err(|error| error.to_string())?;
-        let target = target
-            .get_mut(..to.bytes())
-            .ok_or("a plane is shorter than its size says")?;
-        let mut padded = Image::from_slice_u8(to.stride, to.height, target, PixelType::U8)
-            .map_err(|error| error.to_string())?;
-        let mut target = CroppedImageMut::new(&mut padded, 0, 0, to.width, to.height)
-            .map_err(|error| error.to_string())?;
+        let pixels = source.plane_data(plane).map_err(text)?;
+        let pixels = pixels.get(..from.bytes()).ok_or(SHORT_PLANE)?;
+        // Typed, so that only bytes' code is compiled, out of a dozen kinds of pixel. Rows are
+        // padded: the view leaves the padding out, so that no edge is mixed with it.
+        let padded =
+            TypedImageRef::<U8>::from_buffer(from.stride, from.height, pixels).map_err(text)?;
+        let view = TypedCroppedImage::new(padded, 0, 0, from.width, from.height).map_err(text)?;
+        let target = scaled.plane_data_mut(plane).map_err(text)?;
+        let target = target.get_mut(..to.bytes()).ok_or(SHORT_PLANE)?;
+        let padded = TypedImage::<U8>::from_buffer(to.stride, to.height, target).map_err(text)?;
+        let mut target =
+            TypedCroppedImageMut::new(padded, 0, 0, to.width, to.height).map_err(text)?;
         resizer
-            .resize(&view, &mut target, &options)
-            .map_err(|error| error.to_string())
+            .resize_typed(&view, &mut target, &options)
+            .map_err(text)
+    }
+
+    const SHORT_PLANE: &str = "a plane is shorter than its size says";
+
+    fn text(error: impl std::fmt::Display) -> String {
+        error.to_string()
     }
 
     /// A plane's size in samples, which are bytes.
