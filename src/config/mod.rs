@@ -37,7 +37,7 @@ pub(crate) enum Error {
         line: usize,
         what: String,
     },
-    #[error("{origin}: {key} is not a setting{}; see millrace serve --help", did_you_mean(.nearest))]
+    #[error("{origin}: {key} is not a setting{} (all settings: millrace serve --help)", did_you_mean(.nearest))]
     UnknownKey {
         origin: String,
         key: String,

@@ -59,7 +59,7 @@ fn a_wrong_key_is_named_with_the_right_one() {
     let (path, _remove) = file("[hls]\nprt_ms = 200\n");
     let error = Config::load(Some(&path), std::iter::empty(), Flags::new()).expect_err("wrong");
     let expected = format!(
-        "{}: hls.prt_ms is not a setting, did you mean hls.part_ms?; see millrace serve --help",
+        "{}: hls.prt_ms is not a setting, did you mean hls.part_ms? (all settings: millrace serve --help)",
         path.display()
     );
     assert_eq!(error.to_string(), expected);
