@@ -35,9 +35,7 @@ fn every_crate_has_a_licence_that_is_accepted() {
 fn no_licence_is_accepted_that_does_not_occur() {
     let licences: Vec<String> = packages().into_iter().map(|(_, text)| text).collect();
     for accepted in accepted() {
-        let occurs = licences
-            .iter()
-            .any(|text| tokens(text).contains(&accepted));
+        let occurs = licences.iter().any(|text| tokens(text).contains(&accepted));
         assert!(occurs, "deny.toml: no crate has {accepted} any more");
     }
 }

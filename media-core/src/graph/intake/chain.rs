@@ -174,9 +174,28 @@ fn picture_source(caps: &gst::CapsRef) -> Option<PictureSource> {
 }
 
 fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
-    sink(shared, |shared, pts, picture| {
+    let sink = sink(shared, |shared, pts, picture| {
         shared.decoded.picture(pts, picture)
-    })
+    });
+    take_padded_pictures(sink.upcast_ref());
+    sink
+}
+
+/// Tells the decoder that rows may be padded (`GstVideoMeta`): it then hands out the pictures that
+/// it decoded into, instead of a copy of each.
+fn take_padded_pictures(sink: &gst::Element) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        if let Some(query) = info.query_mut()
+            && let gst::QueryViewMut::Allocation(allocation) = query.view_mut()
+        {
+            allocation.add_allocation_meta::<gstreamer_video::VideoMeta>(None);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 fn sound_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
