@@ -82,6 +82,8 @@ async fn each_edge_is_logged_with_the_peer_and_without_secrets() {
             .filter(|line| words.iter().all(|word| line.contains(word)));
         assert_eq!(found.count(), 1, "{words:?} in\n{}", ours.join("\n"));
     };
+    // Packets that a busy machine loses just before the goodbye do not come again.
+    let bytes = format!("bytes={}", gate.bytes_of(0));
     line(&["INFO", "listening for SRT", "address=127.0.0.1:"]);
     line(&[
         "WARN",
@@ -109,7 +111,7 @@ async fn each_edge_is_logged_with_the_peer_and_without_secrets() {
         "stream=concert",
         "unpublished",
         "closed the connection",
-        "bytes=131600",
+        &bytes,
     ]);
     for secret in [KEY, WRONG_KEY, PASSPHRASE, "another passphrase"] {
         assert!(!ours.join("\n").contains(secret), "{secret} was logged");
