@@ -74,7 +74,11 @@ async function watch(child) {
   let running = true;
   ended.then(() => { running = false; });
   while (running) {
-    try { last = usage(child.pid); } catch { /* it has just ended */ }
+    try {
+      const now = usage(child.pid);
+      // A process that is ending has no memory left to read.
+      last = { cpu: now.cpu, peak: Math.max(now.peak, last.peak) };
+    } catch { /* it has just ended */ }
     await Promise.race([ended, sleep(50)]);
   }
   return last;
@@ -146,7 +150,7 @@ async function runMillrace(folder, keep) {
 }
 
 function ssim(file, size) {
-  const graph = `[0:v]setpts=N/30/TB[a];[1:v]setpts=N/30/TB,scale=${size}:flags=bicubic[b];[a][b]ssim`;
+  const graph = `[0:v]settb=AVTB,setpts=N/30/TB[a];[1:v]settb=AVTB,setpts=N/30/TB,scale=${size}:flags=bicubic[b];[a][b]ssim`;
   const { stderr } = run('ffmpeg', ['-nostdin', '-i', file, '-i', source, '-filter_complex', graph,
     '-f', 'null', '-']);
   return Number(/All:([0-9.]+)/.exec(stderr)[1]);
