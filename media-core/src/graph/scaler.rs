@@ -1,6 +1,6 @@
 //! An element that scales planar 4:2:0 pictures by Catmull-Rom, in vector instructions.
 //!
-//! Scaling is what a ladder does besides encoding: GStreamer's own scaler costs four times as much
+//! Scaling is what a ladder does besides encoding: GStreamer's own scaler costs more than FFmpeg's
 //! at this quality (design/0007-scaler.md). It converts nothing and adds no borders: caps differ
 //! in size alone.
 
