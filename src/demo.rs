@@ -8,6 +8,8 @@ use storage::StreamKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::shutdown;
+
 /// The pattern's size. A larger one costs a small machine what its ladder needs.
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;
@@ -18,19 +20,27 @@ const UNITS_QUEUED_MAX: usize = 80;
 /// Pause before publishing again after the connection was lost.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Publishes the pattern to the RTMP listener at `address` until aborted.
+/// Publishes the pattern to the RTMP listener at `address` until the process is told to stop: that
+/// the listener then sends it away is no news.
 pub(crate) fn publish(address: String, key: StreamKey) -> JoinHandle<()> {
     tokio::spawn(async move {
-        loop {
-            if let Err(error) = publish_once(&address, &key).await {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "the test pattern is not published"
-                );
-            }
-            tokio::time::sleep(RETRY).await;
+        tokio::select! {
+            _ = shutdown::signal() => {}
+            () = publish_for_ever(&address, &key) => {}
         }
     })
+}
+
+async fn publish_for_ever(address: &str, key: &StreamKey) {
+    loop {
+        if let Err(error) = publish_once(address, key).await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the test pattern is not published"
+            );
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }
 
 async fn publish_once(address: &str, key: &StreamKey) -> anyhow::Result<()> {

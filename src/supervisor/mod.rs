@@ -19,7 +19,7 @@ use control_api::Broadcasts;
 use ingest::Closed;
 use media_core::StreamId;
 use packager::Live;
-use storage::streams::Keys;
+use storage::streams::{Grant, Keys};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
@@ -113,7 +113,7 @@ impl Supervisor {
     fn replace_keys(&self, keys: Keys) {
         let keys = Arc::new(keys);
         let mut newest = true;
-        self.inner.keys.rcu(|current| {
+        let previous = self.inner.keys.rcu(|current| {
             newest = keys.revision > current.revision;
             if newest {
                 Arc::clone(&keys)
@@ -124,18 +124,16 @@ impl Supervisor {
         if !newest {
             return;
         }
-        let streams: std::collections::HashSet<&StreamId> =
-            keys.iter().map(|(_, grant)| &grant.stream).collect();
-        let deleted: Vec<StreamId> = {
-            let broadcasts = self.inner.broadcasts();
-            broadcasts
-                .keys()
-                .filter(|stream| !streams.contains(stream))
-                .cloned()
-                .collect()
-        };
-        for stream in deleted {
-            self.end(&stream);
+        let valid: HashMap<_, _> = keys
+            .iter()
+            .map(|(hash, grant)| (&grant.stream, hash))
+            .collect();
+        for (hash, Grant { stream, .. }) in previous.iter() {
+            match valid.get(stream) {
+                None => self.end(stream),
+                Some(valid) if *valid != hash => self.disconnect(stream),
+                Some(_) => {}
+            }
         }
     }
 }
@@ -148,11 +146,15 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nobody has ended `broadcast`.
+    fn runs(&self, broadcast: &Arc<Broadcast>) -> bool {
+        is_in(&self.broadcasts(), broadcast)
+    }
+
     /// Takes `broadcast` out of the map, unless another one has taken its place.
     fn forget(&self, broadcast: &Arc<Broadcast>) {
         let mut broadcasts = self.broadcasts();
-        let same = |current: &Arc<Broadcast>| Arc::ptr_eq(current, broadcast);
-        if broadcasts.get(broadcast.stream()).is_some_and(same) {
+        if is_in(&broadcasts, broadcast) {
             broadcasts.remove(broadcast.stream());
         }
     }
@@ -172,6 +174,11 @@ impl Inner {
             });
         })
     }
+}
+
+fn is_in(broadcasts: &HashMap<StreamId, Arc<Broadcast>>, broadcast: &Arc<Broadcast>) -> bool {
+    let of_stream = broadcasts.get(broadcast.stream());
+    of_stream.is_some_and(|current| Arc::ptr_eq(current, broadcast))
 }
 
 impl Broadcasts for Supervisor {

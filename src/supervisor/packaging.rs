@@ -79,7 +79,6 @@ impl Output for Packaging {
             self.stream.clone(),
             packager::Plan {
                 broadcast: self.broadcast.clone(),
-                video_segment: plan.cadence.segment(),
                 target_duration_s: target_duration_s(plan.cadence.segment()),
                 part_target: plan.cadence.part(),
                 window_segments: self.window_segments,

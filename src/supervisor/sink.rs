@@ -7,8 +7,8 @@ use ingest::{Closed, MediaSink};
 use media_core::Media;
 use media_core::graph::{Intake, IntakeError};
 
-use super::Inner;
 use super::broadcast::{Broadcast, Place};
+use super::{Inner, is_in};
 
 /// See the module.
 pub(super) struct Sink {
@@ -39,8 +39,8 @@ impl Sink {
             return;
         };
         let (inner, broadcast) = (Arc::clone(&self.inner), Arc::clone(&self.broadcast));
-        if !self.broadcast.leave_place(&self.place) {
-            // Taken over: the broadcast belongs to somebody else now.
+        if !self.broadcast.leave_place(&self.place) || !inner.runs(&broadcast) {
+            // Taken over, or ended already: what happens to the broadcast is somebody else's.
             intake.close(|| {});
             return;
         }
@@ -99,10 +99,7 @@ impl Inner {
         let given_up = {
             // Held, so that nobody takes the place between the look and the removal.
             let mut broadcasts = self.broadcasts();
-            let current = broadcasts
-                .get(&stream)
-                .is_some_and(|it| Arc::ptr_eq(it, &broadcast));
-            let given_up = current && broadcast.is_lost_since(loss);
+            let given_up = is_in(&broadcasts, &broadcast) && broadcast.is_lost_since(loss);
             if given_up {
                 broadcasts.remove(&stream);
             }

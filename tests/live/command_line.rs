@@ -194,19 +194,29 @@ fn streams_made_beside_a_running_server_become_valid_and_void() {
     assert_eq!(status(), json!("offline"));
 
     // Refused until the server has looked again.
-    let mut publisher = encoder::rtmp(&clip, &format!("rtmp://{}/live/{key}", server.rtmp));
-    wait_at_most(SEEN_WITHIN, "the key to be valid", || {
-        if !publisher.runs() {
-            publisher = encoder::rtmp(&clip, &format!("rtmp://{}/live/{key}", server.rtmp));
-        }
-        server.log_has(&["broadcast begins", &id])
-    });
+    let publish = |key: &str, publications: usize| {
+        let url = format!("rtmp://{}/live/{key}", server.rtmp);
+        let mut publisher = encoder::rtmp(&clip, &url);
+        wait_at_most(SEEN_WITHIN, "the key to be valid", || {
+            if !publisher.runs() {
+                publisher = encoder::rtmp(&clip, &url);
+            }
+            server.log_count(&["publishing", &id]) == publications
+        });
+        publisher
+    };
+    let mut publisher = publish(&key, 1);
     wait_for("a playable playlist", || status() == json!("live"));
 
     let rotated = stream(&["rotate-key", &id]);
     let new = field(&rotated, "key ");
     server.keep_secret(&new);
     assert_ne!(new, key);
+    wait_at_most(SEEN_WITHIN, "the old key's publisher to go", || {
+        !publisher.runs()
+    });
+
+    let mut publisher = publish(&new, 2);
     assert!(stream(&["delete", &id]).status.success());
     wait_at_most(SEEN_WITHIN, "the broadcast's end", || !publisher.runs());
     assert_eq!(server.admin("GET", &path, None).status, 404);

@@ -176,9 +176,15 @@ impl Server {
 
     /// Whether a line of the log has all of `words`.
     pub(crate) fn log_has(&self, words: &[&str]) -> bool {
+        self.log_count(words) > 0
+    }
+
+    /// How many lines of the log have all of `words`.
+    pub(crate) fn log_count(&self, words: &[&str]) -> usize {
         let log = self.log();
         log.lines()
-            .any(|line| words.iter().all(|word| line.contains(word)))
+            .filter(|line| words.iter().all(|word| line.contains(word)))
+            .count()
     }
 
     /// Asks it to stop.
