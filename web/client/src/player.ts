@@ -257,6 +257,8 @@ export class Player {
   #soundChosen(): void {
     this.#start = "with-sound";
     saveSound({ volume: this.#video.volume, muted: this.#video.muted });
+    // At once: the `volumechange` event may come a frame later.
+    this.#listener.changed();
   }
 
   #markStarted(): void {
