@@ -57,6 +57,8 @@ pub struct Chunk {
     pub duration: Duration,
     /// Whether a segment begins with it.
     pub starts_segment: bool,
+    /// Whether a segment ends with it, which is known before the next one begins.
+    pub ends_segment: bool,
     /// Whether decoding can begin with it (video: its first sample is an IDR frame).
     pub independent: bool,
     /// The box bytes in order, as the muxer left them: joining them would be a copy.

@@ -50,6 +50,7 @@ impl Output for Collected {
 }
 
 fn settings() -> Settings {
+    graph::init().expect("every element is installed");
     let rung = |name: &str, width, height| Rung {
         name: RenditionName::new(name).unwrap(),
         width,
@@ -86,9 +87,12 @@ fn ffmpeg(arguments: &str) -> Vec<u8> {
 }
 
 fn transcode(transport_stream: Vec<u8>) -> Arc<Collected> {
-    graph::init().expect("every element is installed");
+    transcode_with(settings(), transport_stream)
+}
+
+fn transcode_with(settings: Settings, transport_stream: Vec<u8>) -> Arc<Collected> {
     let collected = Arc::new(Collected::default());
-    let transcoder = Transcoder::new(settings(), Arc::clone(&collected) as Arc<dyn Output>);
+    let transcoder = Transcoder::new(settings, Arc::clone(&collected) as Arc<dyn Output>);
     let mut intake = transcoder.publication().expect("an intake");
     let stream = Bytes::from(transport_stream);
     for start in (0..stream.len()).step_by(1316) {
@@ -136,8 +140,10 @@ fn every_rate_keeps_its_frames_and_its_keyframes_stand_at_the_same_time_in_every
             assert_eq!(pictures[0].time, MediaTime::ZERO);
             assert_gapless(pictures, rung);
             let keyframes: Vec<usize> = (0..pictures.len()).filter(|&i| pictures[i].sync).collect();
-            let segment = plan.cadence.frames_per_segment() as usize;
-            let boundaries: Vec<usize> = (0..pictures.len()).step_by(segment).collect();
+            let boundaries: Vec<usize> = (0..pictures.len())
+                .filter(|&i| plan.cadence.starts_segment(i as u64))
+                .collect();
+            assert_eq!(boundaries.len(), 3, "at 0, 1 and 3 s");
             assert_eq!(keyframes, boundaries, "{rung} at {rate}");
         }
         assert_gapless(&samples["audio"], "audio");
@@ -146,6 +152,23 @@ fn every_rate_keeps_its_frames_and_its_keyframes_stand_at_the_same_time_in_every
             .map(|last| last.time + last.duration)
             .unwrap();
         assert!((sound_end.as_secs_f64() - 5.0).abs() < 0.1, "{sound_end}");
+    }
+}
+
+#[test]
+fn an_encoder_that_looks_ahead_past_the_first_segment_cuts_at_the_same_pictures() {
+    let settings = Settings {
+        preset: "medium".parse().unwrap(),
+        profile: Profile::Quality,
+        ..settings()
+    };
+    let source = "-f lavfi -i testsrc2=size=320x180:rate=25 -t 6 -c:v libx264 -f mpegts";
+    let collected = transcode_with(settings, ffmpeg(source));
+    for (rung, pictures) in collected.samples.lock().unwrap().iter() {
+        if rung != "audio" {
+            let keyframes: Vec<usize> = (0..150).filter(|&i| pictures[i].sync).collect();
+            assert_eq!(keyframes, [0, 25, 75, 125], "{rung}");
+        }
     }
 }
 

@@ -29,7 +29,6 @@ fn stream() -> StreamId {
 fn plan() -> Plan {
     Plan {
         broadcast: BroadcastId::new("0190c2f4-7d3a").expect("valid"),
-        video_segment: Duration::from_secs(2),
         target_duration_s: 2,
         part_target: PART,
         window_segments: 6,
@@ -69,6 +68,7 @@ fn chunk(rendition: &RenditionName, index: u64) -> Chunk {
         dts: MediaTime::from_millis(200 * index as i64),
         duration: PART,
         starts_segment,
+        ends_segment: (index + 1).is_multiple_of(PARTS_PER_SEGMENT),
         independent: starts_segment,
         bytes: vec![Bytes::from_static(&FRAME); 7],
     }

@@ -29,9 +29,20 @@ type Streams = HashMap<Arc<str>, Channel>;
 #[derive(Clone, Debug)]
 struct Channel {
     current: Arc<Broadcast>,
-    /// The broadcast before it, as long as it is not retired: viewers at its end still fetch its
-    /// media by their own URLs.
+    /// The last one before it that could be played, as long as it is not retired: viewers at its
+    /// end still fetch its media by their own URLs.
     previous: Option<Arc<Broadcast>>,
+}
+
+impl Channel {
+    /// What the playlists show: until the current broadcast can be played, the end of the one
+    /// before it, so that whoever asks in between is not told that there is nothing.
+    fn shown(&self) -> &Arc<Broadcast> {
+        match &self.previous {
+            Some(previous) if !self.current.playable() => previous,
+            _ => &self.current,
+        }
+    }
 }
 
 impl Live {
@@ -48,8 +59,8 @@ impl Live {
     /// plan asks for are kept.
     pub fn start(&self, stream: StreamId, mut plan: Plan) -> Arc<Broadcast> {
         self.write(|streams| {
-            let previous = streams.get(stream.as_str()).map(|old| old.current.clone());
-            if let Some(old) = &previous {
+            let channel = streams.get(stream.as_str());
+            if let Some(Channel { current: old, .. }) = channel {
                 old.end();
                 let (sequence, discontinuity) = old.continuation();
                 plan.first_sequence = plan.first_sequence.max(sequence);
@@ -58,7 +69,7 @@ impl Live {
             let current = Arc::new(Broadcast::new(plan));
             let channel = Channel {
                 current: current.clone(),
-                previous,
+                previous: channel.map(|old| old.shown().clone()),
             };
             streams.insert(stream.as_str().into(), channel);
             current
@@ -67,7 +78,8 @@ impl Live {
 
     /// The stream's current or last broadcast.
     pub fn broadcast(&self, stream: &StreamId) -> Option<Arc<Broadcast>> {
-        self.current(stream.as_str())
+        let streams = self.shared.streams.load();
+        Some(streams.get(stream.as_str())?.current.clone())
     }
 
     /// Forgets a stream, ending its broadcast; 404 from then on.
@@ -94,9 +106,9 @@ impl Live {
     }
 
     /// The broadcast that the stream's playlists show.
-    pub(crate) fn current(&self, stream: &str) -> Option<Arc<Broadcast>> {
+    pub(crate) fn shown(&self, stream: &str) -> Option<Arc<Broadcast>> {
         let streams = self.shared.streams.load();
-        Some(streams.get(stream)?.current.clone())
+        Some(streams.get(stream)?.shown().clone())
     }
 
     /// The broadcast of the stream that a media URL names.

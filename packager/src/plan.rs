@@ -18,9 +18,6 @@ pub const WINDOW_SEGMENTS_MAX: usize = 1800;
 pub struct Plan {
     /// The broadcast; part of every media URL, so that those never mean other bytes.
     pub broadcast: BroadcastId,
-    /// How long a segment is meant to be. Only the preload hint relies on it: what really comes
-    /// decides everything else.
-    pub video_segment: Duration,
     /// `EXT-X-TARGETDURATION` of every rendition, in seconds: no segment, rounded to the nearest
     /// second, may exceed it (draft-pantos-hls-rfc8216bis §4.4.3.1).
     pub target_duration_s: u32,

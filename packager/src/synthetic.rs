@@ -22,7 +22,6 @@ pub(crate) fn began() -> SystemTime {
 pub(crate) fn plan(renditions: &[&str], part_target: Duration) -> Plan {
     Plan {
         broadcast: BroadcastId::new("b7").unwrap(),
-        video_segment: Duration::from_secs(2),
         target_duration_s: 2,
         part_target,
         window_segments: 6,
@@ -140,6 +139,7 @@ impl Source {
             dts,
             duration: rate.frame_time(self.frame_index).saturating_since(dts),
             starts_segment,
+            ends_segment: self.frame_index == self.segment_end,
             independent: starts_segment,
             bytes: vec![Bytes::from_static(b"moof"), Bytes::from(tail)],
         }

@@ -32,7 +32,7 @@ const AAC_FRAME_SAMPLES: u64 = 1024;
 /// What a chunk did to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// The segment before the chunk is complete now.
+    /// A segment is complete now.
     pub closed: bool,
     /// What was odd about a chunk that was taken all the same.
     pub oddity: Option<Fault>,
@@ -44,12 +44,12 @@ pub struct Window {
     video: bool,
     /// Duration of the smallest piece that the media can be cut into.
     grain: Duration,
-    segment_target: Duration,
     segment_max: Duration,
     part_target: Duration,
     listed_max: usize,
     closed: VecDeque<Arc<Segment>>,
-    /// Grows; never empty while it is there.
+    /// Grows; never empty while it is there. Goes when its last part comes, so that nobody waits
+    /// for the next segment's first part to learn that it is complete.
     open: Option<Segment>,
     next_sequence: MediaSequence,
     discontinuity_sequence: DiscontinuitySequence,
@@ -72,7 +72,6 @@ impl Window {
         Self {
             video,
             grain,
-            segment_target: plan.video_segment,
             segment_max: plan.target_duration() + OVER_TARGET,
             part_target: plan.part_target,
             listed_max: plan.listed_segments(),
@@ -143,6 +142,9 @@ impl Window {
             len_bytes,
         }));
         self.last_end = Some(end);
+        if chunk.ends_segment {
+            closed = self.close();
+        }
         let oddity = match (gap, too_long) {
             (true, _) => Some(Fault::Gap),
             (false, true) => Some(Fault::PartTooLong),
@@ -201,27 +203,10 @@ impl Window {
         Some((segment.sequence, PartIndex::after(last)))
     }
 
-    /// The part that most likely comes next, for `EXT-X-PRELOAD-HINT`; `None` after the end.
-    ///
-    /// A segment is complete only when the next one begins, but one that has reached its target
-    /// is not likely to go on: hinting at its next part would cost the viewer a 404 each segment.
+    /// The part that comes next, for `EXT-X-PRELOAD-HINT`; `None` after the end.
     pub fn hint(&self) -> Option<(MediaSequence, PartIndex)> {
-        if self.ended {
-            return None;
-        }
-        let Some(open) = self.open() else {
-            return Some((self.next_sequence, PartIndex::FIRST));
-        };
-        // Video is cut at its own frames, audio at the frame before or after the video's cut.
-        let slack = if self.video {
-            self.grain / 2
-        } else {
-            self.grain
-        };
-        if open.duration() + slack >= self.segment_target {
-            return Some((self.next_sequence.next(), PartIndex::FIRST));
-        }
-        Some((self.next_sequence, open.next_part()))
+        let next = self.open().map_or(PartIndex::FIRST, Segment::next_part);
+        (!self.ended).then_some((self.next_sequence, next))
     }
 
     /// The largest measured rate of a segment, in bits a second.

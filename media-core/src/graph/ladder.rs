@@ -106,7 +106,10 @@ impl LadderPipeline {
         };
         let time = clock_time(cadence.rate().frame_time(index));
         let end = clock_time(cadence.rate().frame_time(index + 1));
-        if cadence.starts_segment(index) {
+        // The first picture is a keyframe anyway. Asking for it would be noted 1000 hours late by
+        // GStreamer 1.22, before x264enc has shifted its timestamps, and every later request be
+        // dropped as one too many.
+        if index > 0 && cadence.starts_segment(index) {
             let key_unit = gst_video::DownstreamForceKeyUnitEvent::builder()
                 .timestamp(time)
                 .stream_time(time)

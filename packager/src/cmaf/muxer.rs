@@ -88,6 +88,7 @@ impl Muxer {
         let duration = (last.time + last.duration).saturating_since(dts);
         let segment = self.segment_of(dts);
         let starts_segment = self.segment != Some(segment);
+        let ends_segment = self.segment_of(dts + duration) != segment;
         self.segment = Some(segment);
         self.chunks = self.chunks.wrapping_add(1);
         let mut bytes = Vec::with_capacity(samples.len() + 1);
@@ -99,6 +100,7 @@ impl Muxer {
             dts,
             duration,
             starts_segment,
+            ends_segment,
             independent,
             bytes,
         })
@@ -108,7 +110,7 @@ impl Muxer {
         match self.kind {
             InitKind::Video { frame_rate, .. } => {
                 let index = u64::try_from(frame_rate.nearest_frame(time)).unwrap_or(0);
-                index / u64::from(self.cadence.frames_per_segment())
+                self.cadence.segment_of(index)
             }
             InitKind::Audio { .. } => self.cadence.segment_at(time),
         }

@@ -47,14 +47,14 @@ fn audio(video_rate: FrameRate) -> (Muxer, Init) {
     Muxer::new(&track(kind, AAC_LC_48K_STEREO), cadence(video_rate)).expect("a valid track")
 }
 
-fn picture(rate: FrameRate, index: u64, every: u64) -> Sample {
+fn picture(rate: FrameRate, index: u64) -> Sample {
     let time = rate.frame_time(index);
     let duration = rate.frame_time(index + 1).saturating_since(time);
     let data = Bytes::from(vec![index as u8; 100 + index as usize % 7]);
     Sample {
         time,
         duration,
-        sync: index.is_multiple_of(every),
+        sync: cadence(rate).starts_segment(index),
         data,
     }
 }
@@ -111,10 +111,10 @@ fn decode_time(chunk: &Chunk) -> u64 {
 fn a_chunk_leaves_with_its_last_sample_and_not_with_the_one_after_it() {
     let (mut muxer, _) = video(rate(30, 1));
     for index in 0..9 {
-        assert!(muxer.push(picture(rate(30, 1), index, 60)).is_none());
+        assert!(muxer.push(picture(rate(30, 1), index)).is_none());
     }
     let chunk = muxer
-        .push(picture(rate(30, 1), 9, 60))
+        .push(picture(rate(30, 1), 9))
         .expect("the tenth frame fills a part");
     assert_eq!(chunk.duration, Duration::from_nanos(333_333_333));
     assert!(chunk.starts_segment && chunk.independent);
@@ -124,11 +124,12 @@ fn a_chunk_leaves_with_its_last_sample_and_not_with_the_one_after_it() {
 fn segments_begin_with_a_keyframe_and_decode_times_are_exact_for_an_hour_of_ntsc() {
     let ntsc = rate(30_000, 1001);
     let (mut muxer, _) = video(ntsc);
-    let chunks = (0..107_892).filter_map(|index| muxer.push(picture(ntsc, index, 60)));
+    let chunks = (0..107_892).filter_map(|index| muxer.push(picture(ntsc, index)));
     let mut expected_units = 0;
     for (position, chunk) in chunks.enumerate() {
         assert_eq!(decode_time(&chunk), expected_units);
-        assert_eq!(chunk.starts_segment, position % 6 == 0);
+        // The first segment has three parts, the others six.
+        assert_eq!(chunk.starts_segment, position == 0 || position % 6 == 3);
         assert_eq!(chunk.independent, chunk.starts_segment);
         expected_units += 10 * 1001;
     }
@@ -172,15 +173,15 @@ fn sound_alone_is_cut_on_its_own_frames() {
         .map(|(i, _)| i)
         .collect();
     assert_eq!(chunks[0].bytes.len() - 1, 16, "frames in a part");
-    assert_eq!(starts[..3], [0, 6, 12]);
-    assert_eq!(chunks[6].dts, sample_time(94 * 1024));
+    assert_eq!(starts[..3], [0, 3, 9]);
+    assert_eq!(chunks[3].dts, sample_time(47 * 1024));
 }
 
 #[test]
 fn sample_sizes_flags_and_the_data_offset_describe_the_bytes_that_follow() {
     let (mut muxer, _) = video(rate(25, 1));
     let chunk = (0..8)
-        .find_map(|i| muxer.push(picture(rate(25, 1), i, 50)))
+        .find_map(|i| muxer.push(picture(rate(25, 1), i)))
         .expect("a chunk");
     let bytes = joined(&chunk);
     let moof_bytes = u32_at(&bytes, 0) as usize;
@@ -208,7 +209,7 @@ fn sample_sizes_flags_and_the_data_offset_describe_the_bytes_that_follow() {
 #[test]
 fn media_is_not_copied() {
     let (mut muxer, _) = video(rate(30, 1));
-    let sample = picture(rate(30, 1), 0, 60);
+    let sample = picture(rate(30, 1), 0);
     let at = sample.data.as_ptr();
     muxer.push(sample);
     let chunk = muxer.finish().expect("what was open");
@@ -251,7 +252,7 @@ fn a_damaged_configuration_is_an_error_that_names_it() {
 fn a_broadcast_that_ends_in_the_middle_gives_its_last_part() {
     let (mut muxer, _) = video(rate(30, 1));
     for index in 0..3 {
-        muxer.push(picture(rate(30, 1), index, 60));
+        muxer.push(picture(rate(30, 1), index));
     }
     let last = muxer.finish().expect("three frames are open");
     assert_eq!((last.bytes.len() - 1, last.dts), (3, MediaTime::ZERO));

@@ -99,7 +99,7 @@ impl Delivery {
     }
 
     fn master(&self, stream: &str) -> Result<Response<Body>, Refused> {
-        let broadcast = self.live.current(stream).ok_or(Refused::NotLiveYet)?;
+        let broadcast = self.live.shown(stream).ok_or(Refused::NotLiveYet)?;
         let text = broadcast.master().ok_or(Refused::NotLiveYet)?;
         Ok(reply::playlist(text, Asked::Latest))
     }
@@ -110,7 +110,7 @@ impl Delivery {
         rendition: &str,
         query: &str,
     ) -> Result<Response<Body>, Refused> {
-        let broadcast = self.live.current(stream).ok_or(Refused::NotLiveYet)?;
+        let broadcast = self.live.shown(stream).ok_or(Refused::NotLiveYet)?;
         let feed = broadcast.feed(rendition).ok_or(Refused::NotFound)?;
         if !broadcast.playable() {
             return Err(Refused::NotLiveYet);

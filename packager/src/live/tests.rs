@@ -8,6 +8,14 @@ fn id(text: &str) -> StreamId {
     StreamId::new(text).unwrap()
 }
 
+fn play(broadcast: &Broadcast) {
+    let mut source = Source::video("720p", rate(30, 1), 6);
+    broadcast.init(source.init());
+    for chunk in source.until(seconds(5)) {
+        broadcast.push(chunk);
+    }
+}
+
 fn start(live: &Live, broadcast: &str) -> Arc<Broadcast> {
     let mut plan = plan(&["720p"], Duration::from_millis(200));
     plan.broadcast = BroadcastId::new(broadcast).unwrap();
@@ -27,11 +35,7 @@ fn numbers_go_on_from_broadcast_to_broadcast() {
     let live = Live::new();
     let first = start(&live, "one");
     assert_eq!(numbers(&first), (0, 0));
-    let mut source = Source::video("720p", rate(30, 1), 6);
-    first.init(source.init());
-    for chunk in source.until(seconds(5)) {
-        first.push(chunk);
-    }
+    play(&first);
     // Segments 0 and 1 are complete, 2 was begun; nobody ended the broadcast.
     let second = start(&live, "two");
     assert!(first.ended());
@@ -40,6 +44,21 @@ fn numbers_go_on_from_broadcast_to_broadcast() {
     let third = start(&live, "three");
     assert_eq!(numbers(&third), (3, 2));
     assert_eq!(live.broadcast(&id("s")).unwrap().id().as_str(), "three");
+}
+
+#[test]
+fn the_end_of_the_last_broadcast_is_shown_until_the_next_can_be_played() {
+    let live = Live::new();
+    let shown = |live: &Live| live.shown("s").unwrap().id().as_str().to_owned();
+    play(&start(&live, "one"));
+    // One that never got so far does not take its place.
+    start(&live, "two");
+    let third = start(&live, "three");
+    assert_eq!(shown(&live), "one");
+    assert!(live.named("s", "three").is_some());
+    play(&third);
+    assert_eq!(shown(&live), "three");
+    assert!(live.named("s", "one").is_some());
 }
 
 #[test]
@@ -62,7 +81,7 @@ fn the_broadcast_before_is_found_by_its_name_until_it_is_retired() {
     assert!(live.named("s", "one").is_none());
     assert!(!second.ended());
     live.retire(&id("s"), first.id());
-    assert!(Arc::ptr_eq(&live.current("s").unwrap(), &second));
+    assert!(Arc::ptr_eq(&live.shown("s").unwrap(), &second));
     live.retire(&id("s"), second.id());
     assert!(live.broadcast(&id("s")).is_none() && second.ended());
 }
