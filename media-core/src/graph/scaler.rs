@@ -4,6 +4,9 @@
 //! at this quality (design/0007-scaler.md). It converts nothing and adds no borders: caps differ
 //! in size alone.
 
+mod plane;
+mod transpose;
+
 use gstreamer as gst;
 use gstreamer::glib;
 
@@ -23,11 +26,6 @@ impl Scaler {
 mod imp {
     use std::sync::{LazyLock, Mutex, PoisonError};
 
-    use fast_image_resize::images::{
-        TypedCroppedImage, TypedCroppedImageMut, TypedImage, TypedImageRef,
-    };
-    use fast_image_resize::pixels::U8;
-    use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
     use gstreamer as gst;
     use gstreamer::glib;
     use gstreamer::subclass::prelude::*;
@@ -37,20 +35,14 @@ mod imp {
     use gstreamer_video::prelude::*;
     use gstreamer_video::subclass::prelude::*;
 
+    use super::plane::{Plane, PlaneScaler};
+
     /// Planes of a 4:2:0 picture: luma and two chroma.
     const PLANES: u32 = 3;
 
     #[derive(Default)]
     pub struct Scaler {
-        /// Kept from picture to picture.
-        workspace: Mutex<Workspace>,
-    }
-
-    #[derive(Default)]
-    struct Workspace {
-        resizer: Resizer,
-        /// A plane of the wanted height, still as wide as the source.
-        rows: Vec<u8>,
+        planes: Mutex<PlaneScaler>,
     }
 
     #[glib::object_subclass]
@@ -127,12 +119,9 @@ mod imp {
             source: &gst_video::VideoFrameRef<&gst::BufferRef>,
             scaled: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
         ) -> Result<gst::FlowSuccess, gst::FlowError> {
-            let mut workspace = self
-                .workspace
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut scaler = self.planes.lock().unwrap_or_else(PoisonError::into_inner);
             for plane in 0..PLANES {
-                scale_plane(&mut workspace, source, scaled, plane).map_err(|what| {
+                scale_plane(&mut scaler, source, scaled, plane).map_err(|what| {
                     gst::element_imp_error!(self, gst::StreamError::Failed, ["{what}"]);
                     gst::FlowError::Error
                 })?;
@@ -142,67 +131,36 @@ mod imp {
     }
 
     fn scale_plane(
-        workspace: &mut Workspace,
+        scaler: &mut PlaneScaler,
         source: &gst_video::VideoFrameRef<&gst::BufferRef>,
         scaled: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
         plane: u32,
     ) -> Result<(), String> {
-        let (from, to) = (PlaneSize::of(source, plane), PlaneSize::of(scaled, plane));
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-            .use_alpha(false);
-        let pixels = source.plane_data(plane).map_err(text)?;
-        let pixels = pixels.get(..from.bytes()).ok_or(SHORT_PLANE)?;
-        // Typed, so that only bytes' code is compiled, out of a dozen kinds of pixel. Rows are
-        // padded: the view leaves the padding out, so that no edge is mixed with it.
-        let padded =
-            TypedImageRef::<U8>::from_buffer(from.stride, from.height, pixels).map_err(text)?;
-        let view = TypedCroppedImage::new(padded, 0, 0, from.width, from.height).map_err(text)?;
-        // Rows first: mixing whole rows is the cheaper of the two, and leaves fewer to mix columns in.
-        let Workspace { resizer, rows } = workspace;
-        rows.resize(from.width as usize * to.height as usize, 0);
-        let mut lower = TypedImage::<U8>::from_buffer(from.width, to.height, rows).map_err(text)?;
-        resizer
-            .resize_typed(&view, &mut lower, &options)
-            .map_err(text)?;
-        let target = scaled.plane_data_mut(plane).map_err(text)?;
-        let target = target.get_mut(..to.bytes()).ok_or(SHORT_PLANE)?;
-        let padded = TypedImage::<U8>::from_buffer(to.stride, to.height, target).map_err(text)?;
-        let mut target =
-            TypedCroppedImageMut::new(padded, 0, 0, to.width, to.height).map_err(text)?;
-        resizer
-            .resize_typed(&lower, &mut target, &options)
-            .map_err(text)
+        let [width, height, stride] = shape(source, plane);
+        let bytes = source.plane_data(plane).map_err(|e| e.to_string())?;
+        let source = Plane {
+            bytes,
+            width,
+            height,
+            stride,
+        };
+        let [width, height, stride] = shape(scaled, plane);
+        let bytes = scaled.plane_data_mut(plane).map_err(|e| e.to_string())?;
+        let mut target = Plane {
+            bytes,
+            width,
+            height,
+            stride,
+        };
+        scaler.scale(&source, &mut target)
     }
 
-    const SHORT_PLANE: &str = "a plane is shorter than its size says";
-
-    fn text(error: impl std::fmt::Display) -> String {
-        error.to_string()
-    }
-
-    /// A plane's size in samples, which are bytes.
-    #[derive(Clone, Copy)]
-    struct PlaneSize {
-        width: u32,
-        height: u32,
-        stride: u32,
-    }
-
-    impl PlaneSize {
-        fn of<T>(frame: &gst_video::VideoFrameRef<T>, plane: u32) -> Self
-        where
-            gst_video::VideoFrameRef<T>: VideoFrameExt,
-        {
-            Self {
-                width: frame.comp_width(plane),
-                height: frame.comp_height(plane),
-                stride: frame.plane_stride()[plane as usize].unsigned_abs(),
-            }
-        }
-
-        const fn bytes(self) -> usize {
-            self.stride as usize * self.height as usize
-        }
+    /// Width, height and stride of a plane, in bytes and rows.
+    fn shape<T>(frame: &gst_video::VideoFrameRef<T>, plane: u32) -> [usize; 3]
+    where
+        gst_video::VideoFrameRef<T>: VideoFrameExt,
+    {
+        let stride = frame.plane_stride()[plane as usize].unsigned_abs();
+        [frame.comp_width(plane), frame.comp_height(plane), stride].map(|size| size as usize)
     }
 }
