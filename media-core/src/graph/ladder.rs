@@ -29,9 +29,10 @@ use crate::sample::{Sample, Track};
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::{SAMPLE_RATE, sample_time};
 
-/// Pictures that wait before an encoder or scaler. Enough for rungs of unequal cost to overlap;
-/// each is 3 MiB at 1080p and, where the machine cannot follow, a frame of delay.
-const PICTURES_QUEUED_MAX: u32 = 3;
+/// Pictures that wait before an encoder or scaler. One lets rungs of unequal cost overlap; what is
+/// more waits undecoded in the intake, where a second of it is smaller than a picture here (3 MiB
+/// at 1080p).
+const PICTURES_QUEUED_MAX: u32 = 1;
 
 /// Sound that waits before the AAC encoder, as time.
 const SOUND_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_mseconds(500);

@@ -101,6 +101,9 @@ struct Running {
     timeline: Timeline,
     ladder: LadderPipeline,
     last_picture: Option<gst::Buffer>,
+    /// The form of pictures, where there are any.
+    caps: Option<gst::Caps>,
+    /// Made when it is first needed: most broadcasts need none.
     slate: Option<gst::Buffer>,
 }
 
@@ -229,12 +232,12 @@ impl Inner {
                 return;
             }
         };
-        let slate = form.as_ref().and_then(|form| slate(&form.caps));
         let mut running = Running {
             timeline: Timeline::new(rate),
             ladder,
             last_picture: None,
-            slate,
+            caps: form.map(|form| form.caps),
+            slate: None,
         };
         let now = self.began.elapsed();
         for (pts, picture) in probe.pictures {
@@ -357,6 +360,9 @@ impl Running {
         let first_frame = self.timeline.next_frame();
         let first_sample = self.timeline.next_sample();
         let fill = self.timeline.tick(now, self.ladder.has_video(), true);
+        if fill.frames > 0 && self.slate.is_none() {
+            self.slate = self.caps.as_ref().and_then(slate);
+        }
         if let Some(standing_in) = self.slate.as_ref().or(self.last_picture.as_ref()) {
             for index in first_frame..first_frame + fill.frames {
                 self.ladder.picture(standing_in, index);

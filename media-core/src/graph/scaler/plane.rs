@@ -38,12 +38,10 @@ impl<T: AsRef<[u8]>> Plane<T> {
 #[derive(Default)]
 pub(super) struct PlaneScaler {
     resizer: Resizer,
-    /// As high as wanted, still as wide as the source.
-    lower: Vec<u8>,
+    /// What rows were mixed into.
+    mixed: Vec<u8>,
     /// The same, rows for columns.
     turned: Vec<u8>,
-    /// As large as wanted, rows for columns.
-    scaled: Vec<u8>,
 }
 
 impl PlaneScaler {
@@ -64,8 +62,8 @@ impl PlaneScaler {
             return Err("a plane is shorter than its size says".to_owned());
         }
         let (from, width, height) = (source.width, target.width, target.height);
-        mix_rows(&mut self.resizer, source, &mut self.lower, height)?;
-        let lower = Plane::packed(&self.lower[..], from, height);
+        mix_rows(&mut self.resizer, source, &mut self.mixed, height)?;
+        let lower = Plane::packed(&self.mixed[..], from, height);
 
         self.turned.resize(from * height, 0);
         transpose(
@@ -74,8 +72,8 @@ impl PlaneScaler {
         );
         let turned = Plane::packed(&self.turned[..], height, from);
 
-        mix_rows(&mut self.resizer, &turned, &mut self.scaled, width)?;
-        transpose(&Plane::packed(&self.scaled[..], height, width), target);
+        mix_rows(&mut self.resizer, &turned, &mut self.mixed, width)?;
+        transpose(&Plane::packed(&self.mixed[..], height, width), target);
         Ok(())
     }
 }
