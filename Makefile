@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test lint fmt deny bench-ladder bench-glass clean
+.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ $(PAGES): $(NODE_MODULES) $(PAGE_SOURCES)
 test: ## Install what the tests need and run all of them
 	@scripts/install-deps.sh build run web test
 	@scripts/test.sh $(ARGS)
+
+test-minute: ## Read every frame of a minute of 1080p back, by RTMP and by SRT
+	@scripts/install-deps.sh build run web test
+	$(CARGO) nextest run --locked --test live --run-ignored only minute_
 
 lint: ## Formatting, clippy and the pages' types
 	$(CARGO) fmt --all --check

@@ -14,6 +14,9 @@ const SAMPLE_RATE: f64 = 48_000.0;
 /// Loudness, of 32768, at which a beep has begun. It rises to half of full scale.
 const BEEP_MIN: i16 = 3000;
 
+/// Wider pictures are made smaller before they are read: a minute of 1080p is 4 GB.
+const READ_WIDTH_MAX: usize = 960;
+
 /// How far sound and picture may be apart.
 const SYNC_MAX_S: f64 = 0.040;
 
@@ -24,9 +27,11 @@ pub(crate) fn pictures(rendition: &Rendition, scratch: &Path) -> Vec<Picture> {
     pictures_of(&file, rendition.size)
 }
 
-/// Every picture of a file, in order.
-pub(crate) fn pictures_of(file: &Path, (width, height): (usize, usize)) -> Vec<Picture> {
+/// Every picture of a file, in order; no wider than [`READ_WIDTH_MAX`].
+pub(crate) fn pictures_of(file: &Path, size: (usize, usize)) -> Vec<Picture> {
     let times = packet_times(file, "v:0");
+    let shrink = size.0.div_ceil(READ_WIDTH_MAX);
+    let (width, height) = (size.0 / shrink, size.1 / shrink);
     let grey = decode(
         file,
         &[
@@ -34,6 +39,8 @@ pub(crate) fn pictures_of(file: &Path, (width, height): (usize, usize)) -> Vec<P
             "0:v:0",
             "-fps_mode",
             "passthrough",
+            "-s",
+            &format!("{width}x{height}"),
             "-pix_fmt",
             "gray",
         ],

@@ -10,7 +10,7 @@ use crate::http;
 const RELOAD_EVERY: Duration = Duration::from_millis(200);
 
 /// Longer than any broadcast of these tests.
-const FOLLOW_MAX: Duration = Duration::from_secs(90);
+const FOLLOW_MAX: Duration = Duration::from_secs(120);
 
 /// One segment as it was delivered.
 #[derive(Clone, Debug)]

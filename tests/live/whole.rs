@@ -75,6 +75,59 @@ fn b_frames_over_srt_come_out_in_order_and_in_sync() {
     every_frame_is_seen_once_in_sync(&clip, Carrier::Srt);
 }
 
+/// 6 Mbit/s of 1080p with grain, as a camera sends it.
+const CAMERA: &[&str] = &[
+    "-vf",
+    "noise=alls=14:allf=t",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "superfast",
+    "-b:v",
+    "6M",
+    "-maxrate",
+    "6M",
+    "-bufsize",
+    "6M",
+    "-g",
+    "60",
+    "-pix_fmt",
+    "yuv420p",
+];
+
+/// A minute at full size, with the default ladder.
+fn a_minute(carrier: Carrier) {
+    let clip = Clip {
+        width: 1920,
+        height: 1080,
+        video: CAMERA,
+        ..Clip::new(30 * 60)
+    };
+    let file = clip.file();
+    let server = Server::with(&[("MILLRACE_LADDER_PRESET", "superfast")]);
+    let stream = server.stream();
+    let viewer = Viewer::follow(server.http, &stream.id);
+    carrier.publish(&file, &stream).finish();
+    let watched = viewer.until_end();
+    assert_eq!(watched.names(), ["1080p", "360p", "480p", "720p", "audio"]);
+    let tail = carrier.tail_frames();
+    assert_every_frame_once(&watched, clip.frames, tail, &server.scratch());
+    assert_segments_decode(&watched, &server.scratch());
+    server.stop();
+}
+
+#[test]
+#[ignore = "takes minutes and the whole machine: make test-minute"]
+fn minute_rtmp_every_frame_of_1080p_is_seen_once_in_every_rendition() {
+    a_minute(Carrier::Rtmp);
+}
+
+#[test]
+#[ignore = "takes minutes and the whole machine: make test-minute"]
+fn minute_srt_every_frame_of_1080p_is_seen_once_in_every_rendition() {
+    a_minute(Carrier::Srt);
+}
+
 fn renditions_of(width: usize, height: usize, expected: &[(&str, (usize, usize))]) {
     let clip = Clip {
         width,
