@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass clean
+.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-memory clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ bench-ladder: build ## CPU and memory of a 1080p ladder against ffmpeg doing the
 bench-glass: build ## Glass-to-glass delay in headless Chromium
 	@scripts/install-deps.sh test
 	node benches/glass/run.mjs $(ARGS)
+
+bench-memory: build ## Memory over ten minutes of 1080p
+	@scripts/install-deps.sh test
+	node benches/memory/run.mjs $(ARGS)
 
 clean: ## Remove what was built (not the data folder)
 	$(CARGO) clean

@@ -22,9 +22,9 @@ pub(crate) struct Clip {
     pub(crate) frames: u32,
     pub(crate) scene: Scene,
     /// ffmpeg's options for the picture (filters and encoder); empty: no picture.
-    pub(crate) video: &'static [&'static str],
+    pub(crate) video: &'static str,
     /// ffmpeg's options for the sound; empty: no sound.
-    pub(crate) audio: &'static [&'static str],
+    pub(crate) audio: &'static str,
     /// `aevalsrc`'s rate and channel layout.
     pub(crate) sound: &'static str,
     /// The container, by file name.
@@ -32,23 +32,11 @@ pub(crate) struct Clip {
 }
 
 /// H.264 with a keyframe at every second of 25 or 30 frames.
-pub(crate) const H264: &[&str] = &[
-    "-c:v",
-    "libx264",
-    "-preset",
-    "ultrafast",
-    "-tune",
-    "zerolatency",
-    "-g",
-    "30",
-    "-pix_fmt",
-    "yuv420p",
-    "-threads",
-    "1",
-];
+pub(crate) const H264: &str =
+    "-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -pix_fmt yuv420p -threads 1";
 
 /// AAC at 128 kbit/s.
-pub(crate) const AAC: &[&str] = &["-c:a", "aac", "-b:a", "128k"];
+pub(crate) const AAC: &str = "-c:a aac -b:a 128k";
 
 impl Clip {
     /// 320×180 at 30 frames a second with counter, flash and beep, H.264 and AAC.
@@ -117,7 +105,8 @@ impl Clip {
             let source = format!("aevalsrc={all}:d={length}:{}", self.sound);
             command.args(["-f", "lavfi", "-i", &source]);
         }
-        command.args(self.video).args(self.audio);
+        command.args(self.video.split_whitespace());
+        command.args(self.audio.split_whitespace());
         let format = match self.container {
             "ts" => "mpegts",
             other => other,

@@ -93,22 +93,8 @@ fn at_60_frames_a_second_over_srt() {
 fn at_a_variable_rate_every_picture_is_shown_at_its_time() {
     let clip = Clip {
         // Every second picture in the odd seconds, two of three in the even ones.
-        video: &[
-            "-vf",
-            "select='if(mod(floor(t),2),eq(mod(n,2),0),gt(mod(n,3),0)+eq(n,0))'",
-            "-fps_mode",
-            "vfr",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-tune",
-            "zerolatency",
-            "-g",
-            "30",
-            "-pix_fmt",
-            "yuv420p",
-        ],
+        video: "-vf select='if(mod(floor(t),2),eq(mod(n,2),0),gt(mod(n,3),0)+eq(n,0))' -fps_mode vfr \
+            -c:v libx264 -preset ultrafast -tune zerolatency -g 30 -pix_fmt yuv420p",
         ..Clip::new(30 * 6)
     };
     broadcast(ONE_RUNG, &clip, Carrier::Rtmp, |watched, scratch| {
@@ -137,24 +123,8 @@ fn an_interlaced_picture_is_deinterlaced() {
         height: 240,
         rate: (50, 1),
         scene: Scene::Bar { step: 6 },
-        video: &[
-            "-vf",
-            "interlace=scan=tff:lowpass=0",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "superfast",
-            "-flags",
-            "+ilme+ildct",
-            "-g",
-            "25",
-            "-bf",
-            "0",
-            "-b:v",
-            "3M",
-            "-pix_fmt",
-            "yuv420p",
-        ],
+        video: "-vf interlace=scan=tff:lowpass=0 -c:v libx264 -preset superfast -flags +ilme+ildct \
+            -g 25 -bf 0 -b:v 3M -pix_fmt yuv420p",
         ..Clip::new(50 * 4)
     };
     let before = decode::pictures_of(&clip.file(), (320, 240));
@@ -205,20 +175,8 @@ fn pal_widescreen_with_non_square_pixels_keeps_its_shape() {
             width: 180,
             height: 256,
         },
-        video: &[
-            "-vf",
-            "setsar=64/45",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-tune",
-            "zerolatency",
-            "-g",
-            "25",
-            "-pix_fmt",
-            "yuv420p",
-        ],
+        video: "-vf setsar=64/45 -c:v libx264 -preset ultrafast -tune zerolatency -g 25 -pix_fmt \
+            yuv420p",
         ..Clip::new(25 * 3)
     };
     let ladder = "288p 512x288 600k, 144p 256x144 300k";
@@ -234,18 +192,7 @@ fn an_odd_size_keeps_its_shape() {
             width: 121,
             height: 121,
         },
-        video: &[
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-tune",
-            "zerolatency",
-            "-g",
-            "30",
-            "-pix_fmt",
-            "yuv444p",
-        ],
+        video: "-c:v libx264 -preset ultrafast -tune zerolatency -g 30 -pix_fmt yuv444p",
         ..Clip::new(30 * 3)
     };
     // Smaller than any rung: it keeps its own size, made even.
@@ -303,7 +250,7 @@ fn mono_is_heard_in_sync() {
 fn five_channels_and_one_are_heard_in_sync() {
     let clip = Clip {
         sound: "s=48000:c=5.1",
-        audio: &["-c:a", "aac", "-b:a", "256k"],
+        audio: "-c:a aac -b:a 256k",
         ..Clip::new(30 * 4)
     };
     is_heard(&clip, Carrier::Srt);
@@ -321,7 +268,7 @@ fn sound_at_44_100_hz_is_heard_in_sync() {
 #[test]
 fn mp3_in_a_transport_stream_is_heard_in_sync() {
     let clip = Clip {
-        audio: &["-c:a", "libmp3lame", "-b:a", "128k"],
+        audio: "-c:a libmp3lame -b:a 128k",
         container: "ts",
         ..Clip::new(30 * 4)
     };
@@ -331,7 +278,7 @@ fn mp3_in_a_transport_stream_is_heard_in_sync() {
 #[test]
 fn opus_in_a_transport_stream_is_heard_in_sync() {
     let clip = Clip {
-        audio: &["-c:a", "libopus", "-b:a", "128k"],
+        audio: "-c:a libopus -b:a 128k",
         container: "ts",
         ..Clip::new(30 * 4)
     };
@@ -341,16 +288,8 @@ fn opus_in_a_transport_stream_is_heard_in_sync() {
 #[test]
 fn hevc_over_srt_loses_no_frame() {
     let clip = Clip {
-        video: &[
-            "-c:v",
-            "libx265",
-            "-preset",
-            "ultrafast",
-            "-x265-params",
-            "log-level=none:keyint=30:bframes=0:pools=1",
-            "-pix_fmt",
-            "yuv420p",
-        ],
+        video: "-c:v libx265 -preset ultrafast -x265-params \
+            log-level=none:keyint=30:bframes=0:pools=1 -pix_fmt yuv420p",
         ..Clip::new(30 * 4)
     };
     is_heard(&clip, Carrier::Srt);
@@ -359,7 +298,7 @@ fn hevc_over_srt_loses_no_frame() {
 #[test]
 fn a_broadcast_of_sound_alone_has_one_rendition() {
     let clip = Clip {
-        video: &[],
+        video: "",
         ..Clip::new(30 * 5)
     };
     for carrier in [Carrier::Rtmp, Carrier::Srt] {
@@ -378,7 +317,7 @@ fn a_broadcast_of_sound_alone_has_one_rendition() {
 fn a_broadcast_of_pictures_alone_is_silent() {
     let clip = Clip {
         video: H264,
-        audio: &[],
+        audio: "",
         ..Clip::new(30 * 5)
     };
     for carrier in [Carrier::Rtmp, Carrier::Srt] {
@@ -407,16 +346,7 @@ fn is_refused(clip: &Clip, carrier: Carrier, name: &str) {
 #[test]
 fn mpeg_2_video_over_srt_is_refused_by_name() {
     let clip = Clip {
-        video: &[
-            "-c:v",
-            "mpeg2video",
-            "-b:v",
-            "1M",
-            "-g",
-            "15",
-            "-pix_fmt",
-            "yuv420p",
-        ],
+        video: "-c:v mpeg2video -b:v 1M -g 15 -pix_fmt yuv420p",
         audio: AAC,
         container: "ts",
         ..Clip::new(30 * 4)
@@ -427,7 +357,7 @@ fn mpeg_2_video_over_srt_is_refused_by_name() {
 #[test]
 fn sorenson_video_over_rtmp_is_refused_by_name() {
     let clip = Clip {
-        video: &["-c:v", "flv1", "-b:v", "1M", "-pix_fmt", "yuv420p"],
+        video: "-c:v flv1 -b:v 1M -pix_fmt yuv420p",
         container: "flv",
         ..Clip::new(30 * 4)
     };

@@ -42,20 +42,7 @@ fn srt_every_frame_is_seen_once_in_every_rendition_and_in_sync() {
 }
 
 /// B-frames and scene cuts, as OBS and most cameras send them.
-const REORDERED: &[&str] = &[
-    "-c:v",
-    "libx264",
-    "-preset",
-    "superfast",
-    "-bf",
-    "2",
-    "-g",
-    "60",
-    "-pix_fmt",
-    "yuv420p",
-    "-threads",
-    "1",
-];
+const REORDERED: &str = "-c:v libx264 -preset superfast -bf 2 -g 60 -pix_fmt yuv420p -threads 1";
 
 #[test]
 fn b_frames_over_rtmp_come_out_in_order_and_in_sync() {
@@ -76,24 +63,8 @@ fn b_frames_over_srt_come_out_in_order_and_in_sync() {
 }
 
 /// 6 Mbit/s of 1080p with grain, as a camera sends it.
-const CAMERA: &[&str] = &[
-    "-vf",
-    "noise=alls=14:allf=t",
-    "-c:v",
-    "libx264",
-    "-preset",
-    "superfast",
-    "-b:v",
-    "6M",
-    "-maxrate",
-    "6M",
-    "-bufsize",
-    "6M",
-    "-g",
-    "60",
-    "-pix_fmt",
-    "yuv420p",
-];
+const CAMERA: &str = "-vf noise=alls=14:allf=t -c:v libx264 -preset superfast -b:v 6M -maxrate 6M -bufsize 6M -g \
+    60 -pix_fmt yuv420p";
 
 /// A minute at full size, with the default ladder.
 fn a_minute(carrier: Carrier) {
