@@ -8,10 +8,6 @@ use std::time::Duration;
 
 use crate::time::{FrameRate, MediaTime};
 
-/// The longest first segment. A broadcast can be played when its first segment is complete, so that
-/// the others' length is no reason to let its first viewers wait (design/0009).
-const FIRST_SEGMENT_MAX: Duration = Duration::from_secs(1);
-
 /// Two times that mean the same instant, one of the pictures and one of the sound, may differ by
 /// this: each is rounded to a nanosecond.
 const ROUNDING: Duration = Duration::from_nanos(1);
@@ -20,20 +16,18 @@ const ROUNDING: Duration = Duration::from_nanos(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
     rate: FrameRate,
-    frames_in_first_segment: u32,
     frames_per_segment: u32,
     frames_per_part: u32,
 }
 
 impl Cadence {
     /// Rounds `segment` and `part` to whole frames of `rate`; a part is at least one frame and at
-    /// most a segment. The first segment lasts at most a second.
+    /// most a segment.
     pub fn new(rate: FrameRate, segment: Duration, part: Duration) -> Self {
         let frames_per_segment = rate.frames_in(segment);
         let frames_per_part = rate.frames_in(part).min(frames_per_segment);
         Self {
             rate,
-            frames_in_first_segment: rate.frames_in(FIRST_SEGMENT_MAX).min(frames_per_segment),
             frames_per_segment,
             frames_per_part,
         }
@@ -44,7 +38,7 @@ impl Cadence {
         self.rate
     }
 
-    /// Frames in every segment but the first.
+    /// Frames in a segment.
     pub const fn frames_per_segment(self) -> u32 {
         self.frames_per_segment
     }
@@ -54,14 +48,9 @@ impl Cadence {
         self.frames_per_part
     }
 
-    /// The length of every segment but the first.
+    /// The length of a segment.
     pub fn segment(self) -> Duration {
         self.span(self.frames_per_segment)
-    }
-
-    /// The length of the first segment.
-    pub fn first_segment(self) -> Duration {
-        self.span(self.frames_in_first_segment)
     }
 
     /// The length of a full part: `PART-TARGET` before it is rounded up for the playlist.
@@ -71,18 +60,18 @@ impl Cadence {
 
     /// Whether a segment begins with frame `index`.
     pub fn starts_segment(self, index: u64) -> bool {
-        self.place(index).1 == 0
+        index.is_multiple_of(u64::from(self.frames_per_segment))
     }
 
     /// Whether a part begins with frame `index`; true at every segment's start.
     pub fn starts_part(self, index: u64) -> bool {
-        let (_, in_segment) = self.place(index);
+        let in_segment = index % u64::from(self.frames_per_segment);
         in_segment.is_multiple_of(u64::from(self.frames_per_part))
     }
 
     /// The segment, counted from the broadcast's start, that frame `index` belongs to.
     pub fn segment_of(self, index: u64) -> u64 {
-        self.place(index).0
+        index / u64::from(self.frames_per_segment)
     }
 
     /// The segment, counted from the broadcast's start, that a sample at `time` falls into. Audio
@@ -96,17 +85,6 @@ impl Cadence {
             nearest
         };
         self.segment_of(at_or_before)
-    }
-
-    /// Frame `index`'s segment and its position in that.
-    fn place(self, index: u64) -> (u64, u64) {
-        match index.checked_sub(u64::from(self.frames_in_first_segment)) {
-            None => (0, index),
-            Some(after_first) => {
-                let per_segment = u64::from(self.frames_per_segment);
-                (1 + after_first / per_segment, after_first % per_segment)
-            }
-        }
     }
 
     fn span(self, frames: u32) -> Duration {
@@ -144,41 +122,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_segment_lasts_a_second_and_no_longer_than_the_others() {
-        let segments_of = |cadence: Cadence| -> Vec<u64> {
-            (0..200)
-                .filter(|&index| cadence.starts_segment(index))
-                .collect()
-        };
-        assert_eq!(segments_of(cadence(30, 1, 333)), [0, 30, 90, 150]);
-        assert_eq!(
-            segments_of(cadence(24_000, 1001, 333)),
-            [0, 24, 72, 120, 168]
-        );
-        let rate = FrameRate::new(25, 1).expect("a rate");
-        let short = Cadence::new(rate, Duration::from_millis(800), Duration::from_millis(333));
-        assert_eq!(segments_of(short)[..4], [0, 20, 40, 60]);
-        assert_eq!(short.first_segment(), short.segment());
-    }
-
-    #[test]
     fn a_sample_just_before_the_boundary_belongs_to_the_segment_before_it() {
         let cadence = cadence(30_000, 1001, 333);
+        let boundary = cadence.rate().frame_time(60);
+        assert_eq!(cadence.segment_at(boundary), 1);
+        assert_eq!(cadence.segment_at(boundary - ROUNDING), 1);
+        assert_eq!(cadence.segment_at(boundary - 2 * ROUNDING), 0);
         assert_eq!(cadence.segment_at(MediaTime::ZERO), 0);
-        for (boundary, segment) in [(30, 1), (90, 2)] {
-            let boundary = cadence.rate().frame_time(boundary);
-            assert_eq!(cadence.segment_at(boundary), segment);
-            let before = boundary - 2 * ROUNDING;
-            assert_eq!(cadence.segment_at(before), segment - 1);
-        }
     }
 
     #[test]
     fn parts_begin_anew_with_every_segment() {
         let cadence = cadence(25, 1, 333);
-        let starts: Vec<u64> = (0..84)
+        let starts: Vec<u64> = (0..101)
             .filter(|&index| cadence.starts_part(index))
             .collect();
-        assert_eq!(starts, [0, 8, 16, 24, 25, 33, 41, 49, 57, 65, 73, 75, 83]);
+        assert_eq!(
+            starts,
+            [0, 8, 16, 24, 32, 40, 48, 50, 58, 66, 74, 82, 90, 98, 100]
+        );
     }
 }

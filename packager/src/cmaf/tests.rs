@@ -128,8 +128,8 @@ fn segments_begin_with_a_keyframe_and_decode_times_are_exact_for_an_hour_of_ntsc
     let mut expected_units = 0;
     for (position, chunk) in chunks.enumerate() {
         assert_eq!(decode_time(&chunk), expected_units);
-        // The first segment has three parts, the others six.
-        assert_eq!(chunk.starts_segment, position == 0 || position % 6 == 3);
+        assert_eq!(chunk.starts_segment, position % 6 == 0);
+        assert_eq!(chunk.ends_segment, position % 6 == 5);
         assert_eq!(chunk.independent, chunk.starts_segment);
         expected_units += 10 * 1001;
     }
@@ -154,6 +154,8 @@ fn audio_is_cut_at_whole_frames_on_the_pictures_segments_and_loses_none() {
                 "at {}",
                 chunk.dts
             );
+            let next = cadence.segment_at(chunk.dts + chunk.duration);
+            assert_eq!(chunk.ends_segment, next != this, "at {}", chunk.dts);
             segment = Some(this);
         }
         assert!(next > 9_980 * 1024);
@@ -173,8 +175,8 @@ fn sound_alone_is_cut_on_its_own_frames() {
         .map(|(i, _)| i)
         .collect();
     assert_eq!(chunks[0].bytes.len() - 1, 16, "frames in a part");
-    assert_eq!(starts[..3], [0, 3, 9]);
-    assert_eq!(chunks[3].dts, sample_time(47 * 1024));
+    assert_eq!(starts[..3], [0, 6, 12]);
+    assert_eq!(chunks[6].dts, sample_time(94 * 1024));
 }
 
 #[test]
