@@ -14,7 +14,7 @@ pub mod sample;
 pub mod time;
 pub mod timeline;
 
-pub use cadence::Cadence;
+pub use cadence::{Cadence, Place};
 pub use chunk::{Chunk, Init, InitKind};
 pub use codec::{AudioCodec, VideoCodec};
 pub use id::{BroadcastId, RenditionName, StreamId};

@@ -119,7 +119,8 @@ impl Edition {
             .get(usize::try_from(sequence.since(first)?).ok()?)
     }
 
-    /// The part at this place. `Coming` is said of the one that the playlist hints at (§4.4.5.3).
+    /// The part at this place. `Coming` is said of a segment's next part and of the next
+    /// segment's first: those that a playlist may have hinted at (§4.4.5.3).
     pub(crate) fn part(&self, sequence: MediaSequence, index: PartIndex) -> Found<Arc<Part>> {
         let open = self.open.as_ref();
         let segment = match open {
@@ -129,8 +130,12 @@ impl Edition {
         if let Some(part) = segment.and_then(|segment| segment.part(index)) {
             return Found::Here(part.clone());
         }
-        let next = open.map_or(PartIndex::FIRST, |open| open.next_part());
-        if !self.ended && (sequence, index) == (self.open_sequence, next) {
+        let next_in_open = open.map_or(PartIndex::FIRST, |open| open.next_part());
+        let next = [
+            (self.open_sequence, next_in_open),
+            (self.open_sequence.next(), PartIndex::FIRST),
+        ];
+        if !self.ended && next.contains(&(sequence, index)) {
             return Found::Coming;
         }
         Found::Nowhere

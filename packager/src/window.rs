@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media_core::cadence::AAC_FRAME_SAMPLES;
 use media_core::{Chunk, InitKind, MediaTime};
 
 use crate::fault::Fault;
@@ -26,13 +27,10 @@ pub const SEGMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// second, must not exceed it (draft-pantos-hls-rfc8216bis-18 §4.4.3.1).
 const OVER_TARGET: Duration = Duration::from_millis(500);
 
-/// Samples in an AAC frame (ISO/IEC 14496-3 §4.5.1.1): audio is cut nowhere else.
-const AAC_FRAME_SAMPLES: u64 = 1024;
-
 /// What a chunk did to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// A segment is complete now.
+    /// The segment before the chunk is complete now.
     pub closed: bool,
     /// What was odd about a chunk that was taken all the same.
     pub oddity: Option<Fault>,
@@ -48,9 +46,12 @@ pub struct Window {
     part_target: Duration,
     listed_max: usize,
     closed: VecDeque<Arc<Segment>>,
-    /// Grows; never empty while it is there. Goes when its last part comes, so that nobody waits
-    /// for the next segment's first part to learn that it is complete.
+    /// Grows; never empty while it is there. It stays open until the next segment begins, though
+    /// it may have its last part before: a playlist that ends with a complete segment and no part
+    /// after it makes hls.js stall (design/0009).
     open: Option<Segment>,
+    /// Whether the open segment has its last part.
+    open_has_all: bool,
     next_sequence: MediaSequence,
     discontinuity_sequence: DiscontinuitySequence,
     discontinuity_pending: bool,
@@ -77,6 +78,7 @@ impl Window {
             listed_max: plan.listed_segments(),
             closed: VecDeque::new(),
             open: None,
+            open_has_all: false,
             next_sequence: plan.first_sequence,
             discontinuity_sequence: plan.discontinuity_sequence,
             discontinuity_pending: false,
@@ -142,9 +144,7 @@ impl Window {
             len_bytes,
         }));
         self.last_end = Some(end);
-        if chunk.ends_segment {
-            closed = self.close();
-        }
+        self.open_has_all = chunk.ends_segment;
         let oddity = match (gap, too_long) {
             (true, _) => Some(Fault::Gap),
             (false, true) => Some(Fault::PartTooLong),
@@ -205,8 +205,12 @@ impl Window {
 
     /// The part that comes next, for `EXT-X-PRELOAD-HINT`; `None` after the end.
     pub fn hint(&self) -> Option<(MediaSequence, PartIndex)> {
-        let next = self.open().map_or(PartIndex::FIRST, Segment::next_part);
-        (!self.ended).then_some((self.next_sequence, next))
+        let hint = match self.open() {
+            None => (self.next_sequence, PartIndex::FIRST),
+            Some(_) if self.open_has_all => (self.next_sequence.next(), PartIndex::FIRST),
+            Some(open) => (self.next_sequence, open.next_part()),
+        };
+        (!self.ended).then_some(hint)
     }
 
     /// The largest measured rate of a segment, in bits a second.

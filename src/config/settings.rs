@@ -72,7 +72,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "hls.part_ms",
         "333",
-        "Length of a part in milliseconds, 100 to 1000, rounded to whole frames. Shorter: less delay, more requests.",
+        "Length of a part in milliseconds, 100 to 1000, rounded so that a segment has equal parts (never below 128). Shorter: less delay, more requests.",
     ),
     setting(
         "hls.window_segments",

@@ -80,7 +80,7 @@ impl Output for Packaging {
             packager::Plan {
                 broadcast: self.broadcast.clone(),
                 target_duration_s: target_duration_s(plan.cadence.segment()),
-                part_target: plan.cadence.part(),
+                part_target: plan.cadence.part_target(),
                 window_segments: self.window_segments,
                 began: plan.began,
                 renditions: plan.renditions.clone(),
@@ -93,7 +93,7 @@ impl Output for Packaging {
             broadcast = %self.broadcast,
             frame_rate = %plan.cadence.rate(),
             renditions = plan.renditions.iter().map(RenditionName::as_str).collect::<Vec<_>>().join(","),
-            part_ms = plan.cadence.part().as_millis(),
+            part_ms = plan.cadence.part_target().as_millis(),
             "broadcast started"
         );
         let muxers = Mutex::new(HashMap::new());

@@ -21,7 +21,7 @@ use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
 use super::scaler::Scaler;
 use super::transcoder::Output;
-use crate::cadence::Cadence;
+use crate::cadence::{AAC_FRAME_SAMPLES, Cadence};
 use crate::chunk::InitKind;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Bitrate, Rung};
@@ -39,9 +39,6 @@ const SOUND_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 
 /// How long the encoders may take to hand out what they hold when the broadcast ends.
 const FINISH_MAX: Duration = Duration::from_secs(2);
-
-/// Samples in an AAC-LC frame (ISO/IEC 14496-3 §4.5.1.1).
-const AAC_FRAME_SAMPLES: u64 = 1024;
 
 /// Channels of the broadcast's sound.
 pub(super) const CHANNELS: u32 = 2;

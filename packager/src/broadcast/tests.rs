@@ -151,6 +151,6 @@ fn encoder_threads_do_not_disturb_each_other() {
     assert_eq!(broadcast.faults(), Faults::default());
     for rendition in ["720p", "360p", "audio"] {
         let playlist = crate::reread::media(&text(&broadcast, rendition));
-        assert_eq!(playlist.last_sequence(), 29, "{rendition}");
+        assert_eq!(playlist.last_sequence(), 28, "{rendition}");
     }
 }

@@ -1,9 +1,7 @@
 //! Packs one rendition's samples into chunks.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use media_core::{Cadence, Chunk, Init, InitKind, MediaTime, RenditionName, Sample, Track};
+use media_core::{Cadence, Chunk, Init, InitKind, MediaTime, Place, RenditionName, Sample, Track};
 
 use super::boxes::{put_u32, put_u64, write_box, write_full_box};
 use super::init::{self, InvalidTrack, NON_SYNC_SAMPLE, SYNC_SAMPLE, TRACK_ID};
@@ -54,30 +52,8 @@ impl Muxer {
 
     /// Whether a sample at `next` would belong to another part.
     fn ends_before(&self, next: MediaTime) -> bool {
-        match self.kind {
-            InitKind::Video { frame_rate, .. } => {
-                let index = u64::try_from(frame_rate.nearest_frame(next)).unwrap_or(0);
-                self.cadence.starts_part(index)
-            }
-            InitKind::Audio { .. } => {
-                let first = self.open.first().map_or(next, |sample| sample.time);
-                self.open.len() >= self.audio_frames_in_part()
-                    || self.cadence.segment_at(next) != self.cadence.segment_at(first)
-            }
-        }
-    }
-
-    /// As many whole audio frames as a part may last.
-    fn audio_frames_in_part(&self) -> usize {
-        let frame = self
-            .open
-            .first()
-            .map_or(Duration::from_millis(21), |sample| sample.duration);
-        // A nanosecond of rounding must not cost a frame.
-        let part = self.cadence.part() + Duration::from_micros(1);
-        usize::try_from(part.as_nanos() / frame.as_nanos().max(1))
-            .unwrap_or(usize::MAX)
-            .max(1)
+        let first = self.open.first();
+        first.is_some_and(|first| self.place(next) != self.place(first.time))
     }
 
     fn close(&mut self) -> Option<Chunk> {
@@ -86,9 +62,9 @@ impl Muxer {
         let dts = first.time;
         let independent = first.sync;
         let duration = (last.time + last.duration).saturating_since(dts);
-        let segment = self.segment_of(dts);
+        let segment = self.place(dts).segment;
         let starts_segment = self.segment != Some(segment);
-        let ends_segment = self.segment_of(dts + duration) != segment;
+        let ends_segment = self.place(dts + duration).segment != segment;
         self.segment = Some(segment);
         self.chunks = self.chunks.wrapping_add(1);
         let mut bytes = Vec::with_capacity(samples.len() + 1);
@@ -106,13 +82,13 @@ impl Muxer {
         })
     }
 
-    fn segment_of(&self, time: MediaTime) -> u64 {
+    fn place(&self, time: MediaTime) -> Place {
         match self.kind {
             InitKind::Video { frame_rate, .. } => {
                 let index = u64::try_from(frame_rate.nearest_frame(time)).unwrap_or(0);
-                self.cadence.segment_of(index)
+                self.cadence.place_of(index)
             }
-            InitKind::Audio { .. } => self.cadence.segment_at(time),
+            InitKind::Audio { .. } => self.cadence.place_at(time),
         }
     }
 
