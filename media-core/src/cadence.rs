@@ -51,7 +51,7 @@ impl Cadence {
             frames_per_segment,
             parts_per_segment,
         };
-        // The fewer the frames, the more a frame more or less matters.
+        // Where parts have few frames, one more or less may be over 15 %: the next number is tried.
         (0..frames_per_segment)
             .flat_map(|step| [nearest.saturating_sub(step), nearest + step])
             .filter(|parts| (1..=frames_per_segment).contains(parts))
