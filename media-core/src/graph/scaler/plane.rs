@@ -62,27 +62,36 @@ impl PlaneScaler {
             return Err("a plane is shorter than its size says".to_owned());
         }
         let (from, width, height) = (source.width, target.width, target.height);
-        mix_rows(&mut self.resizer, source, &mut self.mixed, height)?;
-        let lower = Plane::packed(&self.mixed[..], from, height);
-
-        self.turned.resize(from * height, 0);
+        let mixed = room(&mut self.mixed, from * height);
+        mix_rows(&mut self.resizer, source, mixed, height)?;
+        let turned = room(&mut self.turned, from * height);
         transpose(
-            &lower,
-            &mut Plane::packed(&mut self.turned[..], height, from),
+            &Plane::packed(&*mixed, from, height),
+            &mut Plane::packed(&mut *turned, height, from),
         );
-        let turned = Plane::packed(&self.turned[..], height, from);
 
-        mix_rows(&mut self.resizer, &turned, &mut self.mixed, width)?;
-        transpose(&Plane::packed(&self.mixed[..], height, width), target);
+        let turned = Plane::packed(&*turned, height, from);
+        let mixed = room(&mut self.mixed, width * height);
+        mix_rows(&mut self.resizer, &turned, mixed, width)?;
+        transpose(&Plane::packed(&*mixed, height, width), target);
         Ok(())
     }
+}
+
+/// So many bytes of `buffer`, which never shrinks: planes of a picture differ in size, and what grows
+/// again is filled with zeros again.
+fn room(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+    &mut buffer[..bytes]
 }
 
 /// Makes `height` rows of those of `source`, without padding.
 fn mix_rows(
     resizer: &mut Resizer,
     source: &Plane<&[u8]>,
-    target: &mut Vec<u8>,
+    target: &mut [u8],
     height: usize,
 ) -> Result<(), String> {
     let options = ResizeOptions::new()
@@ -94,7 +103,6 @@ fn mix_rows(
     let padded =
         TypedImageRef::<U8>::from_buffer(stride, source_height, source.bytes).map_err(text)?;
     let view = TypedCroppedImage::new(padded, 0, 0, width, source_height).map_err(text)?;
-    target.resize(width as usize * height as usize, 0);
     let mut rows = TypedImage::<U8>::from_buffer(width, height, target).map_err(text)?;
     resizer
         .resize_typed(&view, &mut rows, &options)
@@ -139,6 +147,8 @@ mod tests {
 
     #[test]
     fn it_is_catmull_rom_within_a_step_of_rounding_each_way() {
+        // One for all, as planes of a picture have: nothing of one may show in the next.
+        let mut scaler = PlaneScaler::default();
         for (from, to) in [
             ((192, 108), (128, 72)),
             ((128, 72), (86, 48)),
@@ -173,9 +183,7 @@ mod tests {
             };
             let mut scaled = vec![0; to_width * to_height];
             let mut target = Plane::packed(&mut scaled[..], to_width, to_height);
-            PlaneScaler::default()
-                .scale(&source, &mut target)
-                .expect("whole planes");
+            scaler.scale(&source, &mut target).expect("whole planes");
 
             let rows: Vec<Vec<f64>> = bytes
                 .chunks(stride)
