@@ -9,6 +9,7 @@ use control_api::urls::PublishAddress;
 use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
+use packager::delivery::Everyone;
 use packager::{Delivery, Live};
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
@@ -77,7 +78,10 @@ impl Server {
             admin_token,
             urls(config),
         );
-        let service = Service::new(Delivery::new(live), control_api::router(api));
+        let service = Service::new(
+            Delivery::new(live, Arc::new(Everyone)),
+            control_api::router(api),
+        );
 
         let (ingest_closing, ingest_closes) = watch::channel(false);
         let (http_closing, http_closes) = watch::channel(false);

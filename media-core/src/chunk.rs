@@ -61,6 +61,9 @@ pub struct Chunk {
     pub ends_segment: bool,
     /// Whether decoding can begin with it (video: its first sample is an IDR frame).
     pub independent: bool,
+    /// Of video that begins with an IDR frame: the bytes from the chunk's first to that frame's
+    /// last, which is what a player needs to show it alone.
+    pub keyframe_bytes: Option<usize>,
     /// The box bytes in order, as the muxer left them: joining them would be a copy.
     pub bytes: Vec<Bytes>,
 }

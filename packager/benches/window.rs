@@ -3,6 +3,7 @@
 //! `cargo bench -p packager`
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use http::Request;
 use media_core::{
     Bitrate, BroadcastId, Chunk, FrameRate, Init, InitKind, MediaTime, RenditionName, StreamId,
 };
+use packager::delivery::Everyone;
 use packager::{Body, Delivery, DiscontinuitySequence, Live, MediaSequence, Plan};
 
 const RENDITIONS: [&str; 5] = ["1080p", "720p", "480p", "360p", "audio"];
@@ -32,6 +34,7 @@ fn plan() -> Plan {
         target_duration_s: 2,
         part_target: PART,
         window_segments: 6,
+        dvr: None,
         began: SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000),
         renditions: RENDITIONS.iter().map(|text| name(text)).collect(),
         first_sequence: MediaSequence::new(0),
@@ -70,6 +73,7 @@ fn chunk(rendition: &RenditionName, index: u64) -> Chunk {
         starts_segment,
         ends_segment: (index + 1).is_multiple_of(PARTS_PER_SEGMENT),
         independent: starts_segment,
+        keyframe_bytes: (starts_segment && rendition.as_str() != "audio").then_some(20_000),
         bytes: vec![Bytes::from_static(&FRAME); 7],
     }
 }
@@ -77,7 +81,7 @@ fn chunk(rendition: &RenditionName, index: u64) -> Chunk {
 /// A stream with a full window in every rendition.
 fn stage() -> (Live, u64) {
     let live = Live::new();
-    let broadcast = live.start(stream(), plan());
+    let broadcast = live.start(stream(), plan(), None);
     let parts = 20 * PARTS_PER_SEGMENT + PARTS_PER_SEGMENT / 2;
     for rendition in RENDITIONS {
         broadcast.init(init(rendition));
@@ -103,7 +107,7 @@ fn pushing(criterion: &mut Criterion) {
 
 fn serving(criterion: &mut Criterion) {
     let (live, _) = stage();
-    let delivery = Delivery::new(live);
+    let delivery = Delivery::new(live, Arc::new(Everyone));
     for (label, path) in [
         ("playlist", "/live/bench/720p/playlist.m3u8"),
         (

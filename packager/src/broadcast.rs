@@ -1,32 +1,36 @@
 //! One broadcast: the windows of its renditions, fed by encoder threads, and the editions of
 //! them that viewers are served from.
 //!
-//! Everything is rendered here, once a chunk, by the thread that brings the chunk; a viewer's
-//! request only clones references.
+//! Each chunk makes a new edition of its rendition; its playlists are rendered when somebody asks,
+//! once for all, so that an encoder thread never waits for a text.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
 use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
 
+use crate::archive::{Archive, Stored};
 use crate::delivery::Feed;
 use crate::edition::{Edition, Kind};
 use crate::fault::{Fault, Faults};
+use crate::master::Master;
 use crate::plan::Plan;
-use crate::playlist::{media, multivariant};
+use crate::playlist::media::Report;
+use crate::playlist::multivariant;
 use crate::sequence::{DiscontinuitySequence, MediaSequence};
 use crate::window::Window;
 
 /// A going-live of a stream. Its methods may be called from any thread; they hold a lock for as
 /// long as it takes to render a playlist.
 pub struct Broadcast {
-    plan: Plan,
+    plan: Arc<Plan>,
+    /// Where older segments go; `None`: viewers may not rewind.
+    archive: Option<Arc<dyn Archive>>,
     /// As `plan.renditions`, in the same order.
     feeds: Vec<Feed>,
     /// The multivariant playlist; there from the moment every rendition can be played.
-    master: ArcSwapOption<Bytes>,
+    master: ArcSwapOption<Master>,
     state: Mutex<State>,
 }
 
@@ -40,10 +44,15 @@ struct State {
 struct Rendition {
     init: Init,
     window: Window,
+    /// The last segment that the archive was given.
+    archived: Option<MediaSequence>,
 }
 
 impl Broadcast {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(mut plan: Plan, archive: Option<Arc<dyn Archive>>) -> Self {
+        if archive.is_none() {
+            plan.dvr = None;
+        }
         let count = plan.renditions.len();
         Self {
             feeds: (0..count).map(|_| Feed::default()).collect(),
@@ -53,7 +62,8 @@ impl Broadcast {
                 ended: false,
                 faults: Faults::default(),
             }),
-            plan,
+            plan: Arc::new(plan),
+            archive,
         }
     }
 
@@ -70,7 +80,11 @@ impl Broadcast {
             return self.note(&mut state, &init.rendition, Fault::SecondInit);
         }
         let window = Window::new(&self.plan, init.kind);
-        state.renditions[index] = Some(Rendition { init, window });
+        state.renditions[index] = Some(Rendition {
+            init,
+            window,
+            archived: None,
+        });
         self.publish(&state, index);
     }
 
@@ -94,8 +108,12 @@ impl Broadcast {
             Err(fault) => self.note(&mut state, &name, fault),
         }
         // Also after a fault: it may have closed a segment.
+        let closed = !matches!(pushed, Ok(pushed) if !pushed.closed);
+        if closed {
+            self.archive(&mut state, index);
+        }
         self.publish(&state, index);
-        if !matches!(pushed, Ok(pushed) if !pushed.closed) {
+        if closed {
             self.publish_master(&state);
         }
     }
@@ -120,6 +138,7 @@ impl Broadcast {
             rendition.window.end();
         }
         for index in 0..self.feeds.len() {
+            self.archive(&mut state, index);
             self.publish(&state, index);
         }
         self.publish_master(&state);
@@ -172,8 +191,14 @@ impl Broadcast {
     }
 
     /// The multivariant playlist, from the moment when every rendition can be played.
-    pub(crate) fn master(&self) -> Option<Bytes> {
-        self.master.load().as_ref().map(|text| Bytes::clone(text))
+    pub(crate) fn master(&self) -> Option<Arc<Master>> {
+        self.master.load_full()
+    }
+
+    /// Where a segment lies that is not in memory any more.
+    pub(crate) fn archived(&self, rendition: &str, sequence: MediaSequence) -> Option<Stored> {
+        let rendition = &self.plan.renditions[self.index(rendition)?];
+        self.archive.as_ref()?.find(rendition, sequence)
     }
 
     /// The editions of the rendition with this name.
@@ -194,49 +219,57 @@ impl Broadcast {
 
     /// Shows viewers the rendition's present state and wakes those who wait for it.
     fn publish(&self, state: &State, index: usize) {
-        let Some(Rendition { init, window }) = &state.renditions[index] else {
+        let Some(Rendition { init, window, .. }) = &state.renditions[index] else {
             return;
         };
         let others = state.renditions.iter().enumerate();
-        let reports: Vec<_> = others
+        let reports = others
             .filter(|&(other, _)| other != index)
             .filter_map(|(_, other)| {
                 let other = other.as_ref()?;
-                Some(media::Report {
-                    rendition: &other.init.rendition,
+                Some(Report {
+                    rendition: other.init.rendition.clone(),
                     last: other.window.last_part()?,
                 })
-            })
-            .collect();
-        let plan = &self.plan;
-        let playlist = media::render(&media::Snapshot {
-            broadcast: &plan.broadcast,
-            began: plan.began,
-            target_duration_s: plan.target_duration_s,
-            part_target: plan.part_target,
-            segments: window.listed(),
-            open: window.open(),
-            start: (window.open_sequence(), window.discontinuity_sequence()),
-            hint: window.hint(),
-            reports: &reports,
-            ended: window.ended(),
-        });
+            });
         self.feeds[index].publish(Edition {
-            init: init.bytes.clone(),
-            playlist: playlist.into(),
-            segments: window.held().iter().cloned().collect(),
-            open: window.open().cloned().map(Arc::new),
-            open_sequence: window.open_sequence(),
-            part_target: plan.part_target,
-            ended: window.ended(),
+            plan: self.plan.clone(),
             kind: match init.kind {
                 InitKind::Video { .. } => Kind::Video,
                 InitKind::Audio { .. } => Kind::Audio,
             },
+            init: init.bytes.clone(),
+            history: window.history().clone(),
+            segments: window.held().iter().cloned().collect(),
+            open: window.open().cloned().map(Arc::new),
+            open_sequence: window.open_sequence(),
+            discontinuity_sequence: window.discontinuity_sequence(),
+            hint: window.hint(),
+            reports: reports.collect(),
+            ended: window.ended(),
+            texts: Default::default(),
         });
     }
 
-    /// Renders the multivariant playlist anew with the rates measured by now; nothing before
+    /// Hands the latest complete segment to the archive, and forgets what that has lost.
+    fn archive(&self, state: &mut State, index: usize) {
+        let (Some(archive), Some(rendition)) = (&self.archive, &mut state.renditions[index]) else {
+            return;
+        };
+        let (name, window) = (&rendition.init.rendition, &mut rendition.window);
+        let latest = window.held().back();
+        if let Some(segment) = latest.filter(|latest| rendition.archived < Some(latest.sequence)) {
+            rendition.archived = Some(segment.sequence);
+            let pieces = segment.parts.iter().flat_map(|part| &part.pieces);
+            archive.store(name, segment.sequence, pieces.cloned().collect());
+        }
+        window.forget_before(archive.oldest(name));
+        if let Some(oldest) = window.history().front() {
+            archive.forget_before(name, oldest.sequence);
+        }
+    }
+
+    /// Makes the multivariant playlist anew with the rates measured by now; nothing before
     /// every expected rendition has its initialization and one complete segment, since players
     /// choke on a playlist without a segment.
     fn publish_master(&self, state: &State) {
@@ -251,21 +284,22 @@ impl Broadcast {
             .renditions
             .iter()
             .flatten()
-            .map(|Rendition { init, window }| {
+            .map(|Rendition { init, window, .. }| {
                 let average_bps = window.average_bps();
                 // Measured on one segment a peak says little: the encoder's own rate is the floor.
                 let floor_bps = average_bps.max(u64::from(init.bitrate.as_bps()));
                 multivariant::Rendition {
-                    name: &init.rendition,
-                    codec: &init.codec,
+                    name: init.rendition.clone(),
+                    codec: init.codec.clone(),
                     kind: init.kind,
                     peak_bps: window.peak_bps().max(floor_bps),
                     average_bps,
+                    iframe_peak_bps: window.iframe_peak_bps(),
                 }
             })
             .collect();
-        let text = Bytes::from(multivariant::render(&renditions));
-        if self.master.swap(Some(Arc::new(text))).is_none() {
+        let master = Arc::new(Master::new(renditions));
+        if self.master.swap(Some(master)).is_none() {
             tracing::info!(broadcast = %self.plan.broadcast, "broadcast playable");
         }
     }

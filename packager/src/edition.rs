@@ -1,13 +1,18 @@
-//! One state of a rendition as viewers see it: the rendered playlist and the media that can be
-//! asked for. Immutable; each chunk brings a new one that shares the old one's segments.
+//! One state of a rendition as viewers see it: its playlists and the media that can be asked for.
+//! Immutable; each chunk brings a new one that shares the old one's segments.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use media_core::MediaTime;
 
-use crate::segment::{Part, Segment};
-use crate::sequence::{MediaSequence, PartIndex};
+use crate::plan::Plan;
+use crate::playlist::links::Links;
+use crate::playlist::media::{self, Content, Form, Report, Snapshot};
+use crate::segment::{Entry, Part, Segment};
+use crate::sequence::{DiscontinuitySequence, MediaSequence, PartIndex};
+use crate::text::{Coding, Text, code};
 
 /// How many segments past the last complete one a blocking reload may name
 /// (draft-pantos-hls-rfc8216bis-18 §6.2.5.2).
@@ -29,22 +34,50 @@ pub(crate) enum Kind {
 /// A rendition's state.
 #[derive(Clone, Debug)]
 pub(crate) struct Edition {
+    /// The broadcast's plan.
+    pub(crate) plan: Arc<Plan>,
     /// What the media is.
     pub(crate) kind: Kind,
     /// The initialization segment.
     pub(crate) init: Bytes,
-    /// The media playlist.
-    pub(crate) playlist: Bytes,
-    /// Complete segments, oldest first, without a hole in their numbers.
+    /// Complete segments whose media is in the archive, oldest first.
+    pub(crate) history: Arc<VecDeque<Entry>>,
+    /// Complete segments after them, oldest first, without a hole in their numbers.
     pub(crate) segments: Vec<Arc<Segment>>,
     /// The segment that is growing.
     pub(crate) open: Option<Arc<Segment>>,
     /// The number of the segment that is open or, where none is, of the next.
     pub(crate) open_sequence: MediaSequence,
-    /// `PART-TARGET`.
-    pub(crate) part_target: Duration,
+    /// The latest segment's discontinuity sequence number.
+    pub(crate) discontinuity_sequence: DiscontinuitySequence,
+    /// The part that comes next.
+    pub(crate) hint: Option<(MediaSequence, PartIndex)>,
+    /// How far the other renditions are.
+    pub(crate) reports: Vec<Report>,
     /// Whether the broadcast has ended: this is the last edition.
     pub(crate) ended: bool,
+    /// Its playlists, by [`Shape::index`].
+    pub(crate) texts: [Text; Shape::COUNT],
+}
+
+/// Which of an edition's playlists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Media or I-frames.
+    pub(crate) content: Content,
+    /// Whether it reaches back as far as viewers may rewind.
+    pub(crate) dvr: bool,
+    /// Whether it is a delta update.
+    pub(crate) delta: bool,
+}
+
+impl Shape {
+    const COUNT: usize = 8;
+
+    fn index(self) -> usize {
+        let iframes = self.content == Content::IFrames;
+        usize::from(iframes) << 2 | usize::from(self.dvr) << 1 | usize::from(self.delta)
+    }
 }
 
 /// What a blocking reload asks for: the delivery directives of §6.2.5.
@@ -79,6 +112,58 @@ pub(crate) enum Found<T> {
 }
 
 impl Edition {
+    /// A playlist; with a token one viewer's own.
+    pub(crate) fn text(&self, shape: Shape, token: Option<&str>, coding: Coding) -> Bytes {
+        let render = || self.render(shape, token);
+        match token {
+            Some(_) => code(render(), coding),
+            None => self.texts[shape.index()].coded(coding, render),
+        }
+    }
+
+    fn render(&self, shape: Shape, token: Option<&str>) -> String {
+        let plan = &self.plan;
+        let snapshot = Snapshot {
+            broadcast: &plan.broadcast,
+            began: plan.began,
+            target_duration_s: plan.target_duration_s,
+            part_target: plan.part_target,
+            history: &self.history,
+            segments: &self.segments,
+            open: self.open.as_deref(),
+            start: (self.open_sequence, self.discontinuity_sequence),
+            hint: self.hint,
+            reports: &self.reports,
+            ended: self.ended,
+        };
+        let form = Form {
+            content: shape.content,
+            listed_max: self.listed_max(shape.dvr),
+            delta: shape.delta,
+            links: Links {
+                dvr: shape.dvr,
+                token,
+            },
+        };
+        media::render(&snapshot, form)
+    }
+
+    /// How many complete segments a playlist lists.
+    fn listed_max(&self, dvr: bool) -> usize {
+        let listed = self.plan.listed_segments();
+        let Some(reach) = self.plan.dvr.filter(|_| dvr) else {
+            return listed;
+        };
+        let end = self.open.as_ref().or(self.segments.last());
+        let end = end.map_or(MediaTime::ZERO, |segment| segment.end());
+        let too_old = |start: MediaTime| end.saturating_since(start) > reach;
+        let archived = self.history.partition_point(|entry| too_old(entry.start));
+        let held = self
+            .segments
+            .partition_point(|segment| too_old(segment.start));
+        (self.history.len() - archived + self.segments.len() - held).max(listed)
+    }
+
     /// Decides on a blocking reload (§6.2.5.2).
     pub(crate) fn reload(&self, awaited: Awaited) -> Reload {
         if self.ended {
@@ -147,7 +232,7 @@ impl Edition {
     }
 
     fn advance_parts_max(&self) -> usize {
-        let part_target_ms = self.part_target.as_millis().clamp(1, 1000) as usize;
+        let part_target_ms = self.plan.part_target.as_millis().clamp(1, 1000) as usize;
         (ADVANCE_PARTS_S as usize * 1000).div_ceil(part_target_ms)
     }
 }

@@ -7,17 +7,20 @@
 //! what was pushed: tokio is named in [`delivery`] only. Encoding, storage, TLS and every other
 //! path belong to other crates.
 
+pub mod archive;
 pub mod broadcast;
 pub mod cmaf;
 pub mod delivery;
 mod edition;
 pub mod fault;
 pub mod live;
+mod master;
 pub mod plan;
 pub mod playlist;
 mod rate;
 pub mod segment;
 pub mod sequence;
+mod text;
 pub mod window;
 
 #[cfg(test)]
@@ -25,6 +28,7 @@ mod reread;
 #[cfg(test)]
 mod synthetic;
 
+pub use archive::Archive;
 pub use broadcast::Broadcast;
 pub use delivery::{Body, Delivery};
 pub use fault::{Fault, Faults};

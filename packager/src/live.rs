@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use media_core::{BroadcastId, StreamId};
 
+use crate::archive::Archive;
 use crate::broadcast::Broadcast;
 use crate::plan::Plan;
 
@@ -57,7 +58,14 @@ impl Live {
     /// Its numbers continue the old one's (draft-pantos-hls-rfc8216bis §6.2.2): the media
     /// sequence after the last segment, the discontinuity sequence one up; later ones that the
     /// plan asks for are kept.
-    pub fn start(&self, stream: StreamId, mut plan: Plan) -> Arc<Broadcast> {
+    ///
+    /// Without an archive viewers cannot rewind, whatever the plan says.
+    pub fn start(
+        &self,
+        stream: StreamId,
+        mut plan: Plan,
+        archive: Option<Arc<dyn Archive>>,
+    ) -> Arc<Broadcast> {
         self.write(|streams| {
             let channel = streams.get(stream.as_str());
             if let Some(Channel { current: old, .. }) = channel {
@@ -66,7 +74,7 @@ impl Live {
                 plan.first_sequence = plan.first_sequence.max(sequence);
                 plan.discontinuity_sequence = plan.discontinuity_sequence.max(discontinuity);
             }
-            let current = Arc::new(Broadcast::new(plan));
+            let current = Arc::new(Broadcast::new(plan, archive));
             let channel = Channel {
                 current: current.clone(),
                 previous: channel.map(|old| old.shown().clone()),

@@ -27,6 +27,8 @@ pub struct Plan {
     /// Complete segments in a playlist, held between [`WINDOW_SEGMENTS_MIN`] and
     /// [`WINDOW_SEGMENTS_MAX`].
     pub window_segments: usize,
+    /// How far viewers may rewind; `None`: no further than a playlist without a DVR reaches.
+    pub dvr: Option<Duration>,
     /// The wall clock at media time zero: the anchor of every `EXT-X-PROGRAM-DATE-TIME`.
     pub began: SystemTime,
     /// The renditions that will come, video from high to low, then the audio. Nothing is playable

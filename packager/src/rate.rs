@@ -11,6 +11,7 @@ use crate::segment::Segment;
 pub(crate) struct Meter {
     peak_floor: Duration,
     peak_bps: u64,
+    iframe_peak_bps: u64,
     total_bytes: u64,
     total: Duration,
 }
@@ -20,6 +21,7 @@ impl Meter {
         Self {
             peak_floor: target_duration / 2,
             peak_bps: 0,
+            iframe_peak_bps: 0,
             total_bytes: 0,
             total: Duration::ZERO,
         }
@@ -31,12 +33,21 @@ impl Meter {
         self.total = self.total.saturating_add(duration);
         if duration >= self.peak_floor {
             self.peak_bps = self.peak_bps.max(bits_per_second(len_bytes, duration));
+            let iframe_bytes = segment.entry().keyframe_bytes.unwrap_or(0) as u64;
+            let iframe_bps = bits_per_second(iframe_bytes, duration);
+            self.iframe_peak_bps = self.iframe_peak_bps.max(iframe_bps);
         }
     }
 
     /// The largest rate of any one segment, in bits a second; 0 before there is one.
     pub(crate) fn peak_bps(&self) -> u64 {
         self.peak_bps
+    }
+
+    /// The largest rate of any one segment's first frame, which an I-frame playlist shows for as
+    /// long as the segment; 0 before there is one, and of audio.
+    pub(crate) fn iframe_peak_bps(&self) -> u64 {
+        self.iframe_peak_bps
     }
 
     /// The rate over all segments so far, in bits a second; 0 before there is one.

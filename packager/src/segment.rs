@@ -18,6 +18,8 @@ pub struct Part {
     pub end: MediaTime,
     /// Whether decoding can begin with it.
     pub independent: bool,
+    /// The bytes up to the end of the IDR frame that it begins with, where it does.
+    pub keyframe_bytes: Option<usize>,
     /// The chunk's boxes in order, as the muxer left them.
     pub pieces: Vec<Bytes>,
     /// Sum of the pieces.
@@ -51,7 +53,47 @@ pub struct Segment {
     pub len_bytes: usize,
 }
 
+/// All that playlists say of a complete segment: what is left of it once its media has gone to
+/// the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// See [`Segment`].
+    pub sequence: MediaSequence,
+    /// See [`Segment`].
+    pub discontinuity: bool,
+    /// See [`Segment`].
+    pub discontinuity_sequence: DiscontinuitySequence,
+    /// See [`Segment`].
+    pub after_gap: bool,
+    /// Where its first sample begins.
+    pub start: MediaTime,
+    /// Where its last sample ends.
+    pub end: MediaTime,
+    /// The bytes up to the end of its first frame, for playlists of I-frames; video only.
+    pub keyframe_bytes: Option<usize>,
+}
+
+impl Entry {
+    /// Its duration as playlists show it.
+    pub fn listed_duration(&self) -> ListedDuration {
+        ListedDuration::between(self.start, self.end)
+    }
+}
+
 impl Segment {
+    /// What playlists say of it.
+    pub fn entry(&self) -> Entry {
+        Entry {
+            sequence: self.sequence,
+            discontinuity: self.discontinuity,
+            discontinuity_sequence: self.discontinuity_sequence,
+            after_gap: self.after_gap,
+            start: self.start,
+            end: self.end(),
+            keyframe_bytes: self.parts.first().and_then(|part| part.keyframe_bytes),
+        }
+    }
+
     /// Where its last part ends.
     pub fn end(&self) -> MediaTime {
         self.parts.last().map_or(self.start, |part| part.end)
@@ -60,11 +102,6 @@ impl Segment {
     /// From its first sample to the end of its last.
     pub fn duration(&self) -> Duration {
         self.end().saturating_since(self.start)
-    }
-
-    /// Its duration as playlists show it: exactly the sum of its parts' listed durations.
-    pub fn listed_duration(&self) -> ListedDuration {
-        ListedDuration::between(self.start, self.end())
     }
 
     /// The part at `index`.
@@ -79,8 +116,8 @@ impl Segment {
 }
 
 /// A duration in whole microseconds, for `EXTINF` and `EXT-X-PART`. Both ends are rounded on the
-/// broadcast's clock and not the span between them, so that the parts of a segment add up to it
-/// and the segments of a day to that day.
+/// broadcast's clock and not the span between them, so that the parts of a segment add up exactly
+/// to it and the segments of a day to that day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListedDuration {
     micros: u64,

@@ -25,12 +25,16 @@ pub(crate) fn plan(renditions: &[&str], part_target: Duration) -> Plan {
         target_duration_s: 2,
         part_target,
         window_segments: 6,
+        dvr: None,
         began: began(),
         renditions: renditions.iter().map(|text| name(text)).collect(),
         first_sequence: MediaSequence::new(0),
         discontinuity_sequence: DiscontinuitySequence::new(0),
     }
 }
+
+/// Of each 1000-byte chunk that a segment of video begins with.
+pub(crate) const KEYFRAME_BYTES: usize = 300;
 
 /// A rendition's source of chunks: a grid of frames cut into parts and segments.
 pub(crate) struct Source {
@@ -128,6 +132,7 @@ impl Source {
                 InitKind::Audio { .. } => (self.segment_index * 2 * 48_000).div_ceil(1024),
             };
         }
+        let is_video = matches!(self.kind, InitKind::Video { .. });
         let first = self.frame_index;
         self.frame_index = (first + self.part_frames).min(self.segment_end);
         let dts = rate.frame_time(first);
@@ -141,6 +146,7 @@ impl Source {
             starts_segment,
             ends_segment: self.frame_index == self.segment_end,
             independent: starts_segment,
+            keyframe_bytes: (is_video && starts_segment).then_some(KEYFRAME_BYTES),
             bytes: vec![Bytes::from_static(b"moof"), Bytes::from(tail)],
         }
     }

@@ -2,7 +2,8 @@
 //! the chunks' own.
 //!
 //! It keeps the segments that the playlist lists and, behind them, those that a viewer with an
-//! older playlist may still ask for. It does not render, wait, or know of other renditions.
+//! older playlist may still ask for; of those before them, where viewers may rewind, what a
+//! playlist says of them. It does not render, wait, or know of other renditions or of disks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use media_core::{Chunk, InitKind, MediaTime};
 use crate::fault::Fault;
 use crate::plan::Plan;
 use crate::rate::Meter;
-use crate::segment::{Part, Segment};
+use crate::segment::{Entry, Part, Segment};
 use crate::sequence::{DiscontinuitySequence, MediaSequence, PartIndex};
 
 /// Most parts in a segment: ten times what a 2 s segment of 100 ms parts can need.
@@ -26,6 +27,12 @@ pub const SEGMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// By how much a segment may be longer than the target duration: `EXTINF`, rounded to the nearest
 /// second, must not exceed it (draft-pantos-hls-rfc8216bis-18 §4.4.3.1).
 const OVER_TARGET: Duration = Duration::from_millis(500);
+
+/// With a DVR, what is older is read from the archive.
+const MEMORY_HELD: Duration = Duration::from_secs(60);
+
+/// Most segments in the history: a day of 1 s segments, twice over.
+pub const HISTORY_MAX: usize = 2 * 24 * 3600;
 
 /// What a chunk did to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +51,10 @@ pub struct Window {
     grain: Duration,
     segment_max: Duration,
     part_target: Duration,
-    listed_max: usize,
+    held_max: usize,
+    /// How long a segment stays in the history; zero without a DVR.
+    remembered: Duration,
+    history: Arc<VecDeque<Entry>>,
     closed: VecDeque<Arc<Segment>>,
     /// Grows; never empty while it is there. It stays open until the next segment begins, though
     /// it may have its last part before: a playlist that ends with a complete segment and no part
@@ -75,7 +85,9 @@ impl Window {
             grain,
             segment_max: plan.target_duration() + OVER_TARGET,
             part_target: plan.part_target,
-            listed_max: plan.listed_segments(),
+            held_max: held_max(plan),
+            remembered: remembered(plan),
+            history: Arc::default(),
             closed: VecDeque::new(),
             open: None,
             open_has_all: false,
@@ -140,6 +152,7 @@ impl Window {
             start: open.end(),
             end,
             independent: chunk.independent || !self.video,
+            keyframe_bytes: chunk.keyframe_bytes,
             pieces: chunk.bytes,
             len_bytes,
         }));
@@ -170,10 +183,18 @@ impl Window {
         &self.closed
     }
 
-    /// The complete segments that a playlist lists, oldest first.
-    pub fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> + Clone {
-        let skipped = self.closed.len().saturating_sub(self.listed_max);
-        self.closed.iter().skip(skipped)
+    /// The segments before those held, oldest first: their media is in the archive.
+    pub fn history(&self) -> &Arc<VecDeque<Entry>> {
+        &self.history
+    }
+
+    /// Forgets the history before `oldest`, or all of it: the archive has lost it.
+    pub fn forget_before(&mut self, oldest: Option<MediaSequence>) {
+        let lost = |entry: &Entry| oldest.is_none_or(|oldest| entry.sequence < oldest);
+        let count = self.history.partition_point(lost);
+        if count > 0 {
+            Arc::make_mut(&mut self.history).drain(..count);
+        }
     }
 
     /// The segment that is growing.
@@ -218,6 +239,11 @@ impl Window {
         self.meter.peak_bps()
     }
 
+    /// The largest measured rate of a segment's first frame, in bits a second; 0 of audio.
+    pub fn iframe_peak_bps(&self) -> u64 {
+        self.meter.iframe_peak_bps()
+    }
+
     /// The measured rate of all segments so far, in bits a second.
     pub fn average_bps(&self) -> u64 {
         self.meter.average_bps()
@@ -245,15 +271,45 @@ impl Window {
         };
         self.next_sequence = self.next_sequence.next();
         self.meter.add(&segment);
+        let end = segment.end();
         self.closed.push_back(Arc::new(segment));
-        // §6.2.2: a segment stays available for its own duration and the longest playlist that
-        // listed it after it has left the playlist.
-        let held_max = self.listed_max + self.listed_max + 1;
-        while self.closed.len() > held_max {
-            self.closed.pop_front();
+        while self.closed.len() > self.held_max {
+            let Some(oldest) = self.closed.pop_front() else {
+                break;
+            };
+            if !self.remembered.is_zero() {
+                Arc::make_mut(&mut self.history).push_back(oldest.entry());
+            }
+        }
+        let forgotten = |entry: &Entry| end.saturating_since(entry.end) > self.remembered;
+        let count = self
+            .history
+            .partition_point(forgotten)
+            .max(self.history.len().saturating_sub(HISTORY_MAX));
+        if count > 0 {
+            Arc::make_mut(&mut self.history).drain(..count);
         }
         true
     }
+}
+
+/// §6.2.2: a segment stays available for its own duration and the longest playlist that listed it
+/// after it has left the playlist.
+fn held_max(plan: &Plan) -> usize {
+    let listed = plan.listed_segments();
+    let in_memory = match plan.dvr {
+        Some(_) => MEMORY_HELD
+            .as_secs()
+            .div_ceil(u64::from(plan.target_duration_s.max(1))),
+        None => 0,
+    };
+    (listed + listed + 1).max(in_memory as usize)
+}
+
+/// The same of the playlist that reaches back as far as viewers may rewind.
+fn remembered(plan: &Plan) -> Duration {
+    plan.dvr
+        .map_or(Duration::ZERO, |dvr| dvr * 2 + plan.target_duration())
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl http_body::Body for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
-            Self::Delivery(body) => Pin::new(body).poll_frame(context).map_err(infallible),
+            Self::Delivery(body) => Pin::new(body).poll_frame(context).map_err(axum::Error::new),
             Self::Page(body) => Pin::new(body).poll_frame(context).map_err(infallible),
             Self::Api(body) => Pin::new(body).poll_frame(context),
         }

@@ -82,11 +82,13 @@ impl Output for Packaging {
                 target_duration_s: target_duration_s(plan.cadence.segment()),
                 part_target: plan.cadence.part_target(),
                 window_segments: self.window_segments,
+                dvr: None,
                 began: plan.began,
                 renditions: plan.renditions.clone(),
                 first_sequence: MediaSequence::default(),
                 discontinuity_sequence: DiscontinuitySequence::default(),
             },
+            None,
         );
         tracing::info!(
             stream = %self.stream,

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::edition::Shape;
+use crate::playlist::links::Links;
+use crate::playlist::media::Content;
 use crate::synthetic::{Source, name, plan, rate, seconds};
+use crate::text::Coding;
 use media_core::MediaTime;
 
 const PART: Duration = Duration::from_millis(200);
@@ -15,7 +19,7 @@ fn sources() -> [Source; 3] {
 }
 
 fn broadcast() -> Broadcast {
-    Broadcast::new(plan(&["720p", "360p", "audio"], PART))
+    Broadcast::new(plan(&["720p", "360p", "audio"], PART), None)
 }
 
 fn fill(broadcast: &Broadcast, source: &mut Source, end: MediaTime) {
@@ -26,7 +30,13 @@ fn fill(broadcast: &Broadcast, source: &mut Source, end: MediaTime) {
 
 fn text(broadcast: &Broadcast, rendition: &str) -> String {
     let edition = broadcast.feed(rendition).unwrap().latest().unwrap();
-    String::from_utf8(edition.playlist.to_vec()).unwrap()
+    let shape = Shape {
+        content: Content::Media,
+        dvr: false,
+        delta: false,
+    };
+    let text = edition.text(shape, None, Coding::Identity);
+    String::from_utf8(text.to_vec()).unwrap()
 }
 
 #[test]
@@ -127,12 +137,14 @@ fn discontinuities_stand_at_the_same_segment_in_all_renditions() {
 
 #[test]
 fn the_master_shows_the_measured_peak_where_it_is_above_the_configured_rate() {
-    let broadcast = Broadcast::new(plan(&["360p"], PART));
+    let broadcast = Broadcast::new(plan(&["360p"], PART), None);
     // 100 kB in 0.2 s: 4 Mbit/s on a rung of 800 kbit/s.
     let mut source = Source::video("360p", rate(30, 1), 6).with_part_bytes(100_000);
     broadcast.init(source.init());
     fill(&broadcast, &mut source, MediaTime::from_millis(2100));
-    let master = String::from_utf8(broadcast.master().unwrap().to_vec()).unwrap();
+    let master = broadcast.master().unwrap();
+    let master = master.text(Links::default(), Coding::Identity);
+    let master = String::from_utf8(master.to_vec()).unwrap();
     assert!(master.contains(":BANDWIDTH=4000000,AVERAGE-BANDWIDTH=4000000,"));
 }
 

@@ -61,6 +61,7 @@ impl Muxer {
         let (first, last) = (samples.first()?, samples.last()?);
         let dts = first.time;
         let independent = first.sync;
+        let keyframe = matches!(self.kind, InitKind::Video { .. }) && first.sync;
         let duration = (last.time + last.duration).saturating_since(dts);
         let segment = self.place(dts).segment;
         let starts_segment = self.segment != Some(segment);
@@ -68,7 +69,9 @@ impl Muxer {
         self.segment = Some(segment);
         self.chunks = self.chunks.wrapping_add(1);
         let mut bytes = Vec::with_capacity(samples.len() + 1);
-        bytes.push(self.header(&samples));
+        let header = self.header(&samples);
+        let keyframe_bytes = keyframe.then(|| header.len() + first.data.len());
+        bytes.push(header);
         bytes.extend(samples.into_iter().map(|sample| sample.data));
         let rendition = self.rendition.clone();
         Some(Chunk {
@@ -78,6 +81,7 @@ impl Muxer {
             starts_segment,
             ends_segment,
             independent,
+            keyframe_bytes,
             bytes,
         })
     }

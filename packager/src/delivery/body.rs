@@ -1,6 +1,7 @@
-//! Response bodies: the muxer's own bytes, handed to the socket without a copy.
+//! Response bodies: the muxer's own bytes, handed to the socket without a copy, or what the
+//! archive has in a file.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,6 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use super::stored::Reader;
+use crate::archive::Stored;
 use crate::segment::{Part, Segment};
 
 /// The body of a response. Its size is always known: it becomes `Content-Length`.
@@ -29,6 +32,7 @@ enum Media {
     Whole(Bytes),
     Part(Arc<Part>),
     Segment(Arc<Segment>),
+    Stored(Box<Reader>),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +65,12 @@ impl Body {
         Self::of(Media::Segment(segment), remaining)
     }
 
+    /// A segment in a file.
+    pub(super) fn stored(stored: Stored) -> Self {
+        let remaining = stored.len_bytes;
+        Self::of(Media::Stored(Box::new(Reader::new(stored))), remaining)
+    }
+
     fn of(media: Media, remaining: usize) -> Self {
         Self {
             media,
@@ -78,6 +88,10 @@ impl Body {
     #[must_use]
     pub(super) fn slice(mut self, first: usize, end: usize) -> Self {
         self.remaining = end - first;
+        if let Media::Stored(reader) = &mut self.media {
+            reader.skip(first);
+            return self;
+        }
         self.skip = first;
         while let Some(piece) = self.piece() {
             if self.skip < piece.len() {
@@ -92,7 +106,7 @@ impl Body {
     fn piece(&self) -> Option<&Bytes> {
         let Cursor { part, piece } = self.next;
         match &self.media {
-            Media::Empty => None,
+            Media::Empty | Media::Stored(_) => None,
             Media::Whole(bytes) => (piece == 0).then_some(bytes),
             Media::Part(part) => part.pieces.get(piece),
             Media::Segment(segment) => segment.parts.get(part)?.pieces.get(piece),
@@ -131,12 +145,24 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    /// Only of what a disk gives.
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let Self {
+            media, remaining, ..
+        } = &mut *self;
+        if let Media::Stored(reader) = media {
+            if *remaining == 0 {
+                return Poll::Ready(None);
+            }
+            let piece = std::task::ready!(reader.poll_piece(*remaining, context))?;
+            *remaining -= piece.len();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         Poll::Ready(self.next_frame().map(|bytes| Ok(Frame::data(bytes))))
     }
 
@@ -164,6 +190,7 @@ mod tests {
             start: MediaTime::ZERO,
             end: MediaTime::ZERO,
             independent: true,
+            keyframe_bytes: None,
             len_bytes: pieces.iter().map(Bytes::len).sum(),
             pieces,
         })

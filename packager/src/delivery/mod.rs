@@ -2,30 +2,38 @@
 //! gives it requests and sends what it returns.
 //!
 //! A request allocates its response's header map and, if it waits, its place and timer; playlists
-//! and media are references to what the encoder threads left. No compression, no delta updates.
+//! and media are references to what the encoder threads left, or read from the archive piece by
+//! piece.
 
+mod access;
 mod body;
+mod coding;
 mod feed;
 mod path;
 mod query;
 mod range;
 mod reply;
+mod stored;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Response};
 
+pub use access::{Access, Everyone, Verdict};
 pub use body::Body;
 pub(crate) use feed::Feed;
 use feed::Look;
 use path::{Media, Resource};
-use reply::{Asked, Refused};
+use reply::{Asked, Audience, Refused};
 
 use crate::broadcast::Broadcast;
-use crate::edition::{Edition, Found, Reload};
+use crate::edition::{Edition, Found, Kind, Reload, Shape};
 use crate::live::Live;
+use crate::playlist::links::Links;
+use crate::playlist::media::Content;
 
 /// Most requests that wait at a time. Each holds a connection, a timer and about 2 kB; a viewer
 /// has up to four (playlist and hinted part, of video and audio).
@@ -36,22 +44,42 @@ pub const WAITING_MAX: usize = 65_536;
 pub const STALL_TARGETS: u32 = 3;
 
 /// The part of the HTTP service that viewers' players talk to.
-#[derive(Debug)]
 pub struct Delivery {
     live: Live,
+    access: Arc<dyn Access>,
     waiting: AtomicUsize,
     waiting_max: usize,
 }
 
+/// A request that [`Access`] has let in.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    stream: &'a str,
+    query: &'a str,
+    headers: &'a HeaderMap,
+    /// The token that opened a private stream.
+    token: Option<&'a str>,
+}
+
+impl Request<'_> {
+    fn audience(&self) -> Audience {
+        match self.token {
+            None => Audience::Everyone,
+            Some(_) => Audience::Granted,
+        }
+    }
+}
+
 impl Delivery {
-    /// Serves the broadcasts of `live`.
-    pub fn new(live: Live) -> Self {
-        Self::with_waiting_max(live, WAITING_MAX)
+    /// Serves the broadcasts of `live` to those whom `access` lets in.
+    pub fn new(live: Live, access: Arc<dyn Access>) -> Self {
+        Self::with_waiting_max(live, access, WAITING_MAX)
     }
 
-    fn with_waiting_max(live: Live, waiting_max: usize) -> Self {
+    fn with_waiting_max(live: Live, access: Arc<dyn Access>, waiting_max: usize) -> Self {
         Self {
             live,
+            access,
             waiting: AtomicUsize::new(0),
             waiting_max,
         }
@@ -59,7 +87,7 @@ impl Delivery {
 
     /// Answers a request; `None` where its path is not under `/live/`. The request's body is not
     /// looked at.
-    pub async fn respond<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+    pub async fn respond<B>(&self, request: &http::Request<B>) -> Option<Response<Body>> {
         let path = request.uri().path().strip_prefix(path::PREFIX)?;
         let query = request.uri().query().unwrap_or("");
         let headers = request.headers();
@@ -77,50 +105,76 @@ impl Delivery {
     }
 
     async fn get(&self, path: &str, query: &str, headers: &HeaderMap) -> Response<Body> {
-        let answer = match path::parse(path) {
-            None => Err(Refused::NotFound),
-            Some((stream, Resource::Master)) => self.master(stream),
-            Some((stream, Resource::Playlist { rendition })) => {
-                self.playlist(stream, rendition, query).await
+        let Some((stream, resource)) = path::parse(path) else {
+            return reply::refusal(Refused::NotFound);
+        };
+        let token = query::token(query);
+        let token = match self.access.check(stream, token) {
+            Verdict::Public => None,
+            Verdict::Granted => token,
+            Verdict::Refused => return reply::refusal(Refused::NoToken),
+        };
+        let request = Request {
+            stream,
+            query,
+            headers,
+            token,
+        };
+        let answer = match resource {
+            Resource::Master => self.master(request),
+            Resource::Playlist { rendition, content } => {
+                self.playlist(request, rendition, content).await
             }
-            Some((
-                stream,
-                Resource::Media {
-                    rendition,
-                    broadcast,
-                    media,
-                },
-            )) => match self.live.named(stream, broadcast) {
-                Some(broadcast) => self.media(&broadcast, rendition, media, headers).await,
-                None => Err(Refused::NotFound),
-            },
+            Resource::Media {
+                rendition,
+                broadcast,
+                media,
+            } => self.media(request, rendition, broadcast, media).await,
         };
         answer.unwrap_or_else(reply::refusal)
     }
 
-    fn master(&self, stream: &str) -> Result<Response<Body>, Refused> {
-        let broadcast = self.live.shown(stream).ok_or(Refused::NotLiveYet)?;
-        let text = broadcast.master().ok_or(Refused::NotLiveYet)?;
-        Ok(reply::playlist(text, Asked::Latest))
+    fn master(&self, request: Request<'_>) -> Result<Response<Body>, Refused> {
+        let query = query::parse(request.query).map_err(|_| Refused::BadDirectives)?;
+        let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
+        let master = broadcast.master().ok_or(Refused::NotLiveYet)?;
+        let links = Links {
+            dvr: query.dvr && broadcast.plan().dvr.is_some(),
+            token: request.token,
+        };
+        let coding = coding::accepted(request.headers);
+        let text = master.text(links, coding);
+        Ok(reply::playlist(text, coding, Asked::Latest))
     }
 
     async fn playlist(
         &self,
-        stream: &str,
+        request: Request<'_>,
         rendition: &str,
-        query: &str,
+        content: Content,
     ) -> Result<Response<Body>, Refused> {
-        let broadcast = self.live.shown(stream).ok_or(Refused::NotLiveYet)?;
+        let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
         let feed = broadcast.feed(rendition).ok_or(Refused::NotFound)?;
         if !broadcast.playable() {
             return Err(Refused::NotLiveYet);
         }
         let latest = feed.latest().ok_or(Refused::NotLiveYet)?;
-        let Some(awaited) = query::parse(query).map_err(|_| Refused::BadDirectives)? else {
-            return Ok(reply::playlist(latest.playlist.clone(), Asked::Latest));
+        if content == Content::IFrames && latest.kind == Kind::Audio {
+            return Err(Refused::NotFound);
+        }
+        let query = query::parse(request.query).map_err(|_| Refused::BadDirectives)?;
+        let shape = Shape {
+            content,
+            dvr: query.dvr && broadcast.plan().dvr.is_some(),
+            delta: query.skip,
+        };
+        let coding = coding::accepted(request.headers);
+        let text = |edition: &Edition| edition.text(shape, request.token, coding);
+        let Some(awaited) = query.awaited else {
+            return Ok(reply::playlist(text(&latest), coding, Asked::Latest));
         };
         let text = match latest.reload(awaited) {
-            Reload::Ready => latest.playlist.clone(),
+            Reload::Ready => text(&latest),
             Reload::TooFarAhead => return Err(Refused::TooFarAhead),
             Reload::Wait => {
                 // Not while waiting: it holds segments that may be gone by then.
@@ -128,30 +182,36 @@ impl Delivery {
                 let look = |edition: &Edition| match edition.reload(awaited) {
                     // It was near enough, and the stream only moves towards it.
                     Reload::Wait | Reload::TooFarAhead => Look::Later,
-                    Reload::Ready => Look::Answer(edition.playlist.clone()),
+                    Reload::Ready => Look::Answer(text(edition)),
                 };
                 self.wait(&broadcast, feed, look).await?
             }
         };
-        Ok(reply::playlist(text, Asked::Awaited))
+        let asked = Asked::Awaited(request.audience());
+        Ok(reply::playlist(text, coding, asked))
     }
 
     async fn media(
         &self,
-        broadcast: &Broadcast,
+        request: Request<'_>,
         rendition: &str,
+        broadcast: &str,
         media: Media,
-        headers: &HeaderMap,
     ) -> Result<Response<Body>, Refused> {
+        let broadcast = self.live.named(request.stream, broadcast);
+        let broadcast = broadcast.ok_or(Refused::NotFound)?;
         let feed = broadcast.feed(rendition).ok_or(Refused::NotFound)?;
         let latest = feed.latest().ok_or(Refused::NotFound)?;
         let kind = latest.kind;
         let body = match media {
             Media::Init => Body::whole(latest.init.clone()),
-            Media::Segment(sequence) => {
-                let segment = latest.segment(sequence).ok_or(Refused::NotFound)?;
-                Body::segment(Arc::clone(segment))
-            }
+            Media::Segment(sequence) => match latest.segment(sequence) {
+                Some(segment) => Body::segment(Arc::clone(segment)),
+                None => {
+                    let stored = broadcast.archived(rendition, sequence);
+                    Body::stored(stored.ok_or(Refused::NotFound)?)
+                }
+            },
             Media::Part(sequence, index) => match latest.part(sequence, index) {
                 Found::Here(part) => Body::part(part),
                 Found::Nowhere => return Err(Refused::NotFound),
@@ -163,12 +223,17 @@ impl Delivery {
                         Found::Coming => Look::Later,
                         Found::Nowhere => Look::Answer(None),
                     };
-                    let part = self.wait(broadcast, feed, look).await?;
+                    let part = self.wait(&broadcast, feed, look).await?;
                     Body::part(part.ok_or(Refused::NotFound)?)
                 }
             },
         };
-        Ok(reply::media(body, kind, headers))
+        Ok(reply::media(
+            body,
+            kind,
+            request.audience(),
+            request.headers,
+        ))
     }
 
     async fn wait<T>(
@@ -182,6 +247,15 @@ impl Delivery {
         tokio::time::timeout(patience, feed.wait(look))
             .await
             .map_err(|_| Refused::Stalled)
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Delivery");
+        shown
+            .field("waiting", &self.waiting())
+            .finish_non_exhaustive()
     }
 }
 

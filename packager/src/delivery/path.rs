@@ -3,11 +3,13 @@
 //! ```text
 //! /live/{stream}/master.m3u8
 //! /live/{stream}/{rendition}/playlist.m3u8
+//! /live/{stream}/{rendition}/iframes.m3u8
 //! /live/{stream}/{rendition}/{broadcast}/init.mp4
 //! /live/{stream}/{rendition}/{broadcast}/{sequence}.m4s
 //! /live/{stream}/{rendition}/{broadcast}/{sequence}.{part}.m4s
 //! ```
 
+use crate::playlist::media::Content;
 use crate::sequence::{MediaSequence, PartIndex};
 
 /// What every path of this crate begins with.
@@ -19,6 +21,7 @@ pub(super) enum Resource<'a> {
     Master,
     Playlist {
         rendition: &'a str,
+        content: Content,
     },
     Media {
         rendition: &'a str,
@@ -42,7 +45,12 @@ pub(super) fn parse(path: &str) -> Option<(&str, Resource<'_>)> {
         return (rest == "master.m3u8").then_some((stream, Resource::Master));
     };
     let Some((broadcast, file)) = rest.split_once('/') else {
-        return (rest == "playlist.m3u8").then_some((stream, Resource::Playlist { rendition }));
+        let content = match rest {
+            "playlist.m3u8" => Content::Media,
+            "iframes.m3u8" => Content::IFrames,
+            _ => return None,
+        };
+        return Some((stream, Resource::Playlist { rendition, content }));
     };
     let media = parse_media(file)?;
     let resource = Resource::Media {
@@ -85,13 +93,15 @@ mod tests {
             broadcast: "b7",
             media,
         };
+        let playlist = |content| Resource::Playlist {
+            rendition: "720p",
+            content,
+        };
         let five = MediaSequence::new(5);
         for (path, resource) in [
             ("s/master.m3u8", Resource::Master),
-            (
-                "s/720p/playlist.m3u8",
-                Resource::Playlist { rendition: "720p" },
-            ),
+            ("s/720p/playlist.m3u8", playlist(Content::Media)),
+            ("s/720p/iframes.m3u8", playlist(Content::IFrames)),
             ("s/720p/b7/init.mp4", media(Media::Init)),
             ("s/720p/b7/5.m4s", media(Media::Segment(five))),
             (

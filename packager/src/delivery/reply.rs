@@ -7,6 +7,7 @@ use http::{Response, StatusCode};
 use super::Body;
 use super::range::{Wanted, wanted};
 use crate::edition::Kind;
+use crate::text::Coding;
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
@@ -16,12 +17,19 @@ const PROBLEM_TYPE: HeaderValue = HeaderValue::from_static("application/problem+
 /// Media URLs name their broadcast: what they lead to never changes.
 const CACHE_MEDIA: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// The same where the URL carries one viewer's token: not for a cache that others share.
+const CACHE_GRANTED_MEDIA: HeaderValue =
+    HeaderValue::from_static("private, max-age=31536000, immutable");
+
 /// A playlist without directives is whatever is latest.
 const CACHE_PLAYLIST: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A blocking answer satisfies its own query for ever; ten seconds let one cached copy serve
 /// everyone who waits for the same part (draft-pantos-hls-rfc8216bis-18 appendix B.1).
 const CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public, max-age=10");
+
+/// The same for one viewer.
+const CACHE_GRANTED_AWAITED: HeaderValue = HeaderValue::from_static("private, max-age=10");
 
 /// A refusal may be wrong a moment later.
 const CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
@@ -36,6 +44,9 @@ const SHOWN_HEADERS: HeaderValue = HeaderValue::from_static("Content-Length, Con
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
 const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+/// Also of an uncompressed playlist: a cache must not give the other one for it (RFC 9110 §12.5.5).
+const BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
 /// Most headers that a reply has, so that its map is allocated once.
 const HEADERS_MAX: usize = 8;
@@ -45,6 +56,8 @@ const HEADERS_MAX: usize = 8;
 pub(super) enum Refused {
     /// Nothing has this URL.
     NotFound,
+    /// The stream is private and the request has no valid token.
+    NoToken,
     /// The stream has no broadcast, or one that cannot be played yet.
     NotLiveYet,
     /// The directives make no sense.
@@ -66,6 +79,10 @@ impl Refused {
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
                 r#"{"status":404,"title":"not found"}"#,
+            ),
+            Self::NoToken => (
+                StatusCode::FORBIDDEN,
+                r#"{"status":403,"title":"a valid playback token is needed"}"#,
             ),
             Self::NotLiveYet => (
                 StatusCode::NOT_FOUND,
@@ -95,41 +112,61 @@ impl Refused {
     }
 }
 
+/// Whom an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Everyone who has the URL.
+    Everyone,
+    /// Those whose token is in the URL.
+    Granted,
+}
+
 /// How a playlist may be cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     /// Without directives.
     Latest,
     /// With directives, which are part of the URL.
-    Awaited,
+    Awaited(Audience),
 }
 
 /// A playlist.
-pub(super) fn playlist(text: Bytes, asked: Asked) -> Response<Body> {
+pub(super) fn playlist(text: Bytes, coding: Coding, asked: Asked) -> Response<Body> {
     let cache = match asked {
         Asked::Latest => CACHE_PLAYLIST,
-        Asked::Awaited => CACHE_AWAITED,
+        Asked::Awaited(Audience::Everyone) => CACHE_AWAITED,
+        Asked::Awaited(Audience::Granted) => CACHE_GRANTED_AWAITED,
     };
-    content(StatusCode::OK, Body::whole(text), PLAYLIST_TYPE, cache)
+    let mut response = content(StatusCode::OK, Body::whole(text), PLAYLIST_TYPE, cache);
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, BY_CODING);
+    if coding == Coding::Gzip {
+        headers.insert(header::CONTENT_ENCODING, GZIP);
+    }
+    response
 }
 
 /// Media, or as much of it as `headers` ask for.
-pub(super) fn media(body: Body, kind: Kind, headers: &HeaderMap) -> Response<Body> {
+pub(super) fn media(
+    body: Body,
+    kind: Kind,
+    audience: Audience,
+    headers: &HeaderMap,
+) -> Response<Body> {
     let content_type = match kind {
         Kind::Video => VIDEO_TYPE,
         Kind::Audio => AUDIO_TYPE,
     };
+    let cache = match audience {
+        Audience::Everyone => CACHE_MEDIA,
+        Audience::Granted => CACHE_GRANTED_MEDIA,
+    };
     let len = body.len_bytes();
     let mut response = match wanted(headers, len) {
-        Wanted::Whole => content(StatusCode::OK, body, content_type, CACHE_MEDIA),
+        Wanted::Whole => content(StatusCode::OK, body, content_type, cache),
         Wanted::Slice { first, end } => {
             let slice = body.slice(first, end);
-            let mut response = content(
-                StatusCode::PARTIAL_CONTENT,
-                slice,
-                content_type,
-                CACHE_MEDIA,
-            );
+            let mut response = content(StatusCode::PARTIAL_CONTENT, slice, content_type, cache);
             let range = format!("bytes {first}-{}/{len}", end - 1);
             insert_text(&mut response, header::CONTENT_RANGE, &range);
             response

@@ -2,15 +2,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use media_core::{MediaTime, StreamId};
 use tokio::time::Instant;
 
 use super::*;
+use crate::archive::Archive;
+use crate::plan::Plan;
 use crate::reread;
 use crate::synthetic::{Source, plan, rate, seconds};
 
+mod shapes;
 mod sockets;
 
 const PART: Duration = Duration::from_millis(200);
@@ -32,16 +35,37 @@ impl Stage {
 
     fn with_waiting_max(end: MediaTime, waiting_max: usize) -> Self {
         let live = Live::new();
-        let delivery = Arc::new(Delivery::with_waiting_max(live.clone(), waiting_max));
         let plan = plan(&["720p", "audio"], PART);
-        let broadcast = live.start(StreamId::new("s").unwrap(), plan);
+        let delivery = Delivery::with_waiting_max(live.clone(), Arc::new(Everyone), waiting_max);
+        Self::of(live, delivery, plan, None, end)
+    }
+
+    fn with(
+        plan: Plan,
+        archive: Option<Arc<dyn Archive>>,
+        access: Arc<dyn Access>,
+        end: MediaTime,
+    ) -> Self {
+        let live = Live::new();
+        let delivery = Delivery::new(live.clone(), access);
+        Self::of(live, delivery, plan, archive, end)
+    }
+
+    fn of(
+        live: Live,
+        delivery: Delivery,
+        plan: Plan,
+        archive: Option<Arc<dyn Archive>>,
+        end: MediaTime,
+    ) -> Self {
+        let broadcast = live.start(StreamId::new("s").unwrap(), plan, archive);
         let video = Source::video("720p", rate(30, 1), 6);
         let audio = Source::audio();
         broadcast.init(video.init());
         broadcast.init(audio.init());
         let mut stage = Self {
             live,
-            delivery,
+            delivery: Arc::new(delivery),
             broadcast,
             video,
             audio,
@@ -119,8 +143,8 @@ fn text_header(response: &Response<Body>, name: header::HeaderName) -> &str {
 }
 
 async fn body(response: Response<Body>) -> Bytes {
-    let Ok(collected) = response.into_body().collect().await;
-    collected.to_bytes()
+    let collected = response.into_body().collect().await;
+    collected.expect("nothing from a disk").to_bytes()
 }
 
 async fn text(response: Response<Body>) -> String {
@@ -165,7 +189,8 @@ async fn nothing_is_playable_before_every_rendition_has_a_segment() {
     );
     assert_eq!(text_header(&response, header::CACHE_CONTROL), "no-cache");
     let master = text(response).await;
-    assert!(master.ends_with("\n720p/playlist.m3u8\n"), "{master}");
+    assert!(master.contains("\n720p/playlist.m3u8\n"), "{master}");
+    assert!(master.contains("URI=\"720p/iframes.m3u8\""), "{master}");
 }
 
 #[tokio::test]
@@ -372,7 +397,7 @@ async fn a_new_broadcast_takes_over_the_url_and_the_old_media_stays() {
     let stage = Stage::at(MediaTime::from_millis(6700));
     let mut plan = plan(&["720p"], PART);
     plan.broadcast = media_core::BroadcastId::new("b8").unwrap();
-    let next = stage.live.start(StreamId::new("s").unwrap(), plan);
+    let next = stage.live.start(StreamId::new("s").unwrap(), plan, None);
     // Until that can be played, viewers see the old one's end.
     let ended = text(stage.get("/live/s/720p/playlist.m3u8").await).await;
     assert!(ended.ends_with("#EXT-X-ENDLIST\n"), "{ended}");

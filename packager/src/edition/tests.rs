@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::synthetic::{Source, plan, rate, seconds};
 use crate::window::Window;
@@ -9,9 +11,9 @@ fn edition() -> Edition {
 }
 
 fn edition_at(end: MediaTime, ended: bool) -> Edition {
-    let part_target = Duration::from_millis(200);
+    let plan = plan(&["720p"], Duration::from_millis(200));
     let mut source = Source::video("720p", rate(30, 1), 6);
-    let mut window = Window::new(&plan(&["720p"], part_target), source.kind);
+    let mut window = Window::new(&plan, source.kind);
     for chunk in source.until(end) {
         window.push(chunk).expect("good media");
     }
@@ -19,14 +21,18 @@ fn edition_at(end: MediaTime, ended: bool) -> Edition {
         window.end();
     }
     Edition {
+        plan: Arc::new(plan),
         kind: Kind::Video,
         init: Bytes::new(),
-        playlist: Bytes::new(),
+        history: window.history().clone(),
         segments: window.held().iter().cloned().collect(),
         open: window.open().cloned().map(Arc::new),
         open_sequence: window.open_sequence(),
-        part_target,
+        discontinuity_sequence: window.discontinuity_sequence(),
+        hint: window.hint(),
+        reports: Vec::new(),
         ended,
+        texts: Default::default(),
     }
 }
 

@@ -19,7 +19,7 @@ fn play(broadcast: &Broadcast) {
 fn start(live: &Live, broadcast: &str) -> Arc<Broadcast> {
     let mut plan = plan(&["720p"], Duration::from_millis(200));
     plan.broadcast = BroadcastId::new(broadcast).unwrap();
-    live.start(id("s"), plan)
+    live.start(id("s"), plan, None)
 }
 
 fn numbers(broadcast: &Broadcast) -> (u64, u64) {
@@ -68,7 +68,7 @@ fn later_numbers_of_the_plan_are_kept() {
     let mut plan = plan(&["720p"], Duration::from_millis(200));
     plan.first_sequence = MediaSequence::new(70);
     plan.discontinuity_sequence = DiscontinuitySequence::new(9);
-    assert_eq!(numbers(&live.start(id("s"), plan)), (70, 9));
+    assert_eq!(numbers(&live.start(id("s"), plan, None)), (70, 9));
 }
 
 #[test]

@@ -7,6 +7,8 @@ use m3u8_rs::{
 };
 use media_core::{InitKind, RenditionName};
 
+use super::links::Links;
+
 /// `GROUP-ID` of the shared audio.
 const AUDIO_GROUP: &str = "audio";
 
@@ -14,18 +16,20 @@ const AUDIO_GROUP: &str = "audio";
 const VERSION: usize = 6;
 
 /// What is said of one rendition.
-#[derive(Clone, Copy, Debug)]
-pub struct Rendition<'a> {
+#[derive(Clone, Debug)]
+pub struct Rendition {
     /// Its name, the folder of its playlist.
-    pub name: &'a RenditionName,
+    pub name: RenditionName,
     /// Its codec (RFC 6381).
-    pub codec: &'a str,
+    pub codec: String,
     /// Video or audio parameters.
     pub kind: InitKind,
     /// Its peak segment bit rate, in bits a second.
     pub peak_bps: u64,
     /// Its average segment bit rate, in bits a second.
     pub average_bps: u64,
+    /// The peak bit rate of its I-frames alone, in bits a second; 0: it has none.
+    pub iframe_peak_bps: u64,
 }
 
 /// Renders the playlist of `renditions`, video from high to low. Its URIs are relative to
@@ -33,8 +37,8 @@ pub struct Rendition<'a> {
 ///
 /// With video, the first audio rendition becomes the group that every rung shares. Without, each
 /// audio rendition is a variant of its own.
-pub fn render(renditions: &[Rendition<'_>]) -> String {
-    let is_video = |rendition: &&Rendition<'_>| matches!(rendition.kind, InitKind::Video { .. });
+pub fn render(renditions: &[Rendition], links: Links<'_>) -> String {
+    let is_video = |rendition: &&Rendition| matches!(rendition.kind, InitKind::Video { .. });
     let mut rungs: Vec<_> = renditions.iter().filter(is_video).collect();
     let mut audio = renditions.iter().find(|rendition| !is_video(rendition));
     if rungs.is_empty() {
@@ -46,12 +50,18 @@ pub fn render(renditions: &[Rendition<'_>]) -> String {
         let middle = (rungs.len() - 1) / 2;
         rungs[..=middle].rotate_right(1);
     }
+    let variants = rungs.iter().map(|rung| variant(rung, audio, links));
+    let iframes = rungs.iter().filter(|rung| rung.iframe_peak_bps > 0);
+    let iframes = iframes.map(|rung| iframe_variant(rung, links));
 
     let playlist = MasterPlaylist {
         version: Some(VERSION),
         independent_segments: true,
-        alternatives: audio.map(alternative).into_iter().collect(),
-        variants: rungs.into_iter().map(|rung| variant(rung, audio)).collect(),
+        alternatives: audio
+            .map(|audio| alternative(audio, links))
+            .into_iter()
+            .collect(),
+        variants: variants.chain(iframes).collect(),
         ..MasterPlaylist::default()
     };
     let mut text = Vec::new();
@@ -61,14 +71,14 @@ pub fn render(renditions: &[Rendition<'_>]) -> String {
     String::from_utf8(text).expect("m3u8-rs writes what it was given, which is UTF-8")
 }
 
-fn alternative(audio: &Rendition<'_>) -> AlternativeMedia {
+fn alternative(audio: &Rendition, links: Links<'_>) -> AlternativeMedia {
     let channels = match audio.kind {
         InitKind::Audio { channels, .. } => Some(channels.to_string()),
         InitKind::Video { .. } => None,
     };
     AlternativeMedia {
         media_type: AlternativeMediaType::Audio,
-        uri: Some(playlist_uri(audio)),
+        uri: Some(playlist_uri(audio, links)),
         group_id: AUDIO_GROUP.to_owned(),
         name: "Audio".to_owned(),
         default: true,
@@ -78,34 +88,23 @@ fn alternative(audio: &Rendition<'_>) -> AlternativeMedia {
     }
 }
 
-fn variant(rung: &Rendition<'_>, audio: Option<&Rendition<'_>>) -> VariantStream {
-    let (resolution, frame_rate) = match rung.kind {
-        InitKind::Video {
-            width,
-            height,
-            frame_rate,
-        } => {
-            let resolution = Resolution {
-                width: u64::from(width),
-                height: u64::from(height),
-            };
-            // §4.4.6.2: three decimal places.
-            let frame_rate = (frame_rate.as_f64() * 1000.0).round() / 1000.0;
-            (Some(resolution), Some(frame_rate))
-        }
-        InitKind::Audio { .. } => (None, None),
-    };
+fn variant(rung: &Rendition, audio: Option<&Rendition>, links: Links<'_>) -> VariantStream {
     // §4.4.6.2: of a variant with renditions, the sum of what plays together.
     let codecs = match audio {
         Some(audio) => format!("{},{}", rung.codec, audio.codec),
-        None => rung.codec.to_owned(),
+        None => rung.codec.clone(),
+    };
+    let frame_rate = match rung.kind {
+        // §4.4.6.2: three decimal places.
+        InitKind::Video { frame_rate, .. } => Some((frame_rate.as_f64() * 1000.0).round() / 1000.0),
+        InitKind::Audio { .. } => None,
     };
     VariantStream {
-        uri: playlist_uri(rung),
+        uri: playlist_uri(rung, links),
         bandwidth: rung.peak_bps + audio.map_or(0, |audio| audio.peak_bps),
         average_bandwidth: Some(rung.average_bps + audio.map_or(0, |audio| audio.average_bps)),
         codecs: Some(codecs),
-        resolution,
+        resolution: resolution(rung),
         frame_rate,
         audio: audio.map(|_| AUDIO_GROUP.to_owned()),
         closed_captions: Some(ClosedCaptionGroupId::None),
@@ -113,8 +112,31 @@ fn variant(rung: &Rendition<'_>, audio: Option<&Rendition<'_>>) -> VariantStream
     }
 }
 
-fn playlist_uri(rendition: &Rendition<'_>) -> String {
-    format!("{}/playlist.m3u8", rendition.name)
+/// §4.4.6.3.
+fn iframe_variant(rung: &Rendition, links: Links<'_>) -> VariantStream {
+    VariantStream {
+        is_i_frame: true,
+        uri: format!("{}/iframes.m3u8{}", rung.name, links.playlist_query()),
+        bandwidth: rung.iframe_peak_bps,
+        codecs: Some(rung.codec.clone()),
+        resolution: resolution(rung),
+        ..VariantStream::default()
+    }
+}
+
+fn resolution(rung: &Rendition) -> Option<Resolution> {
+    match rung.kind {
+        InitKind::Video { width, height, .. } => Some(Resolution {
+            width: u64::from(width),
+            height: u64::from(height),
+        }),
+        InitKind::Audio { .. } => None,
+    }
+}
+
+fn playlist_uri(rendition: &Rendition, links: Links<'_>) -> String {
+    let query = links.playlist_query();
+    format!("{}/playlist.m3u8{query}", rendition.name)
 }
 
 #[cfg(test)]

@@ -36,9 +36,34 @@ fn a_segment_closes_when_the_next_begins() {
 fn memory_is_bounded_and_a_left_segment_stays_a_playlist_longer() {
     let (mut window, mut source) = subject();
     fill(&mut window, &mut source, seconds(200));
-    let listed: Vec<_> = window.listed().map(|s| s.sequence.as_u64()).collect();
-    assert_eq!(listed, [93, 94, 95, 96, 97, 98]);
     assert_eq!(numbers(&window), (86..99).collect::<Vec<_>>());
+    assert!(window.history().is_empty());
+}
+
+#[test]
+fn where_viewers_may_rewind_a_minute_is_in_memory_and_twice_the_reach_is_remembered() {
+    let mut plan = plan(&["720p"], Duration::from_millis(200));
+    plan.dvr = Some(seconds_of(100));
+    let mut source = Source::video("720p", rate(30, 1), 6);
+    let mut window = Window::new(&plan, source.kind);
+    fill(&mut window, &mut source, seconds(60));
+    assert!(window.history().is_empty());
+    fill(&mut window, &mut source, seconds(600));
+    assert_eq!(numbers(&window), (269..299).collect::<Vec<_>>());
+    let remembered = |window: &Window| -> Vec<u64> {
+        let history = window.history().iter();
+        history.map(|entry| entry.sequence.as_u64()).collect()
+    };
+    // What ends up to 202 s before the last segment does.
+    assert_eq!(remembered(&window), (197..269).collect::<Vec<_>>());
+    window.forget_before(Some(MediaSequence::new(250)));
+    assert_eq!(remembered(&window), (250..269).collect::<Vec<_>>());
+    window.forget_before(None);
+    assert!(window.history().is_empty());
+}
+
+fn seconds_of(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
 #[test]
@@ -138,7 +163,7 @@ fn a_day_of_segments_lists_as_a_day() {
             assert_eq!(pushed.oddity, None);
             if pushed.closed {
                 let closed = window.held().back().expect("just closed");
-                listed_micros += closed.listed_duration().as_micros();
+                listed_micros += closed.entry().listed_duration().as_micros();
                 end = closed.end();
             }
         }
@@ -182,7 +207,7 @@ fn nanoseconds_of_rounding_are_no_gap_and_never_add_up() {
         assert_eq!(pushed.oddity, None);
     }
     for segment in window.held() {
-        let micros = segment.listed_duration().as_micros();
+        let micros = segment.entry().listed_duration().as_micros();
         assert!((1_999_999..=2_000_001).contains(&micros), "{micros}");
         let parts = segment
             .parts

@@ -60,13 +60,29 @@ impl Subject {
         self.text_with(&[])
     }
 
-    fn text_with(&self, reports: &[Report<'_>]) -> String {
-        render(&Snapshot {
+    fn text_with(&self, reports: &[Report]) -> String {
+        self.text_as(self.form(), reports)
+    }
+
+    /// A full live playlist.
+    fn form(&self) -> Form<'static> {
+        Form {
+            content: Content::Media,
+            listed_max: self.plan.listed_segments(),
+            delta: false,
+            links: Links::default(),
+        }
+    }
+
+    fn text_as(&self, form: Form<'_>, reports: &[Report]) -> String {
+        let segments: Vec<_> = self.window.held().iter().cloned().collect();
+        let snapshot = Snapshot {
             broadcast: &self.plan.broadcast,
             began: self.plan.began,
             target_duration_s: self.plan.target_duration_s,
             part_target: self.plan.part_target,
-            segments: self.window.listed(),
+            history: self.window.history(),
+            segments: &segments,
             open: self.window.open(),
             start: (
                 self.window.open_sequence(),
@@ -75,7 +91,8 @@ impl Subject {
             hint: self.window.hint(),
             reports,
             ended: self.window.ended(),
-        })
+        };
+        render(&snapshot, form)
     }
 }
 
@@ -123,14 +140,13 @@ fn golden_before_the_first_chunk() {
 #[test]
 fn golden_mid_segment_with_rendition_reports() {
     let last = |sequence, part| (MediaSequence::new(sequence), PartIndex::new(part));
-    let (high, audio) = (name("1080p"), name("audio"));
     let reports = [
         Report {
-            rendition: &high,
+            rendition: name("1080p"),
             last: last(3, 3),
         },
         Report {
-            rendition: &audio,
+            rendition: name("audio"),
             last: last(3, 2),
         },
     ];
@@ -182,6 +198,106 @@ fn golden_after_a_broadcast_before() {
         "continued",
         &subject.until(MediaTime::from_millis(2500)).text(),
     );
+}
+
+#[test]
+fn golden_delta_update() {
+    let subject = at_30().until(MediaTime::from_millis(20_500));
+    let form = Form {
+        listed_max: 10,
+        delta: true,
+        ..subject.form()
+    };
+    golden("delta", &subject.text_as(form, &[]));
+}
+
+#[test]
+fn golden_iframes() {
+    let subject = at_30().until(MediaTime::from_millis(6700));
+    let form = Form {
+        content: Content::IFrames,
+        ..subject.form()
+    };
+    golden("iframes", &subject.text_as(form, &[]));
+}
+
+#[test]
+fn golden_dvr_of_a_private_stream() {
+    let mut subject = at_30();
+    subject.plan.dvr = Some(Duration::from_secs(70));
+    subject.window = Window::new(&subject.plan, subject.source.kind);
+    let subject = subject.until(MediaTime::from_millis(76_500));
+    assert_eq!(subject.window.history().len(), 8);
+    let form = Form {
+        listed_max: 35,
+        links: Links {
+            dvr: true,
+            token: Some("1800000000.abc"),
+        },
+        ..subject.form()
+    };
+    let reports = [Report {
+        rendition: name("audio"),
+        last: (MediaSequence::new(38), PartIndex::new(2)),
+    }];
+    golden("private-dvr", &subject.text_as(form, &reports));
+}
+
+/// §6.2.5.1: whoever has a playlist that is at most half the skip boundary old.
+#[test]
+fn a_delta_update_says_what_the_full_playlist_says() {
+    let mut sources = videos();
+    sources.push(("audio", Source::audio()));
+    for (label, source) in sources {
+        let mut subject = Subject::new(source);
+        let mut older = std::collections::VecDeque::new();
+        let mut skips = 0;
+        while subject.source.now() < seconds(60) {
+            let chunk = subject.source.chunk();
+            if chunk.starts_segment && chunk.dts >= seconds(20) && chunk.dts < seconds(22) {
+                subject.window.discontinuity();
+            }
+            subject.window.push(chunk).expect("good media");
+            let full = Form {
+                listed_max: 12,
+                ..subject.form()
+            };
+            let delta = Form {
+                delta: true,
+                ..full
+            };
+            let full = reread::media(&subject.text_as(full, &[]));
+            let delta = reread::media(&subject.text_as(delta, &[]));
+            assert_eq!(full.skip_until_s, 12.0);
+            assert_eq!(delta.sequence, full.sequence);
+            skips = skips.max(delta.skipped);
+            older.push_back((subject.source.now(), full));
+            while subject.source.now().saturating_since(older[0].0) > Duration::from_secs(6) {
+                older.pop_front();
+            }
+            let (_, full) = older.back().unwrap();
+            let merged = delta.merged_into(&older[0].1);
+            assert_eq!(without_parts(&merged), without_parts(full), "{label}");
+            assert_eq!(merged.open_parts, full.open_parts, "{label}");
+            assert_eq!(merged.hint, full.hint, "{label}");
+            assert_eq!(merged.map, full.map, "{label}");
+        }
+        // Of twelve segments those that ended 12 s before the end.
+        assert!((5..=7).contains(&skips), "{label}: {skips}");
+    }
+}
+
+/// The segments, without the parts that an older playlist still lists and without the date that
+/// only the first one has.
+fn without_parts(playlist: &reread::Playlist) -> Vec<reread::Segment> {
+    let segments = playlist.segments.iter();
+    segments
+        .map(|segment| reread::Segment {
+            parts: Vec::new(),
+            dated: segment.dated && segment.discontinuity,
+            ..segment.clone()
+        })
+        .collect()
 }
 
 /// Every playlist of a minute, at every rate, by the rules that players check.

@@ -7,17 +7,26 @@ use crate::synthetic::{Source, rate};
 
 #[track_caller]
 fn golden(file: &str, inits: &[Init]) {
+    golden_with(file, inits, Links::default());
+}
+
+#[track_caller]
+fn golden_with(file: &str, inits: &[Init], links: Links<'_>) {
     let renditions: Vec<_> = inits
         .iter()
         .map(|init| Rendition {
-            name: &init.rendition,
-            codec: &init.codec,
+            name: init.rendition.clone(),
+            codec: init.codec.clone(),
             kind: init.kind,
             peak_bps: u64::from(init.bitrate.as_bps()) * 11 / 10,
             average_bps: u64::from(init.bitrate.as_bps()),
+            iframe_peak_bps: match init.kind {
+                InitKind::Video { .. } => u64::from(init.bitrate.as_bps()) / 5,
+                InitKind::Audio { .. } => 0,
+            },
         })
         .collect();
-    let text = render(&renditions);
+    let text = render(&renditions, links);
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/playlists");
     let path = folder.join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -57,4 +66,13 @@ fn golden_without_video() {
 fn golden_one_rung() {
     let inits = [video("360p", 25, 1), Source::audio().init()];
     golden("master-one-rung.m3u8", &inits);
+}
+
+#[test]
+fn golden_children_carry_the_token_and_the_dvr() {
+    let links = Links {
+        dvr: true,
+        token: Some("1800000000.abc"),
+    };
+    golden_with("master-private-dvr.m3u8", &ladder(), links);
 }
