@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::listener::{self, Service};
-use crate::supervisor::{Encoding, Options, Supervisor};
+use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::{shutdown, tls};
 
 /// How long ended playlists are served before connections are closed: a player that is not
@@ -56,7 +56,7 @@ impl Server {
         let live = Live::new();
         let options = Options {
             encoding,
-            window_segments: config.hls.window_segments,
+            playlists: playlists(config)?,
             broadcasts_max: config.ingest.broadcasts_max,
             reconnect: config.ingest.reconnect,
         };
@@ -204,6 +204,21 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         "encoder chosen"
     );
     Ok(encoding)
+}
+
+/// How far playlists reach, and where what memory does not hold goes.
+fn playlists(config: &Config) -> anyhow::Result<Playlists> {
+    let rewind = match config.hls.dvr {
+        Some(reach) => Some(Rewind {
+            reach,
+            folder: storage::dvr::Folder::open(&config.data)?,
+        }),
+        None => None,
+    };
+    Ok(Playlists {
+        window: config.hls.window,
+        rewind,
+    })
 }
 
 fn urls(config: &Config) -> Urls {

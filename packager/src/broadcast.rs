@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
@@ -144,6 +145,23 @@ impl Broadcast {
         self.publish_master(&state);
         let faults: Vec<_> = state.faults.seen().collect();
         tracing::debug!(broadcast = %self.plan.broadcast, ?faults, "playlists ended");
+    }
+
+    /// Some time after the end: frees the memory of what the archive has. How long the rest is to
+    /// be served for those who still watch it: as long as its longest playlist plays
+    /// (draft-pantos-hls-rfc8216bis §6.2.2).
+    pub fn settle(&self) -> Duration {
+        let (Some(archive), Some(dvr)) = (&self.archive, self.plan.dvr) else {
+            return Duration::ZERO;
+        };
+        let mut state = self.state();
+        for Rendition { init, window, .. } in state.renditions.iter_mut().flatten() {
+            window.settle(|sequence| archive.find(&init.rendition, sequence).is_some());
+        }
+        for index in 0..self.feeds.len() {
+            self.publish(&state, index);
+        }
+        dvr
     }
 
     /// Its identifier.

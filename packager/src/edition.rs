@@ -154,8 +154,10 @@ impl Edition {
         let Some(reach) = self.plan.dvr.filter(|_| dvr) else {
             return listed;
         };
-        let end = self.open.as_ref().or(self.segments.last());
-        let end = end.map_or(MediaTime::ZERO, |segment| segment.end());
+        let latest = self.open.as_ref().or(self.segments.last());
+        let archived_end = || self.history.back().map(|entry| entry.end);
+        let end = latest.map(|segment| segment.end()).or_else(archived_end);
+        let end = end.unwrap_or(MediaTime::ZERO);
         let too_old = |start: MediaTime| end.saturating_since(start) > reach;
         let archived = self.history.partition_point(|entry| too_old(entry.start));
         let held = self

@@ -188,6 +188,19 @@ impl Window {
         &self.history
     }
 
+    /// After the end: leaves the segments that are `stored` elsewhere to the history.
+    pub fn settle(&mut self, stored: impl Fn(MediaSequence) -> bool) {
+        while self
+            .closed
+            .front()
+            .is_some_and(|front| stored(front.sequence))
+        {
+            if let Some(segment) = self.closed.pop_front() {
+                Arc::make_mut(&mut self.history).push_back(segment.entry());
+            }
+        }
+    }
+
     /// Forgets the history before `oldest`, or all of it: the archive has lost it.
     pub fn forget_before(&mut self, oldest: Option<MediaSequence>) {
         let lost = |entry: &Entry| oldest.is_none_or(|oldest| entry.sequence < oldest);

@@ -95,7 +95,9 @@ pub(crate) struct Public {
 pub(crate) struct Hls {
     pub(crate) segment: Duration,
     pub(crate) part: Duration,
-    pub(crate) window_segments: usize,
+    pub(crate) window: Duration,
+    /// `None`: viewers cannot rewind further than the window.
+    pub(crate) dvr: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -175,7 +177,11 @@ impl Config {
             hls: Hls {
                 segment: values.millis("hls.segment_ms", 1000..=10_000)?,
                 part: values.millis("hls.part_ms", 100..=1000)?,
-                window_segments: values.whole("hls.window_segments", 6..=1800)? as usize,
+                window: Duration::from_secs(values.whole("hls.window_s", 6..=3600)?),
+                dvr: match values.whole("hls.dvr_s", 0..=86_400)? {
+                    0 => None,
+                    seconds => Some(Duration::from_secs(seconds)),
+                },
             },
             ladder: LadderConfig {
                 ladder: Ladder {

@@ -75,9 +75,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Length of a part in milliseconds, 100 to 1000, rounded so that a segment has equal parts (never below 128). Shorter: less delay, more requests.",
     ),
     setting(
-        "hls.window_segments",
-        "10",
-        "Complete segments in a live playlist, 6 to 1800. Each stays in memory.",
+        "hls.window_s",
+        "20",
+        "Length of a live playlist in seconds, 6 to 3600, at least six segments. It and as much again stay in memory.",
+    ),
+    setting(
+        "hls.dvr_s",
+        "7200",
+        "How far viewers can rewind a running broadcast, in seconds, up to 86400; 0: no further than the live playlist. A minute is in memory, the rest in DATA/dvr: up to twice this at the ladder's bitrate, until the broadcast has ended.",
     ),
     setting(
         "ladder.rungs",

@@ -167,6 +167,12 @@ impl Broadcast {
         );
     }
 
+    /// After the end: frees the memory of what viewers can rewind to. How long that is to be
+    /// served.
+    pub(super) fn settle(&self) -> Duration {
+        self.packaging.settle()
+    }
+
     fn place(&self) -> std::sync::MutexGuard<'_, Option<Arc<Place>>> {
         self.publisher
             .lock()

@@ -101,7 +101,7 @@ impl Inner {
             self.live.clone(),
             stream.clone(),
             id.clone(),
-            self.options.window_segments,
+            self.options.playlists.clone(),
         ));
         let settings = self.options.encoding.settings(running);
         tracing::info!(

@@ -3,6 +3,7 @@
 //!
 //! It also is what the listeners and the API ask: which keys are valid, what is live.
 
+mod archive;
 mod broadcast;
 mod encoding;
 mod gate;
@@ -23,6 +24,7 @@ use storage::streams::{Grant, Keys};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
+pub(crate) use self::packaging::{Playlists, Rewind};
 
 /// How often the database is asked whether another process has changed the streams.
 const KEYS_POLLED_EVERY: Duration = Duration::from_secs(1);
@@ -33,7 +35,7 @@ const ENDED_SERVED_FOR: Duration = Duration::from_secs(120);
 /// What the supervisor needs to know.
 pub(crate) struct Options {
     pub(crate) encoding: Encoding,
-    pub(crate) window_segments: usize,
+    pub(crate) playlists: Playlists,
     pub(crate) broadcasts_max: usize,
     pub(crate) reconnect: Duration,
 }
@@ -170,7 +172,12 @@ impl Inner {
             }
             inner.runtime.clone().spawn(async move {
                 tokio::time::sleep(ENDED_SERVED_FOR).await;
-                inner.live.retire(broadcast.stream(), broadcast.id());
+                let rest = broadcast.settle();
+                let (stream, id) = (broadcast.stream().clone(), broadcast.id().clone());
+                // Its encoders need not wait for that.
+                drop(broadcast);
+                tokio::time::sleep(rest).await;
+                inner.live.retire(&stream, &id);
             });
         })
     }

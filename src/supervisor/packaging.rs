@@ -3,19 +3,39 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
+use packager::archive::Archive;
 use packager::cmaf::Muxer;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
+use storage::dvr::Folder;
+
+use super::archive::Dvr;
+
+/// How far a broadcast's playlists reach.
+#[derive(Clone)]
+pub(crate) struct Playlists {
+    /// The live playlist's length.
+    pub(crate) window: Duration,
+    /// `None`: viewers cannot rewind further than that.
+    pub(crate) rewind: Option<Rewind>,
+}
+
+/// How far viewers can rewind, and where its media lies.
+#[derive(Clone)]
+pub(crate) struct Rewind {
+    pub(crate) reach: Duration,
+    pub(crate) folder: Folder,
+}
 
 /// See the module.
 pub(super) struct Packaging {
     live: Live,
     stream: StreamId,
     broadcast: BroadcastId,
-    window_segments: usize,
+    playlists: Playlists,
     started: OnceLock<Started>,
     failed: AtomicBool,
 }
@@ -31,13 +51,13 @@ impl Packaging {
         live: Live,
         stream: StreamId,
         broadcast: BroadcastId,
-        window_segments: usize,
+        playlists: Playlists,
     ) -> Self {
         Self {
             live,
             stream,
             broadcast,
-            window_segments,
+            playlists,
             started: OnceLock::new(),
             failed: AtomicBool::new(false),
         }
@@ -49,6 +69,12 @@ impl Packaging {
 
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// See [`Broadcast::settle`](packager::Broadcast::settle).
+    pub(super) fn settle(&self) -> Duration {
+        let started = self.started.get();
+        started.map_or(Duration::ZERO, |started| started.window.settle())
     }
 
     /// Closes what is open and ends the playlists.
@@ -69,26 +95,40 @@ impl Packaging {
     }
 }
 
+impl Packaging {
+    fn archive(&self) -> Option<Arc<dyn Archive>> {
+        let rewind = self.playlists.rewind.as_ref()?;
+        match Dvr::start(&rewind.folder, &self.broadcast) {
+            Ok(dvr) => Some(Arc::new(dvr)),
+            Err(error) => {
+                tracing::warn!(stream = %self.stream, %error, "viewers cannot rewind this broadcast");
+                None
+            }
+        }
+    }
+}
+
 impl Output for Packaging {
     fn started(&self, plan: &Plan) {
         // The stream's previous broadcast may still be draining; two cannot share its URL.
         if let Some(previous) = self.live.broadcast(&self.stream) {
             previous.end();
         }
+        let number = first_number(plan.began);
         let window = self.live.start(
             self.stream.clone(),
             packager::Plan {
                 broadcast: self.broadcast.clone(),
                 target_duration_s: target_duration_s(plan.cadence.segment()),
                 part_target: plan.cadence.part_target(),
-                window_segments: self.window_segments,
-                dvr: None,
+                window_segments: segments_in(self.playlists.window, plan.cadence.segment()),
+                dvr: self.playlists.rewind.as_ref().map(|rewind| rewind.reach),
                 began: plan.began,
                 renditions: plan.renditions.clone(),
-                first_sequence: MediaSequence::default(),
-                discontinuity_sequence: DiscontinuitySequence::default(),
+                first_sequence: MediaSequence::new(number),
+                discontinuity_sequence: DiscontinuitySequence::new(number),
             },
-            None,
+            self.archive(),
         );
         tracing::info!(
             stream = %self.stream,
@@ -150,6 +190,21 @@ impl Output for Packaging {
     fn failed(&self) {
         self.failed.store(true, Ordering::Release);
     }
+}
+
+/// A number past every one that this stream's playlists can have shown, also before the process
+/// was started anew: a running viewer's must never go back (draft-pantos-hls-rfc8216bis §6.2.2).
+/// Seconds count up at least as fast as segments and discontinuities do.
+fn first_number(began: SystemTime) -> u64 {
+    /// 2026-01-01T00:00:00Z: shorter numbers than the seconds since 1970.
+    const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+    let since = began.duration_since(SystemTime::UNIX_EPOCH + EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+fn segments_in(window: Duration, segment: Duration) -> usize {
+    let count = window.as_nanos().div_ceil(segment.as_nanos().max(1));
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// The target duration: a segment's length to the nearest second, since that is how a segment is

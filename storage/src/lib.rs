@@ -1,4 +1,5 @@
-//! What outlives the process: streams and their keys in SQL, and the admin token.
+//! What lies on disk: streams and their keys in SQL, the admin token, and what viewers of a running
+//! broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite) and `admin-token`. The SQL is
 //! written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this build
@@ -10,6 +11,7 @@
 pub mod admin_token;
 pub mod data_dir;
 pub mod database;
+pub mod dvr;
 pub mod key;
 mod random;
 pub mod stream;

@@ -20,6 +20,7 @@ mod picture;
 mod players;
 mod program;
 mod publishers;
+mod rewind;
 mod server;
 mod viewer;
 mod whole;

@@ -77,10 +77,12 @@ fn parts_come_while_a_segment_grows_and_joined_they_are_the_segment() {
         answer.text()
     };
     let first = playlist("");
-    let sequence = first
+    let oldest = first
         .lines()
-        .filter(|line| line.starts_with("#EXTINF"))
-        .count() as u64;
+        .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"));
+    let oldest: u64 = oldest.expect("a line").parse().expect("a number");
+    let lines = first.lines();
+    let sequence = oldest + lines.filter(|line| line.starts_with("#EXTINF")).count() as u64;
     // Asks for each part of the segment that is open next, before it exists.
     let mut parts = Vec::new();
     let open = sequence + 1;

@@ -204,6 +204,25 @@ fn text_len(response: &Response<Body>) -> usize {
 }
 
 #[tokio::test]
+async fn after_the_end_the_past_is_served_from_the_archive_alone() {
+    let (stage, _tape) = rewindable(MediaTime::from_millis(90_500), 60);
+    stage.broadcast.end();
+    assert_eq!(stage.broadcast.settle(), seconds_of(60));
+    let edition = stage.broadcast.feed("720p").unwrap().latest().unwrap();
+    assert!(edition.segments.is_empty());
+    for (path, first) in [("", 40), ("?dvr=1", 16)] {
+        let path = format!("/live/s/720p/playlist.m3u8{path}");
+        let playlist = reread::media(&text(stage.get(&path).await).await);
+        assert!(playlist.ended);
+        assert_eq!((playlist.sequence, playlist.last_sequence()), (first, 45));
+        for segment in &playlist.segments {
+            let path = format!("/live/s/720p/{}", segment.uri);
+            assert_eq!(stage.status(&path).await, 200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lost_archive_is_not_listed() {
     let (mut stage, tape) = rewindable(MediaTime::from_millis(100_500), 200);
     let path = "/live/s/720p/playlist.m3u8?dvr=1";
