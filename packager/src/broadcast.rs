@@ -6,13 +6,13 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
 
 use crate::archive::{Archive, Stored};
-use crate::delivery::Feed;
+use crate::delivery::{Feed, Viewers};
 use crate::edition::{Edition, Kind};
 use crate::fault::{Fault, Faults};
 use crate::master::Master;
@@ -30,6 +30,7 @@ pub struct Broadcast {
     archive: Option<Arc<dyn Archive>>,
     /// As `plan.renditions`, in the same order.
     feeds: Vec<Feed>,
+    viewers: Viewers,
     /// The multivariant playlist; there from the moment every rendition can be played.
     master: ArcSwapOption<Master>,
     state: Mutex<State>,
@@ -57,6 +58,7 @@ impl Broadcast {
         let count = plan.renditions.len();
         Self {
             feeds: (0..count).map(|_| Feed::default()).collect(),
+            viewers: Viewers::new(plan.target_duration(), Instant::now()),
             master: ArcSwapOption::empty(),
             state: Mutex::new(State {
                 renditions: (0..count).map(|_| None).collect(),
@@ -179,6 +181,16 @@ impl Broadcast {
         self.master.load().is_some()
     }
 
+    /// How many watch it now, as far as they ask this process.
+    pub fn viewers_now(&self) -> u32 {
+        self.viewers.count(Instant::now())
+    }
+
+    /// The most that watched it at a time.
+    pub fn viewers_peak(&self) -> u32 {
+        self.viewers.peak()
+    }
+
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
         self.state().ended
@@ -219,6 +231,11 @@ impl Broadcast {
         self.archive.as_ref()?.find(rendition, sequence)
     }
 
+    /// Where requests of viewers are noted.
+    pub(crate) fn viewers(&self) -> &Viewers {
+        &self.viewers
+    }
+
     /// The editions of the rendition with this name.
     pub(crate) fn feed(&self, rendition: &str) -> Option<&Feed> {
         self.feeds.get(self.index(rendition)?)
@@ -240,6 +257,7 @@ impl Broadcast {
         let Some(Rendition { init, window, .. }) = &state.renditions[index] else {
             return;
         };
+        let plan = &self.plan;
         let others = state.renditions.iter().enumerate();
         let reports = others
             .filter(|&(other, _)| other != index)
@@ -251,7 +269,7 @@ impl Broadcast {
                 })
             });
         self.feeds[index].publish(Edition {
-            plan: self.plan.clone(),
+            plan: plan.clone(),
             kind: match init.kind {
                 InitKind::Video { .. } => Kind::Video,
                 InitKind::Audio { .. } => Kind::Audio,
@@ -267,6 +285,10 @@ impl Broadcast {
             ended: window.ended(),
             texts: Default::default(),
         });
+        if let Some((sequence, part)) = window.last_part() {
+            let (broadcast, rendition) = (&plan.broadcast, &init.rendition);
+            tracing::trace!(%broadcast, %rendition, %sequence, %part, "part published");
+        }
     }
 
     /// Hands the latest complete segment to the archive, and forgets what that has lost.

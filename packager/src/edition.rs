@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use media_core::MediaTime;
@@ -119,6 +120,15 @@ impl Edition {
             Some(_) => code(render(), coding),
             None => self.texts[shape.index()].coded(coding, render),
         }
+    }
+
+    /// The length of the latest part: the pace of reloads in low latency.
+    pub(crate) fn part_duration(&self) -> Duration {
+        let latest = self.open.as_ref().or(self.segments.last());
+        let part = latest.and_then(|segment| segment.parts.last());
+        part.map_or(self.plan.part_target, |part| {
+            part.end.saturating_since(part.start)
+        })
     }
 
     fn render(&self, shape: Shape, token: Option<&str>) -> String {

@@ -8,26 +8,30 @@
 mod access;
 mod body;
 mod coding;
+mod counters;
 mod feed;
 mod path;
 mod query;
 mod range;
 mod reply;
 mod stored;
+mod viewers;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, Response};
 
 pub use access::{Access, Everyone, Verdict};
 pub use body::Body;
+pub use counters::{Counters, Subject};
 pub(crate) use feed::Feed;
 use feed::Look;
 use path::{Media, Resource};
 use reply::{Asked, Audience, Refused};
+pub(crate) use viewers::{Sign, Viewers};
 
 use crate::broadcast::Broadcast;
 use crate::edition::{Edition, Found, Kind, Reload, Shape};
@@ -47,6 +51,7 @@ pub const STALL_TARGETS: u32 = 3;
 pub struct Delivery {
     live: Live,
     access: Arc<dyn Access>,
+    counters: Counters,
     waiting: AtomicUsize,
     waiting_max: usize,
 }
@@ -80,6 +85,7 @@ impl Delivery {
         Self {
             live,
             access,
+            counters: Counters::default(),
             waiting: AtomicUsize::new(0),
             waiting_max,
         }
@@ -104,10 +110,30 @@ impl Delivery {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// What was asked for and sent.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     async fn get(&self, path: &str, query: &str, headers: &HeaderMap) -> Response<Body> {
-        let Some((stream, resource)) = path::parse(path) else {
-            return reply::refusal(Refused::NotFound);
+        let parsed = path::parse(path);
+        let subject = parsed.map_or(Subject::Other, |(_, resource)| subject(resource));
+        let response = match parsed {
+            Some((stream, resource)) => self.find(stream, resource, query, headers).await,
+            None => reply::refusal(Refused::NotFound),
         };
+        let (status, len_bytes) = (response.status(), response.body().len_bytes());
+        self.counters.note(subject, status.is_success(), len_bytes);
+        response
+    }
+
+    async fn find(
+        &self,
+        stream: &str,
+        resource: Resource<'_>,
+        query: &str,
+        headers: &HeaderMap,
+    ) -> Response<Body> {
         let token = query::token(query);
         let token = match self.access.check(stream, token) {
             Verdict::Public => None,
@@ -138,6 +164,8 @@ impl Delivery {
         let query = query::parse(request.query).map_err(|_| Refused::BadDirectives)?;
         let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
         let master = broadcast.master().ok_or(Refused::NotLiveYet)?;
+        let joining = Sign::Joining(broadcast.plan().target_duration());
+        broadcast.viewers().note(joining, Instant::now());
         let links = Links {
             dvr: query.dvr && broadcast.plan().dvr.is_some(),
             token: request.token,
@@ -168,6 +196,16 @@ impl Delivery {
             dvr: query.dvr && broadcast.plan().dvr.is_some(),
             delta: query.skip,
         };
+        // One playlist a viewer: the picture's where there is one.
+        if content == Content::Media
+            && (latest.kind == Kind::Video || broadcast.plan().renditions.len() == 1)
+        {
+            let next = match query.awaited.and_then(|awaited| awaited.part) {
+                Some(_) => latest.part_duration(),
+                None => broadcast.plan().target_duration(),
+            };
+            broadcast.viewers().note(Sign::Reload(next), Instant::now());
+        }
         let coding = coding::accepted(request.headers);
         let text = |edition: &Edition| edition.text(shape, request.token, coding);
         let Some(awaited) = query.awaited else {
@@ -256,6 +294,18 @@ impl fmt::Debug for Delivery {
         shown
             .field("waiting", &self.waiting())
             .finish_non_exhaustive()
+    }
+}
+
+fn subject(resource: Resource<'_>) -> Subject {
+    match resource {
+        Resource::Master => Subject::Master,
+        Resource::Playlist { .. } => Subject::Playlist,
+        Resource::Media { media, .. } => match media {
+            Media::Init => Subject::Init,
+            Media::Segment(_) => Subject::Segment,
+            Media::Part(..) => Subject::Part,
+        },
     }
 }
 

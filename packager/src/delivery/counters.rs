@@ -1,0 +1,66 @@
+//! What was asked for and sent, for the operator's figures.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A multivariant playlist.
+    Master,
+    /// A media playlist.
+    Playlist,
+    /// An initialization segment.
+    Init,
+    /// A segment.
+    Segment,
+    /// A part.
+    Part,
+    /// Nothing that there is.
+    Other,
+}
+
+impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Master,
+        Self::Playlist,
+        Self::Init,
+        Self::Segment,
+        Self::Part,
+        Self::Other,
+    ];
+}
+
+/// Requests and bytes of each subject. Monotonic.
+#[derive(Debug, Default)]
+pub struct Counters {
+    answered: [AtomicU64; Subject::ALL.len()],
+    refused: [AtomicU64; Subject::ALL.len()],
+    bytes: [AtomicU64; Subject::ALL.len()],
+}
+
+impl Counters {
+    /// Requests that got what they asked for.
+    pub fn answered(&self, subject: Subject) -> u64 {
+        self.answered[subject as usize].load(Ordering::Relaxed)
+    }
+
+    /// Requests that got an error.
+    pub fn refused(&self, subject: Subject) -> u64 {
+        self.refused[subject as usize].load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the answers' bodies; those that a viewer who hung up did not take are counted too.
+    pub fn bytes(&self, subject: Subject) -> u64 {
+        self.bytes[subject as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note(&self, subject: Subject, succeeded: bool, len_bytes: usize) {
+        let counts = match succeeded {
+            true => &self.answered,
+            false => &self.refused,
+        };
+        counts[subject as usize].fetch_add(1, Ordering::Relaxed);
+        self.bytes[subject as usize].fetch_add(len_bytes as u64, Ordering::Relaxed);
+    }
+}
