@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use http::Request;
 use media_core::{
     Bitrate, BroadcastId, Chunk, FrameRate, Init, InitKind, MediaTime, RenditionName, StreamId,
 };
 use packager::delivery::Everyone;
+use packager::playlist::links::Links;
+use packager::playlist::media::{self, Content, Form, Report, Snapshot};
+use packager::playlist::multivariant;
+use packager::window::Window;
 use packager::{Body, Delivery, DiscontinuitySequence, Live, MediaSequence, Plan};
 
 const RENDITIONS: [&str; 5] = ["1080p", "720p", "480p", "360p", "audio"];
@@ -97,12 +101,115 @@ fn pushing(criterion: &mut Criterion) {
     let (live, mut index) = stage();
     let broadcast = live.broadcast(&stream()).expect("started");
     let rendition = name("720p");
-    criterion.bench_function("chunk into window and playlist", |bencher| {
+    criterion.bench_function("chunk into window", |bencher| {
         bencher.iter(|| {
             broadcast.push(chunk(&rendition, index));
             index += 1;
         });
     });
+}
+
+/// Media playlists as text, from a window that is full.
+fn rendering(criterion: &mut Criterion) {
+    let mut plan = plan();
+    plan.window_segments = 10;
+    plan.dvr = Some(Duration::from_secs(7200));
+    let mut window = Window::new(&plan, init("720p").kind);
+    let rendition = name("720p");
+    for index in 0..4000 * PARTS_PER_SEGMENT + PARTS_PER_SEGMENT / 2 {
+        window.push(chunk(&rendition, index)).expect("good media");
+    }
+    let segments: Vec<_> = window.held().iter().cloned().collect();
+    let reports: Vec<_> = RENDITIONS[1..]
+        .iter()
+        .map(|text| Report {
+            rendition: name(text),
+            last: window.last_part().expect("a part"),
+        })
+        .collect();
+    let snapshot = Snapshot {
+        broadcast: &plan.broadcast,
+        began: plan.began,
+        target_duration_s: plan.target_duration_s,
+        part_target: plan.part_target,
+        history: window.history(),
+        segments: &segments,
+        open: window.open(),
+        start: (window.open_sequence(), window.discontinuity_sequence()),
+        hint: window.hint(),
+        reports: &reports,
+        ended: false,
+    };
+    let full = Form {
+        content: Content::Media,
+        listed_max: 10,
+        delta: false,
+        links: Links::default(),
+    };
+    let delta = Form {
+        delta: true,
+        ..full
+    };
+    let two_hours = Form {
+        listed_max: 3600,
+        ..full
+    };
+    let two_hours_delta = Form {
+        delta: true,
+        ..two_hours
+    };
+    for (label, form) in [
+        ("playlist", full),
+        ("delta update", delta),
+        ("two hours", two_hours),
+        ("delta update of two hours", two_hours_delta),
+    ] {
+        let len = media::render(&snapshot, form).len();
+        criterion.bench_function(&format!("{label}, {len} bytes"), |bencher| {
+            bencher.iter(|| media::render(&snapshot, form));
+        });
+    }
+}
+
+fn rendering_multivariant(criterion: &mut Criterion) {
+    let renditions = RENDITIONS.map(|text| {
+        let init = init(text);
+        multivariant::Rendition {
+            name: init.rendition,
+            codec: init.codec,
+            kind: init.kind,
+            peak_bps: 3_000_000,
+            average_bps: 2_500_000,
+            iframe_peak_bps: 500_000,
+        }
+    });
+    criterion.bench_function("multivariant playlist", |bencher| {
+        bencher.iter(|| multivariant::render(&renditions, Links::default()));
+    });
+}
+
+/// What the first request after a part costs: it makes the text that all others share.
+fn first_request(criterion: &mut Criterion) {
+    let (live, mut index) = stage();
+    let broadcast = live.broadcast(&stream()).expect("started");
+    let delivery = Delivery::new(live, Arc::new(Everyone));
+    let rendition = name("720p");
+    for (label, coding) in [("identity", "identity"), ("gzip", "gzip")] {
+        let request = Request::get("/live/bench/720p/playlist.m3u8")
+            .header(http::header::ACCEPT_ENCODING, coding);
+        let request = request.body(()).expect("valid");
+        criterion.bench_function(
+            &format!("first request of a playlist, {label}"),
+            |bencher| {
+                let next = || {
+                    broadcast.push(chunk(&rendition, index));
+                    index += 1;
+                };
+                let ask = |()| delivery.respond(&request).now_or_never().flatten();
+                bencher.iter_batched(next, ask, BatchSize::PerIteration);
+            },
+        );
+    }
 }
 
 fn serving(criterion: &mut Criterion) {
@@ -129,5 +236,12 @@ fn serving(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, pushing, serving);
+criterion_group!(
+    benches,
+    pushing,
+    rendering,
+    rendering_multivariant,
+    first_request,
+    serving
+);
 criterion_main!(benches);
