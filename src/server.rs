@@ -12,12 +12,12 @@ use media_core::graph;
 use packager::{Delivery, Live};
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::listener::{self, Service};
+use crate::listener::{self, Front, Redirect, Service};
+use crate::shutdown;
 use crate::supervisor::{Encoding, Options, Supervisor};
-use crate::{shutdown, tls};
+use crate::tls::Certificates;
 
 /// How long ended playlists are served before connections are closed: a player that is not
 /// waiting for a part asks again within a target duration.
@@ -29,6 +29,7 @@ pub(crate) struct Server {
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    front: Arc<Front>,
     /// Ingest ends first, HTTP last: viewers must see how their playlist ends.
     ingest_closing: watch::Sender<bool>,
     http_closing: watch::Sender<bool>,
@@ -43,11 +44,12 @@ impl Server {
         let admin_token = admin_token(config)?;
         let http = listener::bind(config.http, "http").await?;
         let rtmp = listener::bind(config.rtmp, "rtmp").await?;
-        let rtmps = match &config.tls {
-            Some(files) => {
-                let acceptor = tls::acceptor(files)?;
-                Some((listener::bind(config.rtmps, "rtmps").await?, acceptor))
-            }
+        let tls = match &config.tls {
+            Some(tls) => Some((
+                listener::bind(config.https, "https").await?,
+                listener::bind(config.rtmps, "rtmps").await?,
+                Certificates::load(tls)?,
+            )),
             None => None,
         };
         let streams = database.streams();
@@ -77,13 +79,21 @@ impl Server {
             admin_token,
             urls(config),
         );
-        let service = Service::new(Delivery::new(live), control_api::router(api));
+        let service = Service::new(Delivery::new(live), control_api::router(api))
+            .redirecting(redirect(config))
+            .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));
+        let front = Front::new(service, config.http_connections_per_address);
 
         let (ingest_closing, ingest_closes) = watch::channel(false);
         let (http_closing, http_closes) = watch::channel(false);
         let limits = rtmp::Limits::default();
         let mut tasks = vec![
-            tokio::spawn(listener::serve(http, service, http_closes)),
+            tokio::spawn(listener::serve(
+                http,
+                None,
+                Arc::clone(&front),
+                http_closes.clone(),
+            )),
             tokio::spawn(rtmp::serve(
                 rtmp,
                 None,
@@ -92,21 +102,29 @@ impl Server {
                 ingest_closes.clone(),
             )),
         ];
-        if let Some((listener, acceptor)) = rtmps {
-            let acceptor: Option<TlsAcceptor> = Some(acceptor);
+        if let Some((https, rtmps, certificates)) = tls {
+            tasks.push(tokio::spawn(listener::serve(
+                https,
+                Some(certificates.https()?),
+                Arc::clone(&front),
+                http_closes,
+            )));
             tasks.push(tokio::spawn(rtmp::serve(
-                listener,
-                acceptor,
+                rtmps,
+                Some(certificates.rtmps()?),
                 gate,
                 limits,
                 ingest_closes,
             )));
+            // Ends with the process, as the next one.
+            tokio::spawn(certificates.follow());
         }
         // Ends with the process: it holds nothing.
         tokio::spawn(supervisor.clone().follow(streams));
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             http = %config.http,
+            https = config.tls.as_ref().map(|_| config.https.to_string()),
             rtmp = %config.rtmp,
             rtmps = config.tls.as_ref().map(|_| config.rtmps.to_string()),
             srt = %config.srt,
@@ -121,6 +139,7 @@ impl Server {
             database,
             srt,
             tasks,
+            front,
             ingest_closing,
             http_closing,
         })
@@ -148,7 +167,7 @@ impl Server {
             .context("the SRT listener did not end in order")?;
         self.database.close().await;
         limit.abort();
-        tracing::info!("stopped");
+        tracing::info!(http = %self.front.counters(), "stopped");
         Ok(())
     }
 
@@ -200,6 +219,12 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         "encoder chosen"
     );
     Ok(encoding)
+}
+
+/// Where plain HTTP is sent to.
+fn redirect(config: &Config) -> Option<Redirect> {
+    let tls = config.tls.as_ref().filter(|tls| tls.redirect);
+    tls.map(|_| Redirect::new(config.public.http.as_ref(), config.https.port()))
 }
 
 fn urls(config: &Config) -> Urls {

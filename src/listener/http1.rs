@@ -1,0 +1,72 @@
+//! HTTP/1.1: hyper, watched.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::body::{Ending, RequestBody};
+use super::limits::{HEAD_BYTES_MAX, TICK};
+use super::pulse::{CutOff, Pulse, Verdict, Watch};
+use super::service::{Service, Via};
+
+/// Serves a connection to its end, which is an error where the peer had to be cut off.
+pub(super) async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    via: Via,
+    service: Arc<Service>,
+    pulse: Arc<Pulse>,
+    mut closing: watch::Receiver<bool>,
+) -> Result<(), CutOff> {
+    let answer = service_fn(|request: Request<Incoming>| {
+        let service = Arc::clone(&service);
+        let exchange = pulse.request();
+        async move {
+            let response = service.respond(via, request.map(RequestBody::Http1)).await;
+            Ok::<_, Infallible>(response.map(|body| Ending {
+                body,
+                _exchange: exchange,
+            }))
+        }
+    });
+    let connection = http1::Builder::new()
+        // Its timer would be made anew for each request; the pulse is watched instead.
+        .header_read_timeout(None)
+        .max_header_size(HEAD_BYTES_MAX)
+        // Media goes to the socket, or to TLS, where it lies.
+        .writev(true)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    let mut watch = Watch::new();
+    let mut tick = pin!(sleep_until(Instant::now() + TICK));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            biased;
+            end = connection.as_mut() => {
+                // A peer that hangs up or breaks HTTP ends its own connection only.
+                if let Err(error) = end {
+                    tracing::trace!(%error, "connection");
+                }
+                return Ok(());
+            }
+            () = tick.as_mut() => match watch.tick(&pulse) {
+                Verdict::Fine => tick.as_mut().reset(Instant::now() + TICK),
+                Verdict::Idle => return Ok(()),
+                Verdict::CutOff(reason) => return Err(reason),
+            },
+            _ = closing.wait_for(|closing| *closing), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
