@@ -154,13 +154,18 @@ async fn connect(
         }
         Some(tls) => {
             let _open = Open::new(&front.counters.open_https);
-            let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, tls.accept(stream)).await else {
+            // Apart, each phase by itself: a connection should not pay for what it is not in.
+            let handshake = Box::pin(tls.accept(stream));
+            let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await else {
                 return front.counters.refused_handshake.add();
             };
+            let stream = Box::new(stream);
             if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
-                http2::serve(stream, via, Arc::clone(&front), pulse, closing).await
+                let front = Arc::clone(&front);
+                Box::pin(http2::serve(stream, via, front, pulse, closing)).await
             } else {
-                http1::serve(stream, via, Arc::clone(&front.service), pulse, closing).await
+                let service = Arc::clone(&front.service);
+                Box::pin(http1::serve(stream, via, service, pulse, closing)).await
             }
         }
     };

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::body::{Ending, RequestBody};
 use super::limits::{HEAD_BYTES_MAX, TICK};
-use super::pulse::{CutOff, Pulse, Verdict, Watch};
+use super::pulse::{Bytes, CutOff, Exchange, Pulse, Verdict, Watch};
 use super::service::{Service, Via};
 
 /// Serves a connection to its end, which is an error where the peer had to be cut off.
@@ -26,26 +26,17 @@ pub(super) async fn serve(
     pulse: Arc<Pulse>,
     mut closing: watch::Receiver<bool>,
 ) -> Result<(), CutOff> {
-    let answer = service_fn(|request: Request<Incoming>| {
-        let service = Arc::clone(&service);
-        let exchange = pulse.request();
-        async move {
-            let response = service.respond(via, request.map(RequestBody::Http1)).await;
-            Ok::<_, Infallible>(response.map(|body| Ending {
-                body,
-                _exchange: exchange,
-            }))
-        }
-    });
-    let connection = http1::Builder::new()
-        // Its timer would be made anew for each request; the pulse is watched instead.
-        .header_read_timeout(None)
-        .max_header_size(HEAD_BYTES_MAX)
-        // Media goes to the socket, or to TLS, where it lies.
-        .writev(true)
-        .serve_connection(TokioIo::new(io), answer);
-    let mut connection = pin!(connection);
-    let mut watch = Watch::new();
+    let answer = service_fn(|request| answer(Arc::clone(&service), via, pulse.request(), request));
+    let mut connection = pin!(
+        http1::Builder::new()
+            // Its timer would be made anew for each request; the pulse is watched instead.
+            .header_read_timeout(None)
+            .max_header_size(HEAD_BYTES_MAX)
+            // Media goes to the socket, or to TLS, from where it lies.
+            .writev(true)
+            .serve_connection(TokioIo::new(io), answer)
+    );
+    let mut watch = Watch::new(Bytes::Heads);
     let mut tick = pin!(sleep_until(Instant::now() + TICK));
     let mut is_closing = false;
     loop {
@@ -68,5 +59,22 @@ pub(super) async fn serve(
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+/// Not an `async fn`: its arguments would be in its future twice, and each connection has one.
+fn answer(
+    service: Arc<Service>,
+    via: Via,
+    exchange: Exchange,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Ending>, Infallible>> + Send {
+    async move {
+        let request = request.map(RequestBody::Http1);
+        let response = service.respond(via, request).await;
+        Ok(response.map(|body| Ending {
+            body,
+            _exchange: exchange,
+        }))
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Front;
 use super::limits::{HANDSHAKE_MAX, HEAD_BYTES_MAX, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, TICK};
-use super::pulse::{CutOff, Pulse, Verdict, Watch};
+use super::pulse::{self, CutOff, Pulse, Verdict, Watch};
 use super::service::Via;
 
 /// A request until its answer is sent.
@@ -50,7 +50,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         front,
         pulse,
     };
-    let mut watch = Watch::new();
+    let mut watch = Watch::new(pulse::Bytes::Anything);
     let mut tick = pin!(sleep_until(Instant::now() + TICK));
     let mut is_closing = false;
     loop {

@@ -106,9 +106,19 @@ enum Waits {
     Busy,
 }
 
+/// What bytes between two requests say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bytes {
+    /// That a head has begun: HTTP/1.1.
+    Heads,
+    /// Nothing: HTTP/2 acknowledges settings, opens windows, pings.
+    Anything,
+}
+
 /// Looks at a [`Pulse`] once a tick.
 #[derive(Debug)]
 pub(super) struct Watch {
+    bytes_are: Bytes,
     waits: Waits,
     /// For how many ticks it has.
     waited_ticks: u32,
@@ -121,8 +131,9 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Begins with a connection.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(bytes_are: Bytes) -> Self {
         Self {
+            bytes_are,
             waits: Waits::Head,
             waited_ticks: 0,
             requests: 0,
@@ -158,8 +169,9 @@ impl Watch {
 
     fn waiting(&mut self, pulse: &Pulse) -> Verdict {
         let requests = pulse.requests.load(Ordering::Relaxed);
+        let read = pulse.read_bytes.load(Ordering::Relaxed);
         let has_begun =
-            pulse.read_bytes.load(Ordering::Relaxed) > pulse.head_end_bytes.load(Ordering::Relaxed);
+            self.bytes_are == Bytes::Heads && read > pulse.head_end_bytes.load(Ordering::Relaxed);
         let waits = if pulse.open.load(Ordering::Relaxed) > 0 {
             Waits::Busy
         } else if has_begun || requests == 0 {
@@ -201,14 +213,14 @@ mod tests {
         let pulse = Arc::new(Pulse::default());
         pulse.read(300);
         drop(pulse.request());
-        (pulse, Watch::new())
+        (pulse, Watch::new(Bytes::Heads))
     }
 
     #[test]
     fn a_peer_that_sends_nothing_or_a_head_byte_by_byte_is_cut_off() {
         for bytes in [0, 1] {
             let pulse = Pulse::default();
-            let end = judge(&pulse, &mut Watch::new(), || pulse.read(bytes));
+            let end = judge(&pulse, &mut Watch::new(Bytes::Heads), || pulse.read(bytes));
             let head = Verdict::CutOff(CutOff::Head);
             assert_eq!(end, Some((HEAD_TICKS_MAX, head)), "{bytes}");
         }
@@ -225,6 +237,14 @@ mod tests {
             end,
             Some((HEAD_TICKS_MAX + 1, Verdict::CutOff(CutOff::Head)))
         );
+    }
+
+    #[test]
+    fn frames_of_http2_between_requests_are_no_head() {
+        let (pulse, _) = asked();
+        let mut watch = Watch::new(Bytes::Anything);
+        let end = judge(&pulse, &mut watch, || pulse.read(17));
+        assert_eq!(end, Some((IDLE_TICKS_MAX + 1, Verdict::Idle)));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Which part of the process answers a request.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use axum::Router;
 use bytes::Bytes;
 use control_api::urls::Secured;
@@ -54,43 +57,51 @@ impl Service {
         self
     }
 
-    pub(super) async fn respond(&self, via: Via, request: Request<RequestBody>) -> Response<Body> {
-        if !via.is_secure {
-            let redirection = self
-                .redirect
-                .as_ref()
-                .filter(|redirect| redirect.applies(via, &request));
-            return match redirection {
-                Some(redirect) => page(redirect.respond(&request)),
-                None => self.answer(via, request).await,
+    /// Not an `async fn`: its arguments would be in its future twice.
+    pub(super) fn respond(
+        &self,
+        via: Via,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        async move {
+            let redirect = self.redirect.as_ref().filter(|_| !via.is_secure);
+            if let Some(redirect) = redirect.filter(|redirect| redirect.applies(via, &request)) {
+                return page(redirect.respond(&request));
+            }
+            let mut response = if let Some(response) = self.delivery.respond(&request).await {
+                response.map(Body::Delivery)
+            } else if let Some(response) =
+                web::respond(request.method(), request.uri().path(), request.headers())
+            {
+                page(response)
+            } else {
+                self.ask_api(via, request).await
             };
+            // RFC 6797 §7.2: never without TLS.
+            if let Some(hsts) = self.hsts.as_ref().filter(|_| via.is_secure) {
+                let headers = response.headers_mut();
+                headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+            }
+            response
         }
-        let mut response = self.answer(via, request).await;
-        // §7.2: never without TLS.
-        if let Some(hsts) = &self.hsts {
-            let headers = response.headers_mut();
-            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
-        response
     }
 
-    async fn answer(&self, via: Via, mut request: Request<RequestBody>) -> Response<Body> {
-        if let Some(response) = self.delivery.respond(&request).await {
-            return response.map(Body::Delivery);
-        }
-        let found = web::respond(request.method(), request.uri().path(), request.headers());
-        if let Some(response) = found {
-            return page(response);
-        }
+    /// Apart on the heap, since it is large and every connection has room for an answer.
+    fn ask_api(
+        &self,
+        via: Via,
+        mut request: Request<RequestBody>,
+    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
         if via.is_secure {
             request.extensions_mut().insert(Secured);
         }
         let mut api = self.api.clone();
-        // Apart, since it is large and every connection has room for one answer.
-        match Box::pin(api.call(request)).await {
-            Ok(response) => response.map(Body::Api),
-            Err(never) => match never {},
-        }
+        Box::pin(async move {
+            match api.call(request).await {
+                Ok(response) => response.map(Body::Api),
+                Err(never) => match never {},
+            }
+        })
     }
 }
 
