@@ -14,6 +14,8 @@ mod pulse;
 mod redirect;
 mod service;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

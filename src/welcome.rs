@@ -115,7 +115,10 @@ fn print_addresses(
 }
 
 fn page(config: &Config, stream: &StreamId) -> String {
-    format!("http://{}/watch/{stream}", reachable(config.http))
+    match &config.tls {
+        Some(_) => format!("https://{}/watch/{stream}", reachable(config.https)),
+        None => format!("http://{}/watch/{stream}", reachable(config.http)),
+    }
 }
 
 /// An address that a program on this machine can connect to.

@@ -62,7 +62,10 @@ pub(super) async fn serve(
     }
 }
 
-/// Not an `async fn`: its arguments would be in its future twice, and each connection has one.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "its arguments would be in its future twice, and each connection has room for one"
+)]
 fn answer(
     service: Arc<Service>,
     via: Via,

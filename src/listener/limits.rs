@@ -34,7 +34,7 @@ pub(super) const HEAD_TICKS_MAX: u32 = 2;
 /// most ten seconds; one that is paused connects anew.
 pub(super) const IDLE_TICKS_MAX: u32 = 6;
 
-/// Without [`PROGRESS_BYTES_MIN`] taken while there are bytes to send: 30 to 35 s. The kernel
+/// Without [`PROGRESS_BYTES_MIN`] taken while there are bytes to send: 30 to 40 s. The kernel
 /// takes bytes in lumps of a third of its buffer: a viewer who can still hear the sound (128
 /// kbit/s) takes the largest lump (1.3 MB) in 80 s, but has a buffer so large only after having
 /// been fast; a change into a tunnel outlasts this, and reconnects.

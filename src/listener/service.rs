@@ -57,7 +57,10 @@ impl Service {
         self
     }
 
-    /// Not an `async fn`: its arguments would be in its future twice.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the request would be in its future twice, and each connection has room for one"
+    )]
     pub(super) fn respond(
         &self,
         via: Via,

@@ -161,7 +161,7 @@ mod tests {
         let loaded = pair(certificate.pem(), key.serialize_pem()).load(&default_provider());
         let expiry = Expiry::of(&loaded.expect("they fit")).expect("it has one");
         // 2040-03-15 00:00 UTC.
-        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(2_215_296_000);
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(2_215_382_400);
         let hour = Duration::from_secs(3600);
         assert!(!expiry.is_near(end - EXPIRES_SOON - hour));
         assert!(expiry.is_near(end - EXPIRES_SOON + hour));

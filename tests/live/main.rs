@@ -21,5 +21,7 @@ mod players;
 mod program;
 mod publishers;
 mod server;
+mod slow_readers;
+mod tls;
 mod viewer;
 mod whole;

@@ -49,7 +49,10 @@ fn without_configuration_the_request_says_the_host() {
             Ok(origin(http_base, rtmp, srt))
         );
     }
-    assert_eq!(derived().origin(None, false), Err(NoHost));
+    let host = authority("a.example:8443");
+    let by_tls = derived().origin(Some(&host), true).expect("a host");
+    assert_eq!(by_tls.http_base, "https://a.example:8443");
+    assert_eq!(derived().origin(None, true), Err(NoHost));
 }
 
 #[test]
