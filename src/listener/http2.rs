@@ -5,6 +5,7 @@
 //! Floods of frames that cost more than they bring (continuations, empty or tiny DATA, PING,
 //! SETTINGS, streams reset before they are accepted) are h2's to bound.
 
+mod cork;
 mod stream;
 
 use std::pin::{Pin, pin};
@@ -17,6 +18,9 @@ use h2::server::{Builder, Connection};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+
+use cork::{Cork, Corked};
 
 use super::Front;
 use super::limits::{HANDSHAKE_MAX, HEAD_BYTES_MAX, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, TICK};
@@ -28,23 +32,26 @@ type Exchange = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Serves a connection to its end, which is an error where the peer had to be cut off.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    io: S,
+    tls: TlsStream<S>,
     via: Via,
     front: Arc<Front>,
     pulse: Arc<Pulse>,
     mut closing: watch::Receiver<bool>,
 ) -> Result<(), CutOff> {
+    let (socket, session) = tls.into_inner();
+    let (corked, cork) = cork::cork(socket, session);
     let handshake = Builder::new()
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_send_buffer_size(STREAM_QUEUE_BYTES_MAX)
-        .handshake(io);
+        .handshake(corked);
     let Ok(Ok(connection)) = timeout(HANDSHAKE_MAX, handshake).await else {
         front.counters.refused_handshake.add();
         return Ok(());
     };
     let mut driver = Driver {
         connection,
+        cork,
         exchanges: FuturesUnordered::new(),
         via,
         front,
@@ -80,7 +87,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// A connection and the requests under way on it.
 struct Driver<S> {
-    connection: Connection<S, Bytes>,
+    connection: Connection<Corked<S>, Bytes>,
+    cork: Cork<S>,
     exchanges: FuturesUnordered<Exchange>,
     via: Via,
     front: Arc<Front>,
@@ -90,6 +98,21 @@ struct Driver<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Ready when the connection is over.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.poll_frames(context).is_ready() {
+            return Poll::Ready(());
+        }
+        match self.cork.poll_release(context) {
+            Poll::Ready(Err(error)) => {
+                tracing::trace!(%error, "connection");
+                Poll::Ready(())
+            }
+            // There is more to come, or to go.
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Reads and writes frames until there are none.
+    fn poll_frames(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut has_sent = false;
             // Reads, and writes what was sent since.

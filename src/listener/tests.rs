@@ -10,10 +10,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{any, get};
 use packager::{Delivery, Live};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::limits::{STALL_TICKS_MAX, TICK};
 use super::pulse::{CutOff, Pulse};
@@ -54,10 +58,18 @@ impl Served {
         })
     }
 
-    fn http2() -> (Self, DuplexStream) {
-        Self::start(|io, front, pulse, closes| {
-            tokio::spawn(super::http2::serve(io, VIA, front, pulse, closes))
-        })
+    /// The client's end after its TLS handshake.
+    async fn http2() -> (Self, TlsStream<DuplexStream>) {
+        let (acceptor, connector) = tls();
+        let (served, pipe) = Self::start(move |io, front, pulse, closes| {
+            tokio::spawn(async move {
+                let tls = acceptor.accept(io).await.expect("a handshake");
+                super::http2::serve(tls, VIA, front, pulse, closes).await
+            })
+        });
+        let name = ServerName::try_from("a.example").expect("a name");
+        let pipe = connector.connect(name, pipe).await.expect("a handshake");
+        (served, pipe)
     }
 
     fn start(
@@ -96,4 +108,29 @@ impl Served {
         let end = end.expect("it ends").expect("no panic");
         (end, self.since.elapsed())
     }
+}
+
+/// Both sides of TLS, of which the client trusts the server.
+fn tls() -> (TlsAcceptor, TlsConnector) {
+    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).expect("a pair");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .and_then(|config| {
+            let chain = vec![certificate.clone()];
+            config.with_no_client_auth().with_single_cert(chain, key)
+        });
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("a certificate");
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (
+        Arc::new(server.expect("a pair")).into(),
+        Arc::new(client).into(),
+    )
 }

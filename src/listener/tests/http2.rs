@@ -12,7 +12,7 @@ use super::super::limits::{
 use super::*;
 
 /// A client whose streams' windows are what HTTP/2 begins with: 64 KiB less one.
-async fn client(pipe: DuplexStream) -> SendRequest<Bytes> {
+async fn client(pipe: TlsStream<DuplexStream>) -> SendRequest<Bytes> {
     let mut builder = h2::client::Builder::new();
     builder.initial_connection_window_size(16 << 20);
     let (requests, connection) = builder.handshake(pipe).await.expect("a handshake");
@@ -52,7 +52,7 @@ async fn big(requests: &mut SendRequest<Bytes>) -> RecvStream {
 
 #[tokio::test(start_paused = true)]
 async fn answers_come_whole_and_bodies_are_read() {
-    let (_served, pipe) = Served::http2();
+    let (_served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     let bodies = [big(&mut requests).await, big(&mut requests).await];
     for body in bodies {
@@ -74,7 +74,7 @@ async fn answers_come_whole_and_bodies_are_read() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_whose_window_stays_shut_or_opens_by_bytes_is_reset_alone() {
     for opened in [0, 1] {
-        let (served, pipe) = Served::http2();
+        let (served, pipe) = Served::http2().await;
         let mut requests = client(pipe).await;
         let stalled = big(&mut requests).await;
         let pause = Duration::from_millis(10);
@@ -98,7 +98,7 @@ async fn a_stream_whose_window_stays_shut_or_opens_by_bytes_is_reset_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_gets_on_slowly_has_everything() {
-    let (served, pipe) = Served::http2();
+    let (served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     let body = big(&mut requests).await;
     // Pieces are frames of at most 16 KiB.
@@ -112,7 +112,7 @@ async fn a_stream_that_gets_on_slowly_has_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_nobody_reads_is_cut_off() {
-    let (served, pipe) = Served::http2();
+    let (served, pipe) = Served::http2().await;
     let (mut requests, connection) = h2::client::Builder::new()
         .initial_window_size(16 << 20)
         .initial_connection_window_size(16 << 20)
@@ -132,7 +132,7 @@ async fn a_connection_that_nobody_reads_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_resets_what_he_asks_for_over_and_over_is_cut_off() {
-    let (served, pipe) = Served::http2();
+    let (served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     let flood = tokio::spawn(async move {
         let mut asked: u32 = 0;
@@ -158,7 +158,7 @@ async fn whoever_resets_what_he_asks_for_over_and_over_is_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn more_streams_than_allowed_wait_or_are_refused() {
-    let (_served, pipe) = Served::http2();
+    let (_served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     // The server's settings have come.
     get(&mut requests, "/small").await.expect("a response");
@@ -167,7 +167,7 @@ async fn more_streams_than_allowed_wait_or_are_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_large_is_refused() {
-    let (_served, pipe) = Served::http2();
+    let (_served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     let request = Request::get("https://a.example/small")
         .header("range", "a".repeat(20_000))
@@ -184,7 +184,7 @@ async fn a_head_that_is_too_large_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_speaks_another_protocol_is_refused() {
     use tokio::io::AsyncWriteExt;
-    let (served, mut pipe) = Served::http2();
+    let (served, mut pipe) = Served::http2().await;
     pipe.write_all(b"GET / HTTP/1.1\r\n\r\n")
         .await
         .expect("taken");
@@ -195,7 +195,7 @@ async fn a_peer_that_speaks_another_protocol_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_told_to_go_and_goes() {
-    let (served, pipe) = Served::http2();
+    let (served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     get(&mut requests, "/small").await.expect("a response");
     let (end, after) = served.end().await;
@@ -205,7 +205,7 @@ async fn an_idle_connection_is_told_to_go_and_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_lets_an_answer_be_read() {
-    let (served, pipe) = Served::http2();
+    let (served, pipe) = Served::http2().await;
     let mut requests = client(pipe).await;
     let body = big(&mut requests).await;
     served.closing.send_replace(true);
