@@ -161,12 +161,12 @@ async fn connect(
             let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await else {
                 return front.counters.refused_handshake.add();
             };
+            let stream = Box::new(stream);
             if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
                 let front = Arc::clone(&front);
                 Box::pin(http2::serve(stream, via, front, pulse, closing)).await
             } else {
                 let service = Arc::clone(&front.service);
-                let stream = Box::new(stream);
                 Box::pin(http1::serve(stream, via, service, pulse, closing)).await
             }
         }

@@ -32,7 +32,7 @@ type Exchange = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Serves a connection to its end, which is an error where the peer had to be cut off.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    tls: TlsStream<S>,
+    tls: Box<TlsStream<S>>,
     via: Via,
     front: Arc<Front>,
     pulse: Arc<Pulse>,
@@ -45,7 +45,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_send_buffer_size(STREAM_QUEUE_BYTES_MAX)
         .handshake(corked);
-    let Ok(Ok(connection)) = timeout(HANDSHAKE_MAX, handshake).await else {
+    // Apart, since it is over soon.
+    let Ok(Ok(connection)) = timeout(HANDSHAKE_MAX, Box::pin(handshake)).await else {
         front.counters.refused_handshake.add();
         return Ok(());
     };

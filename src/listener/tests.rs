@@ -64,7 +64,7 @@ impl Served {
         let (served, pipe) = Self::start(move |io, front, pulse, closes| {
             tokio::spawn(async move {
                 let tls = acceptor.accept(io).await.expect("a handshake");
-                super::http2::serve(tls, VIA, front, pulse, closes).await
+                super::http2::serve(Box::new(tls), VIA, front, pulse, closes).await
             })
         });
         let name = ServerName::try_from("a.example").expect("a name");
