@@ -37,7 +37,7 @@ USER millrace
 ENV MILLRACE_DATA=/data \
     GST_REGISTRY=/tmp/gstreamer-registry.bin
 VOLUME /data
-EXPOSE 8080/tcp 1935/tcp 1936/tcp 8890/udp
+EXPOSE 8080/tcp 8443/tcp 1935/tcp 1936/tcp 8890/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8080/health"]
 STOPSIGNAL SIGTERM

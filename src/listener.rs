@@ -1,36 +1,45 @@
-//! The HTTP listener: delivery first, then the pages, then the API, in one port.
+//! The HTTP ports, plain and with TLS: delivery first, then the pages, then the API.
 //!
-//! Delivery is a plain hyper service in front of the API's router, because it is the hot path.
+//! Delivery stands in front of the API's router, because it is the hot path. Here are the accept
+//! loops and what both ports share; [`http1`] and [`http2`] speak the protocols, [`pulse`] says
+//! which peers are too slow, [`limits`] has every bound.
 
 mod body;
+mod counters;
+mod http1;
+mod http2;
+mod limits;
+mod places;
+mod pulse;
+mod redirect;
 mod service;
+mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use counters::{Counters, Open};
+use limits::{ACCEPT_RETRY, CONNECTIONS_MAX, DRAIN_MAX, HANDSHAKE_MAX};
+use places::{NoPlace, Place, Places};
+use pulse::Pulse;
+pub(crate) use redirect::Redirect;
 pub(crate) use service::Service;
+use service::Via;
+use socket::Watched;
 
-/// Connections at once: a viewer has up to four. Each costs about 16 KiB and a file descriptor.
-const CONNECTIONS_MAX: usize = 65_536;
+/// The protocol that a client and this server agree on in the TLS handshake (RFC 9113 §3.2).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
-/// How long a peer may take to send a request's head, and may idle between two.
-const HEAD_MAX: Duration = Duration::from_secs(30);
-
-/// Bytes of a request's head.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-
-/// Pause after a failed accept, such as for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-
-/// How long requests may go on after the end was announced.
-const DRAIN_MAX: Duration = Duration::from_millis(1500);
+/// The protocol without agreement, too.
+pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Binds a TCP port; a busy one is one clear line.
 pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
@@ -47,67 +56,123 @@ pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<T
     })
 }
 
-/// Serves until `closing` turns true, then lets open requests end.
+/// What all HTTP ports share.
+pub(crate) struct Front {
+    service: Arc<Service>,
+    places: Arc<Places>,
+    counters: Counters,
+}
+
+impl Front {
+    /// Carries at most so many connections of one address.
+    pub(crate) fn new(service: Service, per_address_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            service: Arc::new(service),
+            places: Places::new(CONNECTIONS_MAX, per_address_max),
+            counters: Counters::default(),
+        })
+    }
+
+    /// What happened so far.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn place(&self, peer: SocketAddr) -> Result<Place, NoPlace> {
+        self.counters.accepted.add();
+        self.places
+            .take(peer.ip())
+            .inspect_err(|reason| match reason {
+                NoPlace::Full => self.counters.refused_full.add(),
+                NoPlace::Address => self.counters.refused_address.add(),
+            })
+    }
+}
+
+/// Serves a port, with `tls` an HTTPS one, until `closing` turns true; then lets open requests end.
 pub(crate) async fn serve(
     listener: TcpListener,
-    service: Service,
+    tls: Option<TlsAcceptor>,
+    front: Arc<Front>,
     mut closing: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let connections = GracefulShutdown::new();
+    // Every connection holds the other end.
+    let (connections, connection) = watch::channel(());
     loop {
         let accepted = tokio::select! {
             _ = closing.wait_for(|closing| *closing) => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok((stream, place)) => {
-                let connection = connections.watch(connect(stream, service.clone()));
-                tokio::spawn(async move {
-                    // A peer that hangs up or breaks HTTP ends its own connection only.
-                    if let Err(error) = connection.await {
-                        tracing::trace!(%error, "connection");
-                    }
-                    drop(place);
-                });
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
             }
-        }
+        };
+        let place = match front.place(peer) {
+            Ok(place) => place,
+            Err(reason) => {
+                // Counted; a line for each would let a flood fill the disk too.
+                tracing::debug!(%peer, %reason, "refused");
+                continue;
+            }
+        };
+        let (tls, front, closing) = (tls.clone(), Arc::clone(&front), closing.clone());
+        let open = connection.clone();
+        tokio::spawn(async move {
+            connect(stream, peer, tls, front, closing).await;
+            drop((place, open));
+        });
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_MAX, connections.shutdown())
-        .await
-        .is_err()
-    {
+    drop((listener, connection));
+    if timeout(DRAIN_MAX, connections.closed()).await.is_err() {
         tracing::info!("connections were cut that did not end in time");
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    // A part must not wait for the acknowledgement of the playlist before it.
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
-}
-
-fn connect(
+async fn connect(
     stream: TcpStream,
-    service: Service,
-) -> hyper::server::conn::http1::Connection<TokioIo<TcpStream>, Service> {
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    front: Arc<Front>,
+    closing: watch::Receiver<bool>,
+) {
+    // A part must not wait for the acknowledgement of the playlist before it.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::trace!(%error, "cannot set TCP_NODELAY");
+    }
+    let via = Via {
+        is_secure: tls.is_some(),
+        is_local: peer.ip().to_canonical().is_loopback(),
+    };
+    let pulse = Arc::new(Pulse::default());
+    let stream = Watched::new(stream, Arc::clone(&pulse));
+    let ended = match tls {
+        None => {
+            let _open = Open::new(&front.counters.open_http);
+            http1::serve(stream, via, Arc::clone(&front.service), pulse, closing).await
+        }
+        Some(tls) => {
+            let _open = Open::new(&front.counters.open_https);
+            // Apart, each phase by itself: a connection should not pay for what it is not in.
+            let handshake = Box::pin(tls.accept(stream));
+            let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await else {
+                return front.counters.refused_handshake.add();
+            };
+            let stream = Box::new(stream);
+            if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
+                let front = Arc::clone(&front);
+                Box::pin(http2::serve(stream, via, front, pulse, closing)).await
+            } else {
+                let service = Arc::clone(&front.service);
+                Box::pin(http1::serve(stream, via, service, pulse, closing)).await
+            }
+        }
+    };
+    if let Err(reason) = ended {
+        front.counters.cut(reason);
+        tracing::debug!(%peer, ?reason, "cut off");
+    }
 }

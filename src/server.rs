@@ -13,12 +13,12 @@ use packager::delivery::Everyone;
 use packager::{Delivery, Live};
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::listener::{self, Service};
+use crate::listener::{self, Front, Redirect, Service};
+use crate::shutdown;
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
-use crate::{shutdown, tls};
+use crate::tls::Certificates;
 
 /// How long ended playlists are served before connections are closed: a player that is not
 /// waiting for a part asks again within a target duration.
@@ -30,6 +30,7 @@ pub(crate) struct Server {
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    front: Arc<Front>,
     /// Ingest ends first, HTTP last: viewers must see how their playlist ends.
     ingest_closing: watch::Sender<bool>,
     http_closing: watch::Sender<bool>,
@@ -44,11 +45,12 @@ impl Server {
         let admin_token = admin_token(config)?;
         let http = listener::bind(config.http, "http").await?;
         let rtmp = listener::bind(config.rtmp, "rtmp").await?;
-        let rtmps = match &config.tls {
-            Some(files) => {
-                let acceptor = tls::acceptor(files)?;
-                Some((listener::bind(config.rtmps, "rtmps").await?, acceptor))
-            }
+        let tls = match &config.tls {
+            Some(tls) => Some((
+                listener::bind(config.https, "https").await?,
+                listener::bind(config.rtmps, "rtmps").await?,
+                Certificates::load(tls)?,
+            )),
             None => None,
         };
         let streams = database.streams();
@@ -78,16 +80,22 @@ impl Server {
             admin_token,
             urls(config),
         );
-        let service = Service::new(
-            Delivery::new(live, Arc::new(Everyone)),
-            control_api::router(api),
-        );
+        let delivery = Delivery::new(live, Arc::new(Everyone));
+        let service = Service::new(delivery, control_api::router(api))
+            .redirecting(redirect(config))
+            .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));
+        let front = Front::new(service, config.http_connections_per_address);
 
         let (ingest_closing, ingest_closes) = watch::channel(false);
         let (http_closing, http_closes) = watch::channel(false);
         let limits = rtmp::Limits::default();
         let mut tasks = vec![
-            tokio::spawn(listener::serve(http, service, http_closes)),
+            tokio::spawn(listener::serve(
+                http,
+                None,
+                Arc::clone(&front),
+                http_closes.clone(),
+            )),
             tokio::spawn(rtmp::serve(
                 rtmp,
                 None,
@@ -96,21 +104,29 @@ impl Server {
                 ingest_closes.clone(),
             )),
         ];
-        if let Some((listener, acceptor)) = rtmps {
-            let acceptor: Option<TlsAcceptor> = Some(acceptor);
+        if let Some((https, rtmps, certificates)) = tls {
+            tasks.push(tokio::spawn(listener::serve(
+                https,
+                Some(certificates.https()?),
+                Arc::clone(&front),
+                http_closes,
+            )));
             tasks.push(tokio::spawn(rtmp::serve(
-                listener,
-                acceptor,
+                rtmps,
+                Some(certificates.rtmps()?),
                 gate,
                 limits,
                 ingest_closes,
             )));
+            // Ends with the process, as the next one.
+            tokio::spawn(certificates.follow());
         }
         // Ends with the process: it holds nothing.
         tokio::spawn(supervisor.clone().follow(streams));
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             http = %config.http,
+            https = config.tls.as_ref().map(|_| config.https.to_string()),
             rtmp = %config.rtmp,
             rtmps = config.tls.as_ref().map(|_| config.rtmps.to_string()),
             srt = %config.srt,
@@ -125,6 +141,7 @@ impl Server {
             database,
             srt,
             tasks,
+            front,
             ingest_closing,
             http_closing,
         })
@@ -152,7 +169,7 @@ impl Server {
             .context("the SRT listener did not end in order")?;
         self.database.close().await;
         limit.abort();
-        tracing::info!("stopped");
+        tracing::info!(http = %self.front.counters(), "stopped");
         Ok(())
     }
 
@@ -219,6 +236,12 @@ fn playlists(config: &Config) -> anyhow::Result<Playlists> {
         window: config.hls.window,
         rewind,
     })
+}
+
+/// Where plain HTTP is sent to.
+fn redirect(config: &Config) -> Option<Redirect> {
+    let tls = config.tls.as_ref().filter(|tls| tls.redirect);
+    tls.map(|_| Redirect::new(config.public.http.as_ref(), config.https.port()))
 }
 
 fn urls(config: &Config) -> Urls {

@@ -115,7 +115,13 @@ fn print_addresses(
 }
 
 fn page(config: &Config, stream: &StreamId) -> String {
-    format!("http://{}/watch/{stream}", reachable(config.http))
+    let base = match (&config.public.http, &config.tls) {
+        // A certificate seldom is for localhost.
+        (Some(public), _) => public.as_str().to_owned(),
+        (None, Some(_)) => format!("https://{}", reachable(config.https)),
+        (None, None) => format!("http://{}", reachable(config.http)),
+    };
+    format!("{base}/watch/{stream}")
 }
 
 /// An address that a program on this machine can connect to.

@@ -88,7 +88,18 @@ const HOMES: &[Home] = &[
     Home {
         library: "rustls",
         crates: &[ROOT],
-        sources: &["src/tls.rs", "src/listener"],
+        sources: &["src/tls", "src/listener"],
+    },
+    Home {
+        library: "x509-parser",
+        crates: &[ROOT],
+        sources: &["src/tls/"],
+    },
+    Home {
+        library: "h2",
+        crates: &[ROOT],
+        // HTTP/1.1 is hyper's; only the listener knows which protocol a request came by.
+        sources: &["src/listener/"],
     },
     Home {
         library: "tokio-rustls",
@@ -96,7 +107,6 @@ const HOMES: &[Home] = &[
         crates: &[ROOT, "ingest"],
         sources: &[
             "src/tls.rs",
-            "src/server.rs",
             "src/listener",
             "ingest/src/rtmp/listener.rs",
             "ingest/src/rtmp/connection.rs",

@@ -4,9 +4,9 @@
 //! right on a laptop, in a local network and on a rented machine alike.
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
+use axum::http::{HeaderMap, header};
 use media_core::StreamId;
 use serde::Serialize;
 use storage::stream::SRT_PBKEYLEN_BYTES;
@@ -19,14 +19,19 @@ use crate::problem::Error;
 /// Where the world reaches this server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Urls {
-    /// The public base of pages and playlists. Without it: `http://` and the request's host and
-    /// port.
+    /// The public base of pages and playlists. Without it: the request's host and port, with
+    /// `https://` where it is [`Secured`] and else `http://`.
     pub http: Option<HttpBase>,
     /// Where RTMP publishers connect.
     pub rtmp: PublishAddress,
     /// Where SRT publishers connect.
     pub srt: PublishAddress,
 }
+
+/// Marks a request that came by TLS, as an extension of it. Its URI does not say so in HTTP/1.1, and
+/// in HTTP/2 it says what the client likes.
+#[derive(Clone, Copy, Debug)]
+pub struct Secured;
 
 /// Where publishers of one protocol connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,23 @@ impl HttpBase {
             _ => Err(invalid()),
         }
     }
+
+    /// The text, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is an `https` URL.
+    pub fn is_https(&self) -> bool {
+        self.text
+            .split_once(':')
+            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+    }
+
+    /// The port that it names.
+    pub fn port(&self) -> Option<u16> {
+        self.authority.port_u16()
+    }
 }
 
 /// `host:port`.
@@ -107,6 +129,13 @@ impl HostPort {
 fn is_plain(authority: &Authority) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     !authority.host().is_empty() && authority.as_str().bytes().all(plain)
+}
+
+/// The host and port in the header `Host`, if they can stand in a URL.
+pub fn in_host_header(headers: &HeaderMap) -> Option<Authority> {
+    let host = headers.get(header::HOST)?;
+    let authority = Authority::try_from(host.as_bytes()).ok()?;
+    is_plain(&authority).then_some(authority)
 }
 
 /// What to enter in an encoder.
@@ -174,8 +203,8 @@ impl Origin {
 }
 
 impl Urls {
-    /// The addresses for a request that came to `requested`.
-    fn origin(&self, requested: Option<&Authority>) -> Result<Origin, NoHost> {
+    /// The addresses for a request that came to `requested`, by TLS or not.
+    fn origin(&self, requested: Option<&Authority>, is_secured: bool) -> Result<Origin, NoHost> {
         let authority = match &self.http {
             Some(base) => &base.authority,
             None => requested.ok_or(NoHost)?,
@@ -187,6 +216,7 @@ impl Urls {
         Ok(Origin {
             http_base: match &self.http {
                 Some(base) => base.text.clone(),
+                None if is_secured => format!("https://{authority}"),
                 None => format!("http://{authority}"),
             },
             rtmp: address(&self.rtmp),
@@ -199,18 +229,13 @@ impl FromRequestParts<Api> for Origin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        let in_header = || {
-            let host = parts.headers.get(header::HOST)?;
-            Authority::try_from(host.as_bytes()).ok()
-        };
         // HTTP/2 has it in the URI (RFC 9113 §8.3.1: `:authority`), HTTP/1.1 in the header.
-        let requested = parts
-            .uri
-            .authority()
-            .cloned()
-            .or_else(in_header)
-            .filter(is_plain);
-        Ok(api.urls.origin(requested.as_ref())?)
+        let requested = match parts.uri.authority() {
+            Some(authority) => Some(authority.clone()).filter(is_plain),
+            None => in_host_header(&parts.headers),
+        };
+        let is_secured = parts.extensions.get::<Secured>().is_some();
+        Ok(api.urls.origin(requested.as_ref(), is_secured)?)
     }
 }
 

@@ -20,6 +20,12 @@ pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
 use sources::{Origin, Value, Values};
 
+/// Two years, which is what browsers' preload lists ask for.
+const HSTS_S_MAX: u64 = 63_072_000;
+
+/// Half a year.
+const HSTS_S_AUTO: u64 = 15_552_000;
+
 /// Most rungs of a ladder.
 const RUNGS_MAX: usize = 8;
 
@@ -67,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) admin_token: Option<String>,
     pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) http_connections_per_address: usize,
     pub(crate) rtmp: SocketAddr,
     pub(crate) rtmps: SocketAddr,
     pub(crate) srt: SocketAddr,
@@ -82,6 +90,10 @@ pub(crate) struct Config {
 pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// From HTTP to HTTPS.
+    pub(crate) redirect: bool,
+    /// 0: none.
+    pub(crate) hsts_s: u64,
 }
 
 #[derive(Debug)]
@@ -150,6 +162,8 @@ impl Config {
         flags: Flags,
     ) -> Result<Self, Error> {
         let values = Reader(Values::merge(file, variables, flags)?);
+        let https = values.parsed("https")?;
+        let public_http = values.checked("public.http", HttpBase::new)?;
         let tls = match (
             values.optional("tls.certificate"),
             values.optional("tls.key"),
@@ -158,6 +172,10 @@ impl Config {
             (Some(certificate), Some(key)) => Some(Tls {
                 certificate: certificate.text.clone().into(),
                 key: key.text.clone().into(),
+                redirect: values.parsed("tls.redirect")?,
+                hsts_s: values
+                    .whole_or("tls.hsts_s", "auto", 0..=HSTS_S_MAX)?
+                    .unwrap_or_else(|| hsts_s(public_http.as_ref(), https)),
             }),
             _ => return Err(Error::HalfTls),
         };
@@ -165,12 +183,16 @@ impl Config {
             data: values.parsed::<PathBuf>("data")?,
             admin_token: values.checked("admin_token", admin_token)?,
             http: values.parsed("http")?,
+            https,
+            http_connections_per_address: values
+                .whole("http_connections_per_address", 1..=65_536)?
+                as usize,
             rtmp: values.parsed("rtmp")?,
             rtmps: values.parsed("rtmps")?,
             srt: values.parsed("srt")?,
             tls,
             public: Public {
-                http: values.checked("public.http", HttpBase::new)?,
+                http: public_http,
                 rtmp: values.checked("public.rtmp", HostPort::new)?,
                 srt: values.checked("public.srt", HostPort::new)?,
             },
@@ -277,9 +299,33 @@ impl Reader {
         })
     }
 
+    /// `None` where the text is `none`.
+    fn whole_or(
+        &self,
+        path: &'static str,
+        none: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Error> {
+        match self.0.value(path).text == none {
+            true => Ok(None),
+            false => self.whole(path, range).map(Some),
+        }
+    }
+
     fn millis(&self, path: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Error> {
         self.whole(path, range).map(Duration::from_millis)
     }
+}
+
+/// HSTS goes for every port of a host, and keeps a port that a URL names (RFC 6797 §8.3):
+/// `http://host:8080` would become `https://host:8080`, where nobody speaks TLS. So it is on
+/// only where viewers name no port.
+fn hsts_s(public: Option<&HttpBase>, https: SocketAddr) -> u64 {
+    let is_standard = match public {
+        Some(base) => base.is_https() && base.port().unwrap_or(443) == 443,
+        None => https.port() == 443,
+    };
+    if is_standard { HSTS_S_AUTO } else { 0 }
 }
 
 fn admin_token(text: &str) -> Result<String, String> {

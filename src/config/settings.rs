@@ -36,6 +36,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "0.0.0.0:8080",
         "Address of pages, API and playback.",
     ),
+    setting(
+        "https",
+        "0.0.0.0:8443",
+        "Address of the same by HTTPS (HTTP/2 and HTTP/1.1); used where tls.certificate is set.",
+    ),
+    setting(
+        "http_connections_per_address",
+        "4096",
+        "HTTP and HTTPS connections at once of one address (IPv6: of one /64), 1 to 65536. This machine's own are not counted.",
+    ),
     setting("rtmp", "0.0.0.0:1935", "Address of the RTMP listener."),
     setting(
         "rtmps",
@@ -46,9 +56,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "tls.certificate",
         "",
-        "PEM file with the certificate chain for RTMPS.",
+        "PEM file with the certificate chain for HTTPS and RTMPS. Read again when it changes.",
     ),
     setting("tls.key", "", "PEM file with its private key."),
+    setting(
+        "tls.redirect",
+        "true",
+        "Where tls.certificate is set: send plain HTTP to HTTPS, except from this machine and for /health.",
+    ),
+    setting(
+        "tls.hsts_s",
+        "auto",
+        "For how many seconds browsers shall insist on HTTPS for this host, 0 to 63072000. auto: 15552000 where viewers use port 443 (in public.http or https), else 0.",
+    ),
     setting(
         "public.http",
         "",
@@ -164,9 +184,10 @@ pub(crate) fn example_file() -> String {
             out.push_str(&format!("\n[{table}]\n"));
         }
         out.push_str(&format!("\n# {}\n", setting.meaning));
-        let value = match setting.default.parse::<i64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => format!("{:?}", setting.default),
+        let is_bare = setting.default.parse::<i64>().is_ok() || setting.default == "true";
+        let value = match is_bare {
+            true => setting.default.to_owned(),
+            false => format!("{:?}", setting.default),
         };
         let comment = if setting.default.is_empty() { "# " } else { "" };
         out.push_str(&format!("{comment}{name} = {value}\n"));

@@ -113,3 +113,35 @@ fn a_file_that_is_no_toml_is_named_with_its_line() {
     let error = Config::load(Some(&path), std::iter::empty(), Flags::new()).expect_err("no TOML");
     assert!(error.to_string().contains("line 2:"), "{error}");
 }
+
+#[test]
+fn hsts_is_on_by_itself_only_where_viewers_name_no_port() {
+    let (certificate, key) = (
+        ("MILLRACE_TLS_CERTIFICATE", "cert.pem"),
+        ("MILLRACE_TLS_KEY", "key.pem"),
+    );
+    for (variables, expected) in [
+        (vec![], 0),
+        (vec![("MILLRACE_HTTPS", "0.0.0.0:443")], HSTS_S_AUTO),
+        (
+            vec![("MILLRACE_PUBLIC_HTTP", "https://a.example")],
+            HSTS_S_AUTO,
+        ),
+        (vec![("MILLRACE_PUBLIC_HTTP", "https://a.example:8443")], 0),
+        (vec![("MILLRACE_PUBLIC_HTTP", "http://a.example")], 0),
+        (vec![("MILLRACE_TLS_HSTS_S", "60")], 60),
+    ] {
+        let variables = [variables, vec![certificate, key]].concat();
+        let config = load(&variables, Flags::new()).expect("valid");
+        let tls = config.tls.expect("configured");
+        assert_eq!(tls.hsts_s, expected, "{variables:?}");
+        assert!(tls.redirect, "by default");
+    }
+    for (name, value) in [
+        ("MILLRACE_TLS_HSTS_S", "for ever"),
+        ("MILLRACE_TLS_REDIRECT", "maybe"),
+        ("MILLRACE_HTTP_CONNECTIONS_PER_ADDRESS", "0"),
+    ] {
+        load(&[(name, value), certificate, key], Flags::new()).expect_err("wrong");
+    }
+}

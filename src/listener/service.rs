@@ -1,57 +1,113 @@
 //! Which part of the process answers a request.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use axum::Router;
-use http::{Request, Response};
+use bytes::Bytes;
+use control_api::urls::Secured;
+use http::header::STRICT_TRANSPORT_SECURITY;
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use packager::Delivery;
 use tower_service::Service as _;
 
-use super::body::Body;
+use super::body::{Body, RequestBody};
+use super::redirect::Redirect;
 
-/// Clones share what they answer from.
-#[derive(Clone)]
+/// How a connection came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Via {
+    /// By TLS.
+    pub(super) is_secure: bool,
+    /// From this machine.
+    pub(super) is_local: bool,
+}
+
+/// All that is answered from.
 pub(crate) struct Service {
-    delivery: Arc<Delivery>,
+    delivery: Delivery,
     api: Router,
+    redirect: Option<Redirect>,
+    /// `Strict-Transport-Security` (RFC 6797 §6.1).
+    hsts: Option<HeaderValue>,
 }
 
 impl Service {
     pub(crate) fn new(delivery: Delivery, api: Router) -> Self {
         Self {
-            delivery: Arc::new(delivery),
+            delivery,
             api,
+            redirect: None,
+            hsts: None,
         }
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
-        if let Some(response) = self.delivery.respond(&request).await {
-            return response.map(Body::Delivery);
+    /// Sends requests without TLS to where they are answered with it.
+    pub(crate) fn redirecting(mut self, redirect: Option<Redirect>) -> Self {
+        self.redirect = redirect;
+        self
+    }
+
+    /// Has browsers use TLS for so many seconds from each answer on; 0: leaves it to them.
+    pub(crate) fn with_hsts(mut self, seconds: u64) -> Self {
+        let text = format!("max-age={seconds}");
+        let value = HeaderValue::try_from(text).expect("ASCII letters and digits");
+        self.hsts = (seconds > 0).then_some(value);
+        self
+    }
+
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the request would be in its future twice, and each connection has room for one"
+    )]
+    pub(super) fn respond(
+        &self,
+        via: Via,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        async move {
+            let redirect = self.redirect.as_ref().filter(|_| !via.is_secure);
+            if let Some(redirect) = redirect.filter(|redirect| redirect.applies(via, &request)) {
+                return page(redirect.respond(&request));
+            }
+            let mut response = if let Some(response) = self.delivery.respond(&request).await {
+                response.map(Body::Delivery)
+            } else if let Some(response) =
+                web::respond(request.method(), request.uri().path(), request.headers())
+            {
+                page(response)
+            } else {
+                self.ask_api(via, request).await
+            };
+            // RFC 6797 §7.2: never without TLS.
+            if let Some(hsts) = self.hsts.as_ref().filter(|_| via.is_secure) {
+                let headers = response.headers_mut();
+                headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+            }
+            response
         }
-        let page = web::respond(request.method(), request.uri().path(), request.headers());
-        if let Some(response) = page {
-            return response.map(Full::new).map(Body::Page);
+    }
+
+    /// Apart on the heap, since it is large and every connection has room for an answer.
+    fn ask_api(
+        &self,
+        via: Via,
+        mut request: Request<RequestBody>,
+    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        if via.is_secure {
+            request.extensions_mut().insert(Secured);
         }
         let mut api = self.api.clone();
-        match api.call(request).await {
-            Ok(response) => response.map(Body::Api),
-            Err(never) => match never {},
-        }
+        Box::pin(async move {
+            match api.call(request).await {
+                Ok(response) => response.map(Body::Api),
+                Err(never) => match never {},
+            }
+        })
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.respond(request).await) })
-    }
+fn page(response: Response<Bytes>) -> Response<Body> {
+    response.map(|bytes| Body::Page(Full::new(bytes)))
 }

@@ -22,5 +22,7 @@ mod program;
 mod publishers;
 mod rewind;
 mod server;
+mod slow_readers;
+mod tls;
 mod viewer;
 mod whole;

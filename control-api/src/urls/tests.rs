@@ -45,11 +45,14 @@ fn without_configuration_the_request_says_the_host() {
         ),
     ] {
         assert_eq!(
-            derived().origin(Some(&authority(host))),
+            derived().origin(Some(&authority(host)), false),
             Ok(origin(http_base, rtmp, srt))
         );
     }
-    assert_eq!(derived().origin(None), Err(NoHost));
+    let host = authority("a.example:8443");
+    let by_tls = derived().origin(Some(&host), true).expect("a host");
+    assert_eq!(by_tls.http_base, "https://a.example:8443");
+    assert_eq!(derived().origin(None, true), Err(NoHost));
 }
 
 #[test]
@@ -63,10 +66,10 @@ fn what_is_configured_goes_before_what_was_requested() {
         "srt.example.org:9000",
     );
     assert_eq!(
-        urls.origin(Some(&authority("10.0.0.7"))),
+        urls.origin(Some(&authority("10.0.0.7")), false),
         Ok(expected.clone())
     );
-    assert_eq!(urls.origin(None), Ok(expected));
+    assert_eq!(urls.origin(None, false), Ok(expected));
 }
 
 #[test]
