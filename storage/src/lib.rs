@@ -12,6 +12,7 @@ pub mod data_dir;
 pub mod database;
 pub mod key;
 mod random;
+pub mod secret_file;
 pub mod stream;
 pub mod streams;
 
