@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use media_core::StreamId;
 use storage::streams::LIST_MAX;
-use storage::{SrtPassphrase, Streams, Title};
+use storage::{SrtPassphrase, Streams, Title, Visibility};
 
 use crate::cli::StreamAction;
 
@@ -26,7 +26,9 @@ pub(crate) async fn run(
                 .as_deref()
                 .map(SrtPassphrase::new)
                 .transpose()?;
-            let (stream, key) = streams.create(title, passphrase, SystemTime::now()).await?;
+            let (stream, key) = streams
+                .create(title, passphrase, Visibility::Public, SystemTime::now())
+                .await?;
             writeln!(out, "id   {}", stream.id)?;
             writeln!(out, "key  {}", key.reveal())?;
         }

@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 use media_core::StreamId;
 use serde::{Deserialize, Serialize};
 use storage::streams::LIST_MAX;
-use storage::{SrtPassphrase, Stream, StreamKey, Title};
+use storage::{SrtPassphrase, Stream, StreamKey, Title, Visibility};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -185,7 +185,10 @@ pub(crate) async fn create(
         .map_err(|error| invalid("srt_passphrase", &error))?;
     let answer = to_the_end(async move {
         let now = SystemTime::now();
-        let (stream, key) = api.streams.create(title, srt_passphrase, now).await?;
+        let (stream, key) = api
+            .streams
+            .create(title, srt_passphrase, Visibility::Public, now)
+            .await?;
         tracing::info!(stream = %stream.id, "stream created");
         announce(&api).await;
         Ok(StreamWithKey::new(&api, &origin, &stream, &key))
