@@ -114,7 +114,8 @@ fn print_addresses(
     Ok(())
 }
 
-fn page(config: &Config, stream: &StreamId) -> String {
+/// The page to watch `stream` on.
+pub(crate) fn page(config: &Config, stream: &StreamId) -> String {
     format!("http://{}/watch/{stream}", reachable(config.http))
 }
 
