@@ -53,14 +53,15 @@ pub(crate) struct IssuedPlaybackToken {
 }
 
 /// Issues a playback token. The server keeps no list: tokens end by expiring, or all at once by a
-/// new `playback-secret`. One for a public stream counts as soon as that is private.
+/// new `playback-secret`. One for a public stream counts as soon as that is private. Without a body
+/// it is as with an empty object.
 #[utoipa::path(
     post,
     path = "/api/v1/streams/{id}/playback-tokens",
     tag = "streams",
     security(("admin_token" = [])),
     params(("id" = String, Path, description = "The stream's id.")),
-    request_body(content = Option<NewPlaybackToken>),
+    request_body = NewPlaybackToken,
     responses(
         (status = 201, description = "The token.", body = IssuedPlaybackToken),
         (status = 400, description = "The body is no JSON, or a field is invalid.",
