@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -86,6 +87,17 @@ pub(crate) enum StreamAction {
         /// Passphrase that SRT publishers must encrypt with, 10 to 79 characters.
         #[arg(long)]
         srt_passphrase: Option<String>,
+        /// Only viewers with a playback token may watch it.
+        #[arg(long)]
+        private: bool,
+    },
+    /// Print a playback token with which a viewer may watch a private stream, and its page.
+    Token {
+        /// The stream's id.
+        id: String,
+        /// For how long it is valid: `90m`, `6h`, `30days`; a year at the most.
+        #[arg(long, value_name = "TIME", default_value = "6h", value_parser = humantime::parse_duration)]
+        expires_in: Duration,
     },
     /// List all streams.
     List,

@@ -61,7 +61,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stream { settings, action } => {
             let config = load(&settings)?;
             let database = server::open_database(&config.data).await?;
-            let result = stream_command::run(&database.streams(), action, &mut io::stdout()).await;
+            let streams = database.streams();
+            let result = stream_command::run(&streams, &config, action, &mut io::stdout()).await;
             database.close().await;
             result
         }

@@ -9,7 +9,6 @@ use control_api::urls::PublishAddress;
 use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
-use packager::delivery::Everyone;
 use packager::{Delivery, Live};
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
@@ -43,6 +42,7 @@ impl Server {
         let encoding = encoding(config)?;
         let database = open_database(&config.data).await?;
         let admin_token = admin_token(config)?;
+        let playback_secret = storage::playback_token::load_or_create(&config.data)?;
         let http = listener::bind(config.http, "http").await?;
         let rtmp = listener::bind(config.rtmp, "rtmp").await?;
         let tls = match &config.tls {
@@ -78,9 +78,10 @@ impl Server {
             streams.clone(),
             Arc::new(supervisor.clone()),
             admin_token,
+            playback_secret.clone(),
             urls(config),
         );
-        let delivery = Delivery::new(live, Arc::new(Everyone));
+        let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let service = Service::new(delivery, control_api::router(api))
             .redirecting(redirect(config))
             .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));

@@ -5,14 +5,18 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use media_core::StreamId;
+use storage::playback_token::{self, Lifetime};
 use storage::streams::LIST_MAX;
-use storage::{SrtPassphrase, Streams, Title};
+use storage::{SrtPassphrase, Stream, Streams, Title, Visibility};
 
 use crate::cli::StreamAction;
+use crate::config::Config;
+use crate::welcome;
 
 /// Carries the action out and writes its result, a line each, to `out`.
 pub(crate) async fn run(
     streams: &Streams,
+    config: &Config,
     action: StreamAction,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
@@ -20,15 +24,34 @@ pub(crate) async fn run(
         StreamAction::Create {
             title,
             srt_passphrase,
+            private,
         } => {
             let title = Title::new(&title)?;
             let passphrase = srt_passphrase
                 .as_deref()
                 .map(SrtPassphrase::new)
                 .transpose()?;
-            let (stream, key) = streams.create(title, passphrase, SystemTime::now()).await?;
+            let visibility = match private {
+                true => Visibility::Private,
+                false => Visibility::Public,
+            };
+            let created = streams.create(title, passphrase, visibility, SystemTime::now());
+            let (stream, key) = created.await?;
             writeln!(out, "id   {}", stream.id)?;
             writeln!(out, "key  {}", key.reveal())?;
+        }
+        StreamAction::Token { id, expires_in } => {
+            let lifetime = Lifetime::new(expires_in).context("--expires-in")?;
+            let id = stream_id(&id)?;
+            let stream = streams.find(&id).await?;
+            let stream = stream.ok_or(storage::streams::Error::UnknownStream(id))?;
+            let secret = playback_token::load_or_create(&config.data)?;
+            let token = secret.issue(&stream.id, lifetime, SystemTime::now());
+            let until = humantime::format_rfc3339_seconds(token.expires_at());
+            let page = welcome::page(config, &stream.id);
+            writeln!(out, "token  {}", token.reveal())?;
+            writeln!(out, "until  {until}")?;
+            writeln!(out, "watch  {page}?token={}", token.reveal())?;
         }
         StreamAction::List => list(streams, out).await?,
         StreamAction::RotateKey { id } => {
@@ -46,7 +69,7 @@ async fn list(streams: &Streams, out: &mut dyn Write) -> anyhow::Result<()> {
     loop {
         let page = streams.list(after.as_ref(), LIST_MAX).await?;
         for stream in &page {
-            write_line(out, &stream.id, stream.title.as_str())?;
+            write_line(out, stream)?;
         }
         match page.last() {
             Some(last) if page.len() == LIST_MAX as usize => after = Some(last.id.clone()),
@@ -55,8 +78,12 @@ async fn list(streams: &Streams, out: &mut dyn Write) -> anyhow::Result<()> {
     }
 }
 
-fn write_line(out: &mut dyn Write, id: &StreamId, title: &str) -> io::Result<()> {
-    writeln!(out, "{id}  {title}")
+fn write_line(out: &mut dyn Write, stream: &Stream) -> io::Result<()> {
+    let private = match stream.visibility {
+        Visibility::Public => "",
+        Visibility::Private => "  (private)",
+    };
+    writeln!(out, "{}  {}{private}", stream.id, stream.title)
 }
 
 fn stream_id(text: &str) -> anyhow::Result<StreamId> {

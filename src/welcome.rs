@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use media_core::StreamId;
 use storage::streams::LIST_MAX;
-use storage::{Stream, StreamKey, Title};
+use storage::{Stream, StreamKey, Title, Visibility};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -43,7 +43,7 @@ pub(crate) async fn offer_stream(
         None => {
             let (stream, key) = server
                 .streams()
-                .create(title, None, SystemTime::now())
+                .create(title, None, Visibility::Public, SystemTime::now())
                 .await?;
             server.reload_keys().await?;
             print_addresses(config, &stream.id, &key, out)?;
@@ -75,7 +75,7 @@ async fn with_fresh_key(server: &Server, title: &str) -> anyhow::Result<(Stream,
         None => {
             server
                 .streams()
-                .create(title, None, SystemTime::now())
+                .create(title, None, Visibility::Public, SystemTime::now())
                 .await?
         }
     })
@@ -114,7 +114,8 @@ fn print_addresses(
     Ok(())
 }
 
-fn page(config: &Config, stream: &StreamId) -> String {
+/// The page to watch `stream` on.
+pub(crate) fn page(config: &Config, stream: &StreamId) -> String {
     let base = match (&config.public.http, &config.tls) {
         // A certificate seldom is for localhost.
         (Some(public), _) => public.as_str().to_owned(),

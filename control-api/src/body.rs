@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -18,7 +18,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The body, read as JSON.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -26,6 +26,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         read(request, state, BODY_WAIT_MAX).await.map(Self)
+    }
+}
+
+/// `None` where there is no body at all: one that is not declared as JSON is a mistake like any
+/// other.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Error> {
+        if request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        read(request, state, BODY_WAIT_MAX)
+            .await
+            .map(Self)
+            .map(Some)
     }
 }
 

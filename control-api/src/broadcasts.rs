@@ -13,8 +13,8 @@ pub trait Broadcasts: Send + Sync + 'static {
     /// How many broadcasts run.
     fn live_count(&self) -> usize;
 
-    /// The streams or their keys were changed: from the return of this on, listeners answer from
-    /// `keys`, so that a key works as soon as its owner has it. A snapshot older than the one in
+    /// The streams, their keys or who may watch them were changed: from the return of this on,
+    /// listeners and playback answer from `keys`, so that a key works as soon as its owner has it. A snapshot older than the one in
     /// use (by its revision) is to be ignored: calls may overtake each other.
     fn keys_changed(&self, keys: Keys);
 

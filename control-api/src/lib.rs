@@ -1,4 +1,4 @@
-//! The control API: streams and their keys under `/api/v1`, `/health` for whatever watches the
+//! The control API: streams, their keys and their viewers' tokens under `/api/v1`, `/health` for whatever watches the
 //! process, and what the watch page asks about its stream.
 //!
 //! Errors are problem details (RFC 9457) everywhere. The OpenAPI 3.1 document at
@@ -8,12 +8,15 @@
 mod auth;
 mod body;
 pub mod broadcasts;
+mod change;
 mod health;
 mod openapi;
+mod playback_tokens;
 mod problem;
 mod streams;
 mod time;
 pub mod urls;
+mod visibility;
 mod watch;
 
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::{AdminToken, Streams};
+use storage::{AdminToken, PlaybackSecret, Streams};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,6 +40,7 @@ pub struct Api {
     streams: Streams,
     broadcasts: Arc<dyn Broadcasts>,
     admin_token: AdminToken,
+    playback_secret: PlaybackSecret,
     urls: Arc<Urls>,
     started: Instant,
 }
@@ -47,12 +51,14 @@ impl Api {
         streams: Streams,
         broadcasts: Arc<dyn Broadcasts>,
         admin_token: AdminToken,
+        playback_secret: PlaybackSecret,
         urls: Urls,
     ) -> Self {
         Self {
             streams,
             broadcasts,
             admin_token,
+            playback_secret,
             urls: Arc::new(urls),
             started: Instant::now(),
         }
@@ -64,8 +70,9 @@ impl Api {
 pub fn router(api: Api) -> Router {
     let admin = OpenApiRouter::new()
         .routes(routes!(streams::create, streams::list))
-        .routes(routes!(streams::show, streams::delete))
+        .routes(routes!(streams::show, change::change, streams::delete))
         .routes(routes!(streams::rotate_key))
+        .routes(routes!(playback_tokens::issue))
         .route_layer(middleware::from_fn_with_state(api.clone(), auth::require));
     let public = OpenApiRouter::new()
         .routes(routes!(health::health))

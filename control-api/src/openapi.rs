@@ -16,14 +16,14 @@ pub(crate) const ADMIN_TOKEN: &str = "admin_token";
 #[openapi(
     info(
         title = "Millrace",
-        description = "Streams and their keys. Errors are application/problem+json (RFC 9457).",
+        description = "Streams, their keys and their viewers' tokens. Errors are application/problem+json (RFC 9457).",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem)),
     modifiers(&AdminToken),
     tags(
-        (name = "streams", description = "Streams and their keys; needs the admin token."),
-        (name = "public", description = "Open to everybody.")
+        (name = "streams", description = "Streams, keys and playback tokens; needs the admin token."),
+        (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")
     )
 )]
 struct Outline;

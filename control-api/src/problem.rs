@@ -4,6 +4,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use storage::playback_token::Refusal;
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
@@ -63,6 +64,10 @@ pub(crate) enum Error {
     NoToken,
     #[error("the admin token is wrong")]
     WrongToken,
+    #[error("this stream is private: the parameter `token` with a playback token for it is needed")]
+    NoPlaybackToken,
+    #[error(transparent)]
+    PlaybackToken(#[from] Refusal),
     #[error("there is nothing at this address")]
     NoRoute,
     #[error("there is no such stream")]
@@ -97,6 +102,12 @@ impl Error {
         use storage::streams::Error as Storage;
         match self {
             Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::NoPlaybackToken | Self::PlaybackToken(Refusal::Invalid) => {
+                (StatusCode::FORBIDDEN, "playback_token_required")
+            }
+            Self::PlaybackToken(Refusal::Expired) => {
+                (StatusCode::FORBIDDEN, "playback_token_expired")
+            }
             Self::NoRoute => (StatusCode::NOT_FOUND, "no_such_route"),
             Self::NoStream | Self::Storage(Storage::UnknownStream(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_stream")

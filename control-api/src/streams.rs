@@ -22,6 +22,7 @@ use crate::body::JsonBody;
 use crate::problem::{Error, FieldError, Problem};
 use crate::time::rfc3339;
 use crate::urls::{Origin, PlaybackUrls, PublishUrls};
+use crate::visibility::Visibility;
 
 /// How many streams a listing has where the caller does not say.
 const LIST_DEFAULT: u32 = 100;
@@ -55,6 +56,10 @@ pub(crate) struct NewStream {
     /// digits are best: FFmpeg does not decode escapes in an address, which a space or `%&+;#` need.
     #[schema(example = "saltwater42")]
     srt_passphrase: Option<String>,
+    /// Who may watch: `public` where it is not given.
+    // No option: a null must not silently make a stream public.
+    #[serde(default)]
+    visibility: Visibility,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -64,6 +69,8 @@ pub(crate) struct StreamView {
     id: String,
     /// What viewers read.
     title: String,
+    /// Who may watch.
+    visibility: Visibility,
     /// Whether a broadcast runs.
     status: Status,
     /// When the running broadcast began (RFC 3339).
@@ -73,21 +80,22 @@ pub(crate) struct StreamView {
     created_at: String,
     /// Whether SRT publishers must encrypt.
     srt_encrypted: bool,
-    /// Where it plays.
+    /// Where it plays; where it is private, with `?token=` and a playback token behind.
     playback: PlaybackUrls,
 }
 
 impl StreamView {
-    fn new(api: &Api, origin: &Origin, stream: &Stream) -> Self {
+    pub(crate) fn new(api: &Api, origin: &Origin, stream: &Stream) -> Self {
         let live_since = api.broadcasts.live_since(&stream.id);
         Self {
             id: stream.id.to_string(),
             title: stream.title.to_string(),
+            visibility: stream.visibility.into(),
             status: Status::of(live_since),
             live_since: live_since.map(rfc3339),
             created_at: rfc3339(stream.created_at),
             srt_encrypted: stream.srt_passphrase.is_some(),
-            playback: origin.playback(&stream.id),
+            playback: origin.playback(&stream.id, None),
         }
     }
 }
@@ -183,9 +191,11 @@ pub(crate) async fn create(
         .map(|text| SrtPassphrase::new(&text))
         .transpose()
         .map_err(|error| invalid("srt_passphrase", &error))?;
+    let visibility = new.visibility.into();
     let answer = to_the_end(async move {
         let now = SystemTime::now();
-        let (stream, key) = api.streams.create(title, srt_passphrase, now).await?;
+        let created = api.streams.create(title, srt_passphrase, visibility, now);
+        let (stream, key) = created.await?;
         tracing::info!(stream = %stream.id, "stream created");
         announce(&api).await;
         Ok(StreamWithKey::new(&api, &origin, &stream, &key))
@@ -341,8 +351,8 @@ pub(crate) async fn delete(
     .await
 }
 
-/// Hands the listeners the keys as they are now.
-async fn announce(api: &Api) {
+/// Hands the process the keys, and who may watch what, as they are now.
+pub(crate) async fn announce(api: &Api) {
     match api.streams.keys().await {
         Ok(keys) => api.broadcasts.keys_changed(keys),
         // The change itself is done; the process sees it when it next asks for the revision.
@@ -352,7 +362,7 @@ async fn announce(api: &Api) {
 
 /// Runs a change to its end also where the caller hangs up meanwhile: a rotated key must not
 /// leave the old publisher connected.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(change)

@@ -3,6 +3,7 @@
 
 mod docs;
 mod errors;
+mod private;
 mod public;
 mod streams;
 
@@ -17,7 +18,7 @@ use http_body_util::BodyExt;
 use media_core::StreamId;
 use serde_json::Value;
 use storage::streams::Keys;
-use storage::{AdminToken, Database};
+use storage::{AdminToken, Database, PlaybackSecret};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -91,6 +92,7 @@ struct Server {
     database: Database,
     broadcasts: Arc<RecordedBroadcasts>,
     token: AdminToken,
+    secret: PlaybackSecret,
     router: Router,
 }
 
@@ -127,10 +129,12 @@ impl Server {
             rtmp: PublishAddress::SameHost { port: 1935 },
             srt: PublishAddress::SameHost { port: 8890 },
         };
+        let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
         let router = crate::router(Api::new(
             database.streams(),
             broadcasts.clone(),
             token.clone(),
+            secret.clone(),
             urls,
         ));
         Self {
@@ -138,6 +142,7 @@ impl Server {
             database,
             broadcasts,
             token,
+            secret,
             router,
         }
     }
@@ -170,8 +175,12 @@ impl Server {
     }
 
     async fn post_json(&self, body: impl Into<Body>) -> Answer {
+        self.admin_json("POST", "/api/v1/streams", body).await
+    }
+
+    async fn admin_json(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
         let request = self
-            .admin_request("POST", "/api/v1/streams")
+            .admin_request(method, path)
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.into());
         self.send(request.expect("request")).await

@@ -193,11 +193,14 @@ impl Origin {
         }
     }
 
-    pub(crate) fn playback(&self, stream: &StreamId) -> PlaybackUrls {
+    /// Where `stream` plays, with the playback token behind the URLs where one is given.
+    pub(crate) fn playback(&self, stream: &StreamId, token: Option<&str>) -> PlaybackUrls {
         let base = &self.http_base;
+        // Tokens are of unreserved characters (RFC 3986 §2.3).
+        let query = token.map_or(String::new(), |token| format!("?token={token}"));
         PlaybackUrls {
-            hls: format!("{base}/live/{stream}/master.m3u8"),
-            page: format!("{base}/watch/{stream}"),
+            hls: format!("{base}/live/{stream}/master.m3u8{query}"),
+            page: format!("{base}/watch/{stream}{query}"),
         }
     }
 }

@@ -1,9 +1,14 @@
-//! What the watch page asks about its stream. Public: nothing here is a secret.
+//! What the watch page asks about its stream. Nothing here is a secret, but where the stream is
+//! private: then all but its being there needs a playback token.
+
+use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use storage::{Stream, Visibility};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::problem::{Error, Problem};
@@ -20,10 +25,17 @@ pub(crate) struct Watch {
     title: String,
     /// Whether a broadcast runs.
     status: Status,
-    /// Where it plays.
+    /// Where it plays; where it is private, with the token of the request.
     playback: PlaybackUrls,
     /// When the running broadcast began (RFC 3339).
     live_since: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WatchQuery {
+    /// A playback token. Ignored where the stream is public.
+    token: Option<String>,
 }
 
 /// What a viewer may know of a stream.
@@ -31,9 +43,12 @@ pub(crate) struct Watch {
     get,
     path = "/api/v1/watch/{id}",
     tag = "public",
-    params(("id" = String, Path, description = "The stream's id.")),
+    params(("id" = String, Path, description = "The stream's id."), WatchQuery),
     responses(
         (status = 200, description = "The stream.", body = Watch),
+        (status = 403, description = "The stream is private and the token is missing or wrong \
+            (code `playback_token_required`), or has expired (code `playback_token_expired`).",
+            body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
     )
@@ -42,14 +57,30 @@ pub(crate) async fn watch(
     State(api): State<Api>,
     StreamPath(id): StreamPath,
     origin: Origin,
+    query: Result<Query<WatchQuery>, QueryRejection>,
 ) -> Result<Json<Watch>, Error> {
+    let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
     let stream = api.streams.find(&id).await?.ok_or(Error::NoStream)?;
+    let token = admit(&api, &stream, query.token.as_deref())?;
     let live_since = api.broadcasts.live_since(&stream.id);
     Ok(Json(Watch {
         id: stream.id.to_string(),
         title: stream.title.to_string(),
         status: Status::of(live_since),
-        playback: origin.playback(&stream.id),
+        playback: origin.playback(&stream.id, token),
         live_since: live_since.map(rfc3339),
     }))
+}
+
+/// The token that the stream's URLs need, if it needs one.
+fn admit<'a>(api: &Api, stream: &Stream, token: Option<&'a str>) -> Result<Option<&'a str>, Error> {
+    match stream.visibility {
+        Visibility::Public => Ok(None),
+        Visibility::Private => {
+            let token = token.ok_or(Error::NoPlaybackToken)?;
+            let now = SystemTime::now();
+            api.playback_secret.check(&stream.id, token, now)?;
+            Ok(Some(token))
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Identifiers that stand in URLs, file names and the database.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,6 +42,13 @@ macro_rules! identifier {
             }
         }
 
+        /// For looking a text up among identifiers, without making one of it.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -67,6 +75,8 @@ identifier!(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -86,5 +96,12 @@ mod tests {
             StreamId::new("k3f9-a_2").expect("valid").as_str(),
             "k3f9-a_2"
         );
+    }
+
+    #[test]
+    fn a_text_finds_its_identifier() {
+        let ids = HashSet::from([StreamId::new("k3f9").expect("valid")]);
+        assert_eq!(ids.get("k3f9").map(StreamId::as_str), Some("k3f9"));
+        assert_eq!(ids.get("k3f"), None);
     }
 }

@@ -6,12 +6,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
 
-use crate::archive::{Archive, Stored};
+use crate::delivery::{Archive, Stored};
 use crate::delivery::{Feed, Viewers};
 use crate::edition::{Edition, Kind};
 use crate::fault::{Fault, Faults};
@@ -58,7 +58,7 @@ impl Broadcast {
         let count = plan.renditions.len();
         Self {
             feeds: (0..count).map(|_| Feed::default()).collect(),
-            viewers: Viewers::new(plan.target_duration(), Instant::now()),
+            viewers: Viewers::new(plan.target_duration()),
             master: ArcSwapOption::empty(),
             state: Mutex::new(State {
                 renditions: (0..count).map(|_| None).collect(),
@@ -183,7 +183,7 @@ impl Broadcast {
 
     /// How many watch it now, as far as they ask this process.
     pub fn viewers_now(&self) -> u32 {
-        self.viewers.count(Instant::now())
+        self.viewers.count()
     }
 
     /// The most that watched it at a time.

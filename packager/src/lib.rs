@@ -7,7 +7,6 @@
 //! what was pushed: tokio is named in [`delivery`] only. Encoding, storage, TLS and every other
 //! path belong to other crates.
 
-pub mod archive;
 pub mod broadcast;
 pub mod cmaf;
 pub mod delivery;
@@ -28,9 +27,8 @@ mod reread;
 #[cfg(test)]
 mod synthetic;
 
-pub use archive::Archive;
 pub use broadcast::Broadcast;
-pub use delivery::{Body, Delivery};
+pub use delivery::{Archive, Body, Delivery};
 pub use fault::{Fault, Faults};
 pub use live::Live;
 pub use plan::Plan;

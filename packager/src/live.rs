@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use media_core::{BroadcastId, StreamId};
 
-use crate::archive::Archive;
 use crate::broadcast::Broadcast;
+use crate::delivery::Archive;
 use crate::plan::Plan;
 
 /// The streams' current or last broadcasts. Clones share the same registry.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get};
+use packager::delivery::Everyone;
 use packager::{Delivery, Live};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -85,7 +86,7 @@ impl Served {
             .route("/small", get(|| async { "small" }))
             .route("/never", any(std::future::pending::<()>))
             .route("/echo", any(|body: String| async { body }));
-        let service = Service::new(Delivery::new(Live::new()), api)
+        let service = Service::new(Delivery::new(Live::new(), Arc::new(Everyone)), api)
             .redirecting(Some(Redirect::new(None, 8443)))
             .with_hsts(300);
         let front = Front::new(service, 1);

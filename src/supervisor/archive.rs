@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media_core::{BroadcastId, RenditionName};
 use packager::MediaSequence;
-use packager::archive::{Archive, Stored};
+use packager::delivery::{Archive, Stored};
 use storage::dvr::{Folder, Spool};
 
 /// See the module.

@@ -1,8 +1,10 @@
 //! Joins the crates: a publisher that the gate lets in gets an intake, its broadcast a transcoder,
 //! and what that yields goes through the muxers into the window that viewers are served from.
 //!
-//! It also is what the listeners and the API ask: which keys are valid, what is live.
+//! It also is what the listeners, delivery and the API ask: which keys are valid, who may watch,
+//! what is live.
 
+mod access;
 mod archive;
 mod broadcast;
 mod encoding;
@@ -50,6 +52,8 @@ struct Inner {
     options: Options,
     live: Live,
     keys: ArcSwap<Keys>,
+    /// Held while the keys are replaced; who reads them takes no lock.
+    replacing_keys: Mutex<()>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
     closing: AtomicBool,
     /// Timers and ends run here, whichever thread asks for them.
@@ -63,6 +67,7 @@ impl Supervisor {
             options,
             live,
             keys: ArcSwap::from_pointee(keys),
+            replacing_keys: Mutex::new(()),
             broadcasts: Mutex::new(HashMap::new()),
             closing: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
@@ -112,31 +117,38 @@ impl Supervisor {
 
     /// Takes a newer snapshot of the keys, and disconnects whoever publishes to a stream that is
     /// gone or with a key that is no longer valid.
-    fn replace_keys(&self, keys: Keys) {
-        let keys = Arc::new(keys);
-        let mut newest = true;
-        let previous = self.inner.keys.rcu(|current| {
-            newest = keys.revision > current.revision;
-            if newest {
-                Arc::clone(&keys)
-            } else {
-                Arc::clone(current)
-            }
-        });
-        if !newest {
+    fn replace_keys(&self, mut keys: Keys) {
+        let replacing = self.inner.replacing_keys.lock();
+        let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
+        let previous = self.inner.keys.load_full();
+        if keys.revision <= previous.revision {
             return;
         }
+        let (mut gone, mut rekeyed, mut still_private) = (Vec::new(), Vec::new(), Vec::new());
         let valid: HashMap<_, _> = keys
             .iter()
             .map(|(hash, grant)| (&grant.stream, hash))
             .collect();
         for (hash, Grant { stream, .. }) in previous.iter() {
             match valid.get(stream) {
-                None => self.end(stream),
-                Some(valid) if *valid != hash => self.disconnect(stream),
+                None => gone.push(stream),
+                Some(valid) if *valid != hash => rekeyed.push(stream),
                 Some(_) => {}
             }
         }
+        for stream in previous.all_private() {
+            // Its last broadcast is served for a while, and not to everyone just because the
+            // stream is deleted.
+            if !valid.contains_key(stream) && self.inner.live.broadcast(stream).is_some() {
+                still_private.push(stream.clone());
+            }
+        }
+        keys.keep_private(still_private);
+        self.inner.keys.store(Arc::new(keys));
+        gone.into_iter().for_each(|stream| self.end(stream));
+        rekeyed
+            .into_iter()
+            .for_each(|stream| self.disconnect(stream));
     }
 }
 

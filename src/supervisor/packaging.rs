@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
-use packager::archive::Archive;
 use packager::cmaf::Muxer;
+use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
 use storage::dvr::Folder;
 

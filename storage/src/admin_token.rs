@@ -1,15 +1,10 @@
 //! The secret that opens the control API: `DATA/admin-token`, made once at the first start.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rand::rand_core::OsError;
-
-use crate::data_dir::{self, PRIVATE_MODE};
 use crate::random;
+use crate::secret_file::{Error, SecretFile};
 
 /// The token's file in the data folder.
 pub const FILE_NAME: &str = "admin-token";
@@ -49,122 +44,22 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// Why there is no admin token. Each message is one line that names the path.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    DataDir(#[from] data_dir::Error),
-    /// The token's file is there but cannot be read.
-    #[error(
-        "cannot read the admin token {}: {source}; run as the user that runs millrace",
-        path.display()
-    )]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The token's file holds something else.
-    #[error(
-        "{} is not an admin token of {LENGTH_MIN} to {LENGTH_MAX} visible ASCII characters; \
-         delete it to have a new one made", path.display()
-    )]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The token's file cannot be written.
-    #[error(
-        "cannot write the admin token {}: {source}; make the data folder writable for the user \
-         that runs millrace", path.display()
-    )]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The operating system has no random numbers.
-    #[error("the operating system gives no random numbers: {0}")]
-    Random(#[from] OsError),
-}
-
 /// Reads `data_dir`'s admin token; makes one where there is none yet. Of several processes that
 /// do this at once, one makes it and all return it. Blocks on a few small files.
 pub fn load_or_create(data_dir: &Path) -> Result<AdminToken, Error> {
-    let path = data_dir.join(FILE_NAME);
-    if let Some(token) = load(&path)? {
-        return Ok(token);
-    }
-    let _preparation = data_dir::prepare(data_dir)?;
-    // Another process may have made it while this one waited.
-    if let Some(token) = load(&path)? {
-        return Ok(token);
-    }
-    let token = AdminToken(format!("{PREFIX}{}", random::base32::<RANDOM_CHARS>()?));
-    store(&path, &token).map_err(|source| Error::Write { path, source })?;
-    Ok(token)
-}
-
-/// The token in `path`; `None` where there is no such file.
-fn load(path: &Path) -> Result<Option<AdminToken>, Error> {
-    let read = |source| Error::Read {
-        path: path.to_owned(),
-        source,
+    let file = SecretFile {
+        what: "the admin token",
+        name: FILE_NAME,
+        length: LENGTH_MIN..=LENGTH_MAX,
+        generate: || Ok(format!("{PREFIX}{}", random::base32::<RANDOM_CHARS>()?)),
     };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(read(error)),
-    };
-    let mode = file.metadata().map_err(read)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        tracing::warn!(
-            path = %path.display(),
-            mode = format_args!("{mode:o}"),
-            "other users can read the admin token: chmod 600 it"
-        );
-    }
-    let mut text = Vec::new();
-    // One line's end more than the longest token.
-    file.take(LENGTH_MAX as u64 + 2)
-        .read_to_end(&mut text)
-        .map_err(read)?;
-    let token = text.trim_ascii();
-    let valid =
-        (LENGTH_MIN..=LENGTH_MAX).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
-    match str::from_utf8(token) {
-        Ok(token) if valid => Ok(Some(AdminToken(token.to_owned()))),
-        _ => Err(Error::Invalid {
-            path: path.to_owned(),
-        }),
-    }
-}
-
-/// Written under another name first, so that nobody ever reads half a token, and private from the
-/// moment it exists.
-fn store(path: &Path, token: &AdminToken) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
-    match std::fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Left by a process that died on the next lines; the lock is ours.
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE_MODE)
-        .open(&unfinished)?;
-    file.write_all(token.reveal().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)
+    file.load_or_create(data_dir).map(AdminToken)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -1,24 +1,28 @@
-//! What lies on disk: streams and their keys in SQL, the admin token, and what viewers of a running
-//! broadcast rewind to.
+//! What lies on disk: streams and their keys in SQL, the admin token, the secret that playback
+//! tokens are signed with, and what viewers of a running broadcast rewind to.
 //!
-//! Everything lies in one data folder: `millrace.db` (SQLite) and `admin-token`. The SQL is
-//! written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this build
-//! carries the SQLite driver alone.
+//! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`.
+//! The SQL is written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this
+//! build carries the SQLite driver alone.
 //!
-//! The database is never asked on a publisher's way in: ingest answers from the
-//! [`streams::Keys`] snapshot, which the process reloads when [`Streams::revision`] changes.
+//! The database is never asked on a publisher's or a viewer's way in: ingest and playback answer
+//! from the [`streams::Keys`] snapshot, which the process reloads when [`Streams::revision`]
+//! changes.
 
 pub mod admin_token;
 pub mod data_dir;
 pub mod database;
 pub mod dvr;
 pub mod key;
+pub mod playback_token;
 mod random;
+pub mod secret_file;
 pub mod stream;
 pub mod streams;
 
 pub use admin_token::AdminToken;
 pub use database::Database;
 pub use key::{KeyHash, StreamKey};
-pub use stream::{SrtPassphrase, Stream, Title};
+pub use playback_token::{PlaybackSecret, PlaybackToken};
+pub use stream::{SrtPassphrase, Stream, Title, Visibility};
 pub use streams::Streams;

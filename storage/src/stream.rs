@@ -1,5 +1,5 @@
 //! A stream as it is stored: the durable thing with a title, a secret key and, where its owner
-//! wants SRT encrypted, a passphrase.
+//! wants SRT encrypted, a passphrase. Everyone may watch it, or only who has a playback token.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -28,8 +28,20 @@ pub struct Stream {
     pub title: Title,
     /// Present where SRT publishers must encrypt.
     pub srt_passphrase: Option<SrtPassphrase>,
+    /// Who may watch.
+    pub visibility: Visibility,
     /// When it was created, to the millisecond.
     pub created_at: SystemTime,
+}
+
+/// Who may watch a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visibility {
+    /// Everyone who knows its id.
+    #[default]
+    Public,
+    /// Who has a playback token ([`crate::playback_token`]).
+    Private,
 }
 
 /// A stream's title: 1 to [`TITLE_CHARS_MAX`] characters, not all of them blank and none a

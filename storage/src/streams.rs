@@ -1,10 +1,11 @@
-//! The streams in the database, and the snapshot of their keys that listeners answer from.
+//! The streams in the database, and the snapshot of their keys and of who may watch them that
+//! listeners and playback answer from.
 //!
 //! The SQL is portable (SQLite, PostgreSQL). Every write raises a revision in the same
 //! transaction, as its first statement: the transaction thereby holds the write lock from its
 //! beginning and never has to give up half-way because another process wrote in between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use media_core::StreamId;
@@ -14,7 +15,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 
 use crate::key::{KeyHash, StreamKey};
 use crate::random;
-use crate::stream::{SrtPassphrase, Stream, Title};
+use crate::stream::{SrtPassphrase, Stream, Title, Visibility};
 
 /// How many streams a database holds: the snapshot of all their keys is kept in memory (about
 /// 200 bytes each) and read anew after every write.
@@ -66,13 +67,14 @@ pub struct Grant {
     pub srt_passphrase: Option<SrtPassphrase>,
 }
 
-/// All stream keys at one moment, by their hashes: what listeners answer from without asking the
-/// database.
+/// All stream keys at one moment, by their hashes, and which streams are private: what is answered
+/// from without asking the database.
 #[derive(Clone, Debug)]
 pub struct Keys {
     /// Of two snapshots, the one with the greater revision is the newer.
     pub revision: Revision,
     grants: HashMap<KeyHash, Grant>,
+    private: HashSet<StreamId>,
 }
 
 impl Keys {
@@ -86,6 +88,21 @@ impl Keys {
         self.grants.iter()
     }
 
+    /// The id of a private stream; `None` where `stream` is public, or no stream at all.
+    pub fn private(&self, stream: &str) -> Option<&StreamId> {
+        self.private.get(stream)
+    }
+
+    /// All private streams, in no order.
+    pub fn all_private(&self) -> impl Iterator<Item = &StreamId> {
+        self.private.iter()
+    }
+
+    /// Holds streams private that are deleted, while something of them is still to be seen.
+    pub fn keep_private(&mut self, deleted: impl IntoIterator<Item = StreamId>) {
+        self.private.extend(deleted);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.grants.len()
@@ -95,6 +112,15 @@ impl Keys {
     pub fn is_empty(&self) -> bool {
         self.grants.is_empty()
     }
+}
+
+/// What is to change in a stream; the rest stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A new title.
+    pub title: Option<Title>,
+    /// Who may watch from now on.
+    pub visibility: Option<Visibility>,
 }
 
 /// The streams of a [`crate::Database`]. Clones share its connections.
@@ -113,6 +139,7 @@ impl Streams {
         &self,
         title: Title,
         srt_passphrase: Option<SrtPassphrase>,
+        visibility: Visibility,
         now: SystemTime,
     ) -> Result<(Stream, StreamKey), Error> {
         let created_at_ms = to_unix_ms(now);
@@ -121,6 +148,7 @@ impl Streams {
             id: StreamId::new(&id).expect("base32 is valid in an id"),
             title,
             srt_passphrase,
+            visibility,
             created_at: from_unix_ms(created_at_ms),
         };
         let key = StreamKey::generate()?;
@@ -133,13 +161,14 @@ impl Streams {
             return Err(Error::TooManyStreams);
         }
         sqlx::query(
-            "INSERT INTO streams (id, title, key_sha256, srt_passphrase, created_at_ms) \
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO streams (id, title, key_sha256, srt_passphrase, private, created_at_ms) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(stream.id.as_str())
         .bind(stream.title.as_str())
         .bind(KeyHash::of(key.reveal()).to_hex())
         .bind(stream.srt_passphrase.as_ref().map(SrtPassphrase::reveal))
+        .bind(to_private(stream.visibility))
         .bind(created_at_ms)
         .execute(&mut *write)
         .await?;
@@ -155,7 +184,7 @@ impl Streams {
             None => (i64::MIN, ""),
         };
         let rows = sqlx::query(
-            "SELECT id, title, srt_passphrase, created_at_ms FROM streams \
+            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams \
              WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3",
         )
         .bind(created_at_ms)
@@ -169,12 +198,30 @@ impl Streams {
     /// The stream with this id.
     pub async fn find(&self, id: &StreamId) -> Result<Option<Stream>, Error> {
         let row = sqlx::query(
-            "SELECT id, title, srt_passphrase, created_at_ms FROM streams WHERE id = $1",
+            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams WHERE id = $1",
         )
         .bind(id.as_str())
         .fetch_optional(&self.pool)
         .await?;
         row.as_ref().map(stream_of).transpose()
+    }
+
+    /// Changes the stream's title or who may watch it.
+    pub async fn change(&self, id: &StreamId, change: &Change) -> Result<Stream, Error> {
+        let mut write = self.write().await?;
+        let row = sqlx::query(
+            "UPDATE streams SET title = COALESCE($1, title), private = COALESCE($2, private) \
+             WHERE id = $3 RETURNING id, title, srt_passphrase, private, created_at_ms",
+        )
+        .bind(change.title.as_ref().map(Title::as_str))
+        .bind(change.visibility.map(to_private))
+        .bind(id.as_str())
+        .fetch_optional(&mut *write)
+        .await?
+        .ok_or_else(|| Error::UnknownStream(id.clone()))?;
+        let stream = stream_of(&row)?;
+        write.commit().await?;
+        Ok(stream)
     }
 
     /// Gives the stream a new key; the old one opens nothing from now on.
@@ -183,7 +230,7 @@ impl Streams {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "UPDATE streams SET key_sha256 = $1 WHERE id = $2 \
-             RETURNING id, title, srt_passphrase, created_at_ms",
+             RETURNING id, title, srt_passphrase, private, created_at_ms",
         )
         .bind(KeyHash::of(key.reveal()).to_hex())
         .bind(id.as_str())
@@ -222,11 +269,22 @@ impl Streams {
         // Read before the rows: a write in between makes the snapshot newer than it says, so that
         // it is read once more. The other way round the write would be missed.
         let revision = self.revision().await?;
-        let rows = sqlx::query("SELECT id, key_sha256, srt_passphrase FROM streams")
+        let rows = sqlx::query("SELECT id, key_sha256, srt_passphrase, private FROM streams")
             .fetch_all(&self.pool)
             .await?;
-        let grants = rows.iter().map(grant_of).collect::<Result<_, _>>()?;
-        Ok(Keys { revision, grants })
+        let mut keys = Keys {
+            revision,
+            grants: HashMap::with_capacity(rows.len()),
+            private: HashSet::new(),
+        };
+        for row in &rows {
+            let (hash, grant) = grant_of(row)?;
+            if visibility_of(row, grant.stream.as_str())? == Visibility::Private {
+                keys.private.insert(grant.stream.clone());
+            }
+            keys.grants.insert(hash, grant);
+        }
+        Ok(keys)
     }
 
     /// A transaction that writes; undone where it is dropped without `commit`.
@@ -255,6 +313,7 @@ fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
     Ok(Stream {
         title: Title::new(&title).map_err(|error| damaged(&id, error))?,
         srt_passphrase: passphrase_of(row, &id)?,
+        visibility: visibility_of(row, &id)?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     })
@@ -275,6 +334,22 @@ fn passphrase_of(row: &AnyRow, id: &str) -> Result<Option<SrtPassphrase>, Error>
     let text: Option<String> = row.try_get("srt_passphrase")?;
     text.map(|text| SrtPassphrase::new(&text).map_err(|error| damaged(id, error)))
         .transpose()
+}
+
+fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
+    match row.try_get::<i64, _>("private")? {
+        0 => Ok(Visibility::Public),
+        1 => Ok(Visibility::Private),
+        _ => Err(damaged(id, "private is neither 0 nor 1")),
+    }
+}
+
+/// The column `private`.
+fn to_private(visibility: Visibility) -> i64 {
+    match visibility {
+        Visibility::Public => 0,
+        Visibility::Private => 1,
+    }
 }
 
 fn damaged(id: &str, what: impl ToString) -> Error {

@@ -95,17 +95,33 @@ class Server {
   }
 
   /** Creates a stream: its id, its page, and the address to publish to. */
-  async createStream(title) {
-    const answer = await fetch(`${this.origin}/api/v1/streams`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
-      body: JSON.stringify({ title }),
-    });
-    if (answer.status !== 201) {
-      throw new Error(`no stream was created: ${answer.status} ${await answer.text()}`);
-    }
-    const { id, stream_key: key } = await answer.json();
+  async createStream(title, visibility = "public") {
+    const { id, stream_key: key } = await this.#admin("POST", "", { title, visibility });
     return { id, page: `${this.origin}/watch/${id}`, url: this.#rtmp + key };
+  }
+
+  /** Makes a stream `public` or `private`. */
+  async setVisibility(stream, visibility) {
+    await this.#admin("PATCH", `/${stream.id}`, { visibility });
+  }
+
+  /** A playback token, and the page with it. */
+  async issueToken(stream, seconds) {
+    const body = { expires_in_s: seconds };
+    const { token, playback } = await this.#admin("POST", `/${stream.id}/playback-tokens`, body);
+    return { token, page: playback.page };
+  }
+
+  async #admin(method, path, body) {
+    const answer = await fetch(`${this.origin}/api/v1/streams${path}`, {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) {
+      throw new Error(`${method} streams${path}: ${answer.status} ${await answer.text()}`);
+    }
+    return answer.json();
   }
 
   /** Stops it in order; true where it exited with 0 in time. */

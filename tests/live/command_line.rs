@@ -223,3 +223,61 @@ fn streams_made_beside_a_running_server_become_valid_and_void() {
     assert_one_line(&stream(&["delete", &id]), &[&id]);
     server.stop();
 }
+
+#[test]
+fn a_token_made_beside_a_running_server_opens_its_private_stream() {
+    let server = Server::start();
+    let stream = |arguments: &[&str]| {
+        let mut command = millrace();
+        command.arg("stream").args(arguments).arg("--data");
+        output(command.arg(server.data()))
+    };
+    let created = stream(&["create", "Board meeting", "--private"]);
+    let id = field(&created, "id ");
+    let list = stream(&["list"]);
+    assert_eq!(
+        String::from_utf8_lossy(&list.stdout),
+        format!("{id}  Board meeting  (private)\n")
+    );
+
+    let printed = stream(&["token", &id, "--expires-in", "90m"]);
+    let token = field(&printed, "token ");
+    server.keep_secret(&token);
+    let watch = field(&printed, "watch ");
+    assert!(
+        watch.ends_with(&format!("/watch/{id}?token={token}")),
+        "{watch}"
+    );
+    let until = field(&printed, "until ");
+    assert!(until.starts_with("20") && until.ends_with('Z'), "{until}");
+
+    let ask = |query: &str| {
+        let path = format!("/api/v1/watch/{id}{query}");
+        http::get(server.http, &path).expect("an answer")
+    };
+    assert_eq!(ask("").status, 403);
+    let told = ask(&format!("?token={token}"));
+    assert_eq!(told.json()["title"], "Board meeting");
+    // Playback has seen it within a second too.
+    let master = |query: &str| {
+        let path = format!("/live/{id}/master.m3u8{query}");
+        http::get(server.http, &path).expect("an answer").status
+    };
+    wait_at_most(SEEN_WITHIN, "the stream to be private", || {
+        master("") == 403
+    });
+    assert_eq!(
+        master(&format!("?token={token}")),
+        404,
+        "it is not live yet"
+    );
+
+    for (arguments, word) in [
+        (["token", "nothere", "--expires-in", "6h"], "nothere"),
+        (["token", &id, "--expires-in", "0s"], "--expires-in"),
+        (["token", &id, "--expires-in", "2years"], "31536000"),
+    ] {
+        assert_one_line(&stream(&arguments), &[word]);
+    }
+    server.stop();
+}

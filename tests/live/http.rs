@@ -12,9 +12,16 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// The status line and the headers.
+    head: String,
 }
 
 impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -71,19 +78,27 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let head_end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = str::from_utf8(&bytes[..head_end]).ok()?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let header = |name: &str| {
-        head.lines().skip(1).find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    };
     let rest = &bytes[head_end + 4..];
-    let body = match (header("transfer-encoding"), header("content-length")) {
+    let body = match (
+        header(head, "transfer-encoding"),
+        header(head, "content-length"),
+    ) {
         (Some("chunked"), _) => dechunk(rest)?,
         (_, Some(length)) => rest.get(..length.parse().ok()?)?.to_vec(),
         _ => rest.to_vec(),
     };
-    Some(Answer { status, body })
+    Some(Answer {
+        status,
+        body,
+        head: head.to_owned(),
+    })
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().skip(1).find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }
 
 /// RFC 9112 §7.1, without trailers.

@@ -18,6 +18,7 @@ mod http;
 mod lifecycle;
 mod picture;
 mod players;
+mod private;
 mod program;
 mod publishers;
 mod rewind;

@@ -138,6 +138,11 @@ impl Server {
         self.stream_of(&json!({ "title": "A stream", "srt_passphrase": passphrase }))
     }
 
+    /// A new stream that only viewers with a token may watch.
+    pub(crate) fn private_stream(&self) -> Stream {
+        self.stream_of(&json!({ "title": "A stream", "visibility": "private" }))
+    }
+
     fn stream_of(&self, body: &serde_json::Value) -> Stream {
         let answer = self.admin("POST", "/api/v1/streams", Some(&body.to_string()));
         assert_eq!(answer.status, 201, "{}", answer.text());
@@ -217,7 +222,10 @@ impl Server {
             assert!(!log.contains(word), "the log has {word:?}");
         }
         for secret in self.keys.borrow().iter() {
-            assert!(!log.contains(secret), "a stream key is in the log");
+            assert!(
+                !log.contains(secret),
+                "a stream key or a token is in the log"
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ import { type Effect, type Event, INITIAL, pollDelayMs, type Session, type Statu
 const live = (liveSince: string | null): Event => status({ kind: "live", liveSince });
 const offline = (): Event => status({ kind: "offline" });
 const unknown = (): Event => status({ kind: "unknown" });
+const refused = (reason: "private" | "expired"): Event => status({ kind: "refused", reason });
 const unreachable = (): Event => status({ kind: "unreachable" });
 const started: Event = { kind: "started" };
 const playedOut: Event = { kind: "played-out" };
@@ -83,6 +84,23 @@ test("an unknown stream is an error, and none once it exists", () => {
   ]);
 });
 
+test("a viewer who is refused sees why at once, and the picture again once it is allowed", () => {
+  const seen = run([refused("private"), live("1"), started, refused("expired"), started, live("1"), started]);
+  assert.deepEqual(seen, [
+    ["private", "none"],
+    ["connecting", "load"],
+    ["playing", "none"],
+    ["expired", "unload"],
+    ["expired", "none"],
+    ["connecting", "load"],
+    ["playing", "none"],
+  ]);
+  const away = Array.from({ length: 20 }, unreachable);
+  assert.deepEqual(run([refused("private"), ...away]).at(-1), ["private", "none"]);
+  const ended = run([live("1"), started, playedOut, refused("expired"), offline()]);
+  assert.deepEqual(ended.slice(-2), [["expired", "none"], ["offline", "none"]]);
+});
+
 test("a broadcast that ends before its first picture drops the player", () => {
   assert.deepEqual(run([live("1"), offline()]).at(-1), ["offline", "unload"]);
 });
@@ -98,4 +116,8 @@ test("waiting pages ask about every two seconds, hidden ones seldom", () => {
   }
   assert.ok(pollDelayMs({ ...INITIAL, phase: "offline" }, true, 0.5) >= 10_000);
   assert.ok(pollDelayMs({ ...INITIAL, phase: "playing" }, false, 0.5) > 2500);
+  for (const fault of ["unknown", "private", "expired"] as const) {
+    assert.ok(pollDelayMs({ ...INITIAL, phase: "error", fault }, false, 0.5) >= 10_000, fault);
+  }
+  assert.ok(pollDelayMs({ ...INITIAL, phase: "error", fault: "unreachable" }, false, 0.5) <= 2500);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { commandOf } from "../client/src/keys.ts";
 import { hasFallenOut, isAtEdge, latencyText, mustJump, onAirText, pictureAgeMs, seekTarget } from "../client/src/live.ts";
 import { bitrateText, choices, levelName } from "../client/src/quality.ts";
-import { liveSinceMs, parseWatch, streamIdOf } from "../client/src/watch-api.ts";
+import { liveSinceMs, parseRefusal, parseWatch, streamIdOf, tokenOf } from "../client/src/watch-api.ts";
 
 const rung = (index: number, width: number, height: number, bitrateBps: number, frameRate = 30) => ({
   index,
@@ -108,4 +108,13 @@ test("the stream's id comes from the page's address as it stands there", () => {
   assert.equal(streamIdOf("/watch/k3f9"), "k3f9");
   assert.equal(streamIdOf("/watch/k3f9/"), "k3f9");
   assert.equal(streamIdOf("/watch/a%2Fb"), "a%2Fb");
+});
+
+test("the token comes from the page's query, and a refusal says whether it has expired", () => {
+  assert.equal(tokenOf("?debug&token=v1.1767247200.a-b_c"), "v1.1767247200.a-b_c");
+  assert.equal(tokenOf("?debug"), null);
+  assert.equal(parseRefusal({ status: 403, code: "playback_token_expired" }), "expired");
+  for (const odd of [{ code: "playback_token_required" }, {}, null, "no"]) {
+    assert.equal(parseRefusal(odd), "private");
+  }
 });

@@ -8,7 +8,7 @@ use super::*;
 use crate::body::BODY_BYTES_MAX;
 
 #[track_caller]
-fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
+pub(super) fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     assert_eq!(
         answer.header(header::CONTENT_TYPE),
@@ -38,6 +38,8 @@ async fn without_the_token_nothing_is_told_or_done() {
         ("GET", format!("/api/v1/streams/{id}")),
         ("DELETE", format!("/api/v1/streams/{id}")),
         ("POST", format!("/api/v1/streams/{id}/key")),
+        ("PATCH", format!("/api/v1/streams/{id}")),
+        ("POST", format!("/api/v1/streams/{id}/playback-tokens")),
         // Not even whether a stream is there.
         ("GET", "/api/v1/streams/nothere".to_owned()),
     ];
@@ -109,7 +111,11 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let server = Server::start().await;
     for (method, path, allowed) in [
         ("DELETE", "/api/v1/streams", vec!["GET", "HEAD", "POST"]),
-        ("PUT", "/api/v1/streams/a", vec!["DELETE", "GET", "HEAD"]),
+        (
+            "PUT",
+            "/api/v1/streams/a",
+            vec!["DELETE", "GET", "HEAD", "PATCH"],
+        ),
         ("GET", "/api/v1/streams/a/key", vec!["POST"]),
         ("POST", "/health", vec!["GET", "HEAD"]),
         ("POST", "/api/v1/watch/a", vec!["GET", "HEAD"]),
@@ -192,6 +198,10 @@ async fn a_faulty_field_is_named() {
             r#"{"title": "A", "srt_passprase": "a good secret"}"#,
             "srt_passprase",
         ),
+        (r#"{"title": "A", "visibility": "hidden"}"#, "visibility"),
+        // Neither is it left public then.
+        (r#"{"title": "A", "visibility": null}"#, "visibility"),
+        (r#"{"title": "A", "private": true}"#, "private"),
         (r#"{"title": "A", "title": "B"}"#, "body"),
         (r#"["A", null]"#, "body"),
         ("\"A\"", "body"),

@@ -89,8 +89,10 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "get /api/v1/streams/{id} admin=true",
         "get /api/v1/watch/{id} admin=false",
         "get /health admin=false",
+        "patch /api/v1/streams/{id} admin=true",
         "post /api/v1/streams admin=true",
         "post /api/v1/streams/{id}/key admin=true",
+        "post /api/v1/streams/{id}/playback-tokens admin=true",
     ];
     assert_eq!(routes, expected.map(str::to_owned).into());
     let scheme = &document["components"]["securitySchemes"]["admin_token"];

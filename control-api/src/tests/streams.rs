@@ -22,6 +22,7 @@ async fn a_created_stream_has_everything_to_publish_and_to_watch() {
     let expected = json!({
         "id": id,
         "title": "Häfen",
+        "visibility": "public",
         "status": "offline",
         "live_since": null,
         "created_at": json["created_at"],
@@ -182,6 +183,7 @@ async fn deleting_a_stream_ends_its_broadcast() {
         ("GET", path.clone()),
         ("DELETE", path.clone()),
         ("POST", format!("{path}/key")),
+        ("POST", format!("{path}/playback-tokens")),
         ("GET", format!("/api/v1/watch/{id}")),
     ] {
         let answer = server.admin(method, &path).await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::stored::Reader;
-use crate::archive::Stored;
+use crate::delivery::Stored;
 use crate::segment::{Part, Segment};
 
 /// The body of a response. Its size is always known: it becomes `Content-Length`.

@@ -6,6 +6,7 @@
 //! piece.
 
 mod access;
+mod archive;
 mod body;
 mod coding;
 mod counters;
@@ -20,11 +21,12 @@ mod viewers;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Response};
 
 pub use access::{Access, Everyone, Verdict};
+pub use archive::{Archive, Stored};
 pub use body::Body;
 pub use counters::{Counters, Subject};
 pub(crate) use feed::Feed;
@@ -165,7 +167,7 @@ impl Delivery {
         let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
         let master = broadcast.master().ok_or(Refused::NotLiveYet)?;
         let joining = Sign::Joining(broadcast.plan().target_duration());
-        broadcast.viewers().note(joining, Instant::now());
+        broadcast.viewers().note(joining);
         let links = Links {
             dvr: query.dvr && broadcast.plan().dvr.is_some(),
             token: request.token,
@@ -204,7 +206,7 @@ impl Delivery {
                 Some(_) => latest.part_duration(),
                 None => broadcast.plan().target_duration(),
             };
-            broadcast.viewers().note(Sign::Reload(next), Instant::now());
+            broadcast.viewers().note(Sign::Reload(next));
         }
         let coding = coding::accepted(request.headers);
         let text = |edition: &Edition| edition.text(shape, request.token, coding);

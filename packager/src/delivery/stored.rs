@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use crate::archive::Stored;
+use crate::delivery::Stored;
 
 /// Bytes read at a time: what one viewer of old media holds in memory. Large enough that the
 /// hand-over to another thread costs less than the read.

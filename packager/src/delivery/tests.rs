@@ -8,7 +8,7 @@ use media_core::{MediaTime, StreamId};
 use tokio::time::Instant;
 
 use super::*;
-use crate::archive::Archive;
+use crate::delivery::Archive;
 use crate::plan::Plan;
 use crate::reread;
 use crate::synthetic::{Source, plan, rate, seconds};

@@ -36,18 +36,32 @@ pub(crate) enum Sign {
 }
 
 impl Viewers {
-    pub(crate) fn new(target_duration: Duration, now: Instant) -> Self {
+    /// Nobody, from now on.
+    pub(crate) fn new(target_duration: Duration) -> Self {
+        Self::since(target_duration, Instant::now())
+    }
+
+    fn since(target_duration: Duration, began: Instant) -> Self {
         let span = target_duration.as_secs().max(1) as u32 * SPAN_TARGETS;
         Self {
-            began: now,
+            began,
             span_s: span.min(SECONDS_KEPT as u32 - 1),
             seconds: [const { AtomicU64::new(0) }; SECONDS_KEPT],
             peak: AtomicU32::new(0),
         }
     }
 
-    /// Notes a request.
-    pub(crate) fn note(&self, sign: Sign, now: Instant) {
+    /// Notes a request that came now.
+    pub(super) fn note(&self, sign: Sign) {
+        self.note_at(sign, Instant::now());
+    }
+
+    /// How many watch now, over the last three target durations.
+    pub(crate) fn count(&self) -> u32 {
+        self.count_at(Instant::now())
+    }
+
+    fn note_at(&self, sign: Sign, now: Instant) {
         let millis = |span: Duration| i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
         let millis = match sign {
             Sign::Reload(span) => millis(span),
@@ -75,7 +89,7 @@ impl Viewers {
             match swapped {
                 Ok(_) if before.second != second => {
                     // Once a second, so that a peak that nobody looked at is not missed.
-                    self.count(now);
+                    self.count_at(now);
                     return;
                 }
                 Ok(_) => return,
@@ -84,8 +98,7 @@ impl Viewers {
         }
     }
 
-    /// How many watch, over the last three target durations.
-    pub(crate) fn count(&self, now: Instant) -> u32 {
+    fn count_at(&self, now: Instant) -> u32 {
         let second = self.second(now);
         let first = (second + 1).saturating_sub(self.span_s);
         let millis: i64 = self
@@ -157,7 +170,7 @@ mod tests {
     /// The counts at these seconds, and the peak.
     fn watch(crowds: &[Crowd], at_s: &[u64]) -> (Vec<u32>, u32) {
         let began = Instant::now();
-        let viewers = Viewers::new(TARGET, began);
+        let viewers = Viewers::since(TARGET, began);
         let mut counts = Vec::new();
         for ms in 0..=at_s.iter().max().unwrap() * 1000 {
             let now = began + Duration::from_millis(ms);
@@ -166,15 +179,15 @@ mod tests {
                 for index in 0..crowd.size {
                     let own_ms = ms.wrapping_sub(crowd.from_ms + u64::from(index) * 7);
                     if here && own_ms == 0 {
-                        viewers.note(Sign::Joining(TARGET), now);
-                        viewers.note(Sign::Reload(TARGET), now);
+                        viewers.note_at(Sign::Joining(TARGET), now);
+                        viewers.note_at(Sign::Reload(TARGET), now);
                     } else if here && own_ms < u64::MAX / 2 && own_ms % crowd.every_ms == 0 {
-                        viewers.note(Sign::Reload(crowd.span), now);
+                        viewers.note_at(Sign::Reload(crowd.span), now);
                     }
                 }
             }
             if at_s.contains(&(ms / 1000)) && ms.is_multiple_of(1000) {
-                counts.push(viewers.count(now));
+                counts.push(viewers.count_at(now));
             }
         }
         (counts, viewers.peak())
@@ -232,15 +245,15 @@ mod tests {
     #[test]
     fn players_that_only_look_are_not_viewers() {
         let began = Instant::now();
-        let viewers = Viewers::new(TARGET, began);
+        let viewers = Viewers::since(TARGET, began);
         for _ in 0..1000 {
-            viewers.note(Sign::Joining(TARGET), began);
-            viewers.note(Sign::Reload(TARGET), began);
+            viewers.note_at(Sign::Joining(TARGET), began);
+            viewers.note_at(Sign::Reload(TARGET), began);
         }
-        assert_eq!(viewers.count(began + Duration::from_secs(1)), 0);
+        assert_eq!(viewers.count_at(began + Duration::from_secs(1)), 0);
         // A second is forgotten, however long nobody asked.
-        viewers.note(Sign::Reload(TARGET * 100), began);
-        assert!(viewers.count(began + Duration::from_secs(2)) > 0);
-        assert_eq!(viewers.count(began + Duration::from_secs(100_000)), 0);
+        viewers.note_at(Sign::Reload(TARGET * 100), began);
+        assert!(viewers.count_at(began + Duration::from_secs(2)) > 0);
+        assert_eq!(viewers.count_at(began + Duration::from_secs(100_000)), 0);
     }
 }

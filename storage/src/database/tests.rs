@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use sqlx::Row;
 
 use super::*;
-use crate::stream::Title;
+use crate::key::KeyHash;
+use crate::stream::{Title, Visibility};
+use crate::streams::Change;
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -45,7 +47,7 @@ async fn the_same_file_opens_by_folder_and_by_url() {
     let by_folder = Database::open(text(folder.path())).await.expect("open");
     let (stream, _) = by_folder
         .streams()
-        .create(title, None, SystemTime::now())
+        .create(title, None, Visibility::Public, SystemTime::now())
         .await
         .expect("create");
     let file = folder.path().join(FILE_NAME);
@@ -71,7 +73,7 @@ async fn eight_processes_create_the_same_database_at_once() {
                 let title = Title::new(&format!("Stream {index}")).expect("title");
                 database
                     .streams()
-                    .create(title, None, SystemTime::now())
+                    .create(title, None, Visibility::Public, SystemTime::now())
                     .await
                     .expect("create");
             })
@@ -130,6 +132,57 @@ async fn a_folder_that_cannot_be_made_is_named() {
         message.contains(&format!("{}/data", file.display())),
         "{message}"
     );
+}
+
+/// A database as table version 1 had it, with a stream in it.
+async fn open_version_1(folder: &Path) -> AnyPool {
+    let file = folder.join(FILE_NAME);
+    data_dir::open_private(&file).expect("file");
+    let pool = connect(&file).await.expect("connect");
+    let mut first = Migrator::DEFAULT;
+    first.migrations = MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version == 1)
+        .cloned()
+        .collect();
+    first.run(&pool).await.expect("version 1");
+    sqlx::query(
+        "INSERT INTO streams (id, title, key_sha256, srt_passphrase, created_at_ms) \
+         VALUES ('oldstream', 'Harbour', $1, 'saltwater42', 1767225600123)",
+    )
+    .bind(KeyHash::of("mr_old").to_hex())
+    .execute(&pool)
+    .await
+    .expect("insert");
+    pool
+}
+
+#[tokio::test]
+async fn streams_of_the_first_version_stay_public_and_keep_their_keys() {
+    let folder = tempfile::tempdir().expect("folder");
+    open_version_1(folder.path()).await.close().await;
+    let streams = Database::open(text(folder.path()))
+        .await
+        .expect("open")
+        .streams();
+    let listed = streams.list(None, 10).await.expect("list");
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].id.as_str(), "oldstream");
+    assert_eq!(listed[0].title.as_str(), "Harbour");
+    assert_eq!(listed[0].visibility, Visibility::Public);
+    let keys = streams.keys().await.expect("keys");
+    let grant = keys.find("mr_old").expect("the key still opens it");
+    assert_eq!(grant.stream, listed[0].id);
+    assert_eq!(keys.private("oldstream"), None);
+    let change = Change {
+        visibility: Some(Visibility::Private),
+        ..Change::default()
+    };
+    let changed = streams
+        .change(&listed[0].id, &change)
+        .await
+        .expect("change");
+    assert_eq!(changed.visibility, Visibility::Private);
 }
 
 #[tokio::test]

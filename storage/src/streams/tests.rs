@@ -44,6 +44,7 @@ async fn a_stream_comes_back_as_it_was_created() {
         .create(
             title("Häfen & 'Boote' 🚢"),
             Some(passphrase.clone()),
+            Visibility::Private,
             at(1_767_225_600_123),
         )
         .await
@@ -51,6 +52,7 @@ async fn a_stream_comes_back_as_it_was_created() {
     assert_eq!(created.id.as_str().len(), ID_CHARS);
     assert_eq!(created.created_at, at(1_767_225_600_123));
     assert_eq!(created.srt_passphrase, Some(passphrase));
+    assert_eq!(created.visibility, Visibility::Private);
     let found = streams.find(&created.id).await.expect("find");
     assert_eq!(found, Some(created));
     let other = StreamId::new("nothere").expect("id");
@@ -63,11 +65,16 @@ async fn the_key_opens_its_stream_and_is_not_on_disk() {
     let streams = open(&folder).await;
     let passphrase = SrtPassphrase::new("readable by design").expect("valid");
     let (plain, key) = streams
-        .create(title("Plain"), None, at(1))
+        .create(title("Plain"), None, Visibility::Public, at(1))
         .await
         .expect("create");
     let (encrypted, encrypted_key) = streams
-        .create(title("Encrypted"), Some(passphrase.clone()), at(2))
+        .create(
+            title("Encrypted"),
+            Some(passphrase.clone()),
+            Visibility::Public,
+            at(2),
+        )
         .await
         .expect("create");
 
@@ -102,7 +109,7 @@ async fn a_rotated_key_replaces_the_old_one() {
     let folder = tempfile::tempdir().expect("folder");
     let streams = open(&folder).await;
     let (created, old) = streams
-        .create(title("A"), None, at(1))
+        .create(title("A"), None, Visibility::Public, at(1))
         .await
         .expect("create");
     let (rotated, new) = streams.rotate_key(&created.id).await.expect("rotate");
@@ -117,15 +124,97 @@ async fn a_rotated_key_replaces_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_change_leaves_alone_what_it_does_not_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let streams = open(&folder).await;
+    let passphrase = SrtPassphrase::new("readable by design").expect("valid");
+    let (created, key) = streams
+        .create(title("A"), Some(passphrase), Visibility::Public, at(1))
+        .await
+        .expect("create");
+    let (other, _) = streams
+        .create(title("B"), None, Visibility::Public, at(2))
+        .await
+        .expect("create");
+    let mut expected = created.clone();
+    for (change, visibility, text) in [
+        (Change::default(), Visibility::Public, "A"),
+        (
+            Change {
+                visibility: Some(Visibility::Private),
+                ..Change::default()
+            },
+            Visibility::Private,
+            "A",
+        ),
+        (
+            Change {
+                title: Some(title("Häfen")),
+                ..Change::default()
+            },
+            Visibility::Private,
+            "Häfen",
+        ),
+        (
+            Change {
+                title: Some(title("A")),
+                visibility: Some(Visibility::Public),
+            },
+            Visibility::Public,
+            "A",
+        ),
+    ] {
+        expected.visibility = visibility;
+        expected.title = title(text);
+        let changed = streams.change(&created.id, &change).await.expect("change");
+        assert_eq!(changed, expected);
+        assert_eq!(
+            streams.find(&created.id).await.expect("find"),
+            Some(changed)
+        );
+    }
+    assert_eq!(streams.find(&other.id).await.expect("find"), Some(other));
+    let keys = streams.keys().await.expect("keys");
+    let grant = keys.find(key.reveal()).expect("the key is as it was");
+    assert_eq!(grant.srt_passphrase, created.srt_passphrase);
+}
+
+#[tokio::test]
+async fn the_keys_know_which_streams_are_private() {
+    let folder = tempfile::tempdir().expect("folder");
+    let streams = open(&folder).await;
+    let (private, _) = streams
+        .create(title("A"), None, Visibility::Private, at(1))
+        .await
+        .expect("create");
+    let (public, _) = streams
+        .create(title("B"), None, Visibility::Public, at(2))
+        .await
+        .expect("create");
+    let mut keys = streams.keys().await.expect("keys");
+    assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
+    assert_eq!(keys.private(public.id.as_str()), None);
+    assert_eq!(keys.private("nothere"), None);
+    assert_eq!(keys.all_private().collect::<Vec<_>>(), [&private.id]);
+
+    streams.delete(&private.id).await.expect("delete");
+    let after = streams.keys().await.expect("keys");
+    assert_eq!(after.private(private.id.as_str()), None);
+    keys = after;
+    keys.keep_private([private.id.clone()]);
+    assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
+}
+
+#[tokio::test]
 async fn a_deleted_stream_is_gone_with_its_key() {
     let folder = tempfile::tempdir().expect("folder");
     let streams = open(&folder).await;
     let (kept, _) = streams
-        .create(title("A"), None, at(1))
+        .create(title("A"), None, Visibility::Public, at(1))
         .await
         .expect("create");
     let (created, key) = streams
-        .create(title("B"), None, at(2))
+        .create(title("B"), None, Visibility::Public, at(2))
         .await
         .expect("create");
     streams.delete(&created.id).await.expect("delete");
@@ -135,12 +224,17 @@ async fn a_deleted_stream_is_gone_with_its_key() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_can_be_neither_rotated_nor_deleted_nor_raises_the_revision() {
+async fn what_is_not_there_cannot_be_changed_and_does_not_raise_the_revision() {
     let folder = tempfile::tempdir().expect("folder");
     let streams = open(&folder).await;
     let id = StreamId::new("nothere").expect("id");
     let before = streams.revision().await.expect("revision");
     let error = streams.rotate_key(&id).await.expect_err("unknown");
+    assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
+    let error = streams
+        .change(&id, &Change::default())
+        .await
+        .expect_err("unknown");
     assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
     let error = streams.delete(&id).await.expect_err("unknown");
     assert_eq!(error.to_string(), "there is no stream nothere");
@@ -153,12 +247,21 @@ async fn each_write_of_another_process_raises_the_revision() {
     let server = open(&folder).await;
     let tool = open(&folder).await;
     let mut seen = vec![server.revision().await.expect("revision")];
-    let (stream, key) = tool.create(title("A"), None, at(1)).await.expect("create");
+    let (stream, key) = tool
+        .create(title("A"), None, Visibility::Public, at(1))
+        .await
+        .expect("create");
     seen.push(server.revision().await.expect("revision"));
     let keys = server.keys().await.expect("keys");
     assert_eq!(Some(&keys.revision), seen.last());
     assert!(keys.find(key.reveal()).is_some());
     tool.rotate_key(&stream.id).await.expect("rotate");
+    seen.push(server.revision().await.expect("revision"));
+    let change = Change {
+        visibility: Some(Visibility::Private),
+        ..Change::default()
+    };
+    tool.change(&stream.id, &change).await.expect("change");
     seen.push(server.revision().await.expect("revision"));
     tool.delete(&stream.id).await.expect("delete");
     seen.push(server.revision().await.expect("revision"));
@@ -179,7 +282,7 @@ async fn two_processes_write_at_once_and_lose_nothing() {
             tasks.push(tokio::spawn(async move {
                 let title = title(&format!("{process}/{write}"));
                 streams
-                    .create(title, None, at(write))
+                    .create(title, None, Visibility::Public, at(write))
                     .await
                     .expect("create")
             }));
@@ -202,7 +305,12 @@ async fn pages_follow_creation_without_gap_or_repeat() {
     // Two of each time, so that the id has to decide.
     for index in 0..7 {
         let (stream, _) = streams
-            .create(title(&format!("{index}")), None, at(index / 2))
+            .create(
+                title(&format!("{index}")),
+                None,
+                Visibility::Public,
+                at(index / 2),
+            )
             .await
             .expect("create");
         created.push(stream);
@@ -231,7 +339,7 @@ async fn a_row_that_was_tampered_with_is_named_without_its_secret() {
     let folder = tempfile::tempdir().expect("folder");
     let streams = open(&folder).await;
     let (stream, _) = streams
-        .create(title("A"), None, at(1))
+        .create(title("A"), None, Visibility::Public, at(1))
         .await
         .expect("create");
     sqlx::query("UPDATE streams SET srt_passphrase = 'tooshort'")

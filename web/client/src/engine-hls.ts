@@ -20,6 +20,8 @@ const FROZEN_AFTER_MS = 6000;
 const STARVED_AFTER_MS = 15_000;
 /** Media ahead of the playhead that counts as something to play. */
 const BUFFERED_ENOUGH_S = 0.5;
+/** HTTP's status for what the token does not open. */
+const FORBIDDEN = 403;
 /** The last samples of audio and video never end together. */
 const END_TOLERANCE_S = 0.5;
 
@@ -165,6 +167,9 @@ export class HlsEngine implements Engine {
   }
 
   #onError(data: ErrorData): void {
+    if (data.response?.code === FORBIDDEN) {
+      this.#listener.refused();
+    }
     if (data.details === ErrorDetails.BUFFER_STALLED_ERROR) {
       this.#holdBack.stalled(performance.now());
     }

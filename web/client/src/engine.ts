@@ -11,6 +11,8 @@ export interface EngineListener {
   qualityChanged(): void;
   /** The last frame before `EXT-X-ENDLIST` was shown. */
   playedOut(): void;
+  /** The server answered a request with 403. */
+  refused(): void;
   /** Something failed that the engine could not mend without a remedy of ours. */
   failed(failure: Failure, details: string): void;
 }

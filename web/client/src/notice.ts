@@ -2,7 +2,7 @@
 
 import { byId, flag } from "./dom.ts";
 import { onAirText } from "./live.ts";
-import type { Session } from "./session.ts";
+import type { Fault, Session } from "./session.ts";
 import { liveSinceMs } from "./watch-api.ts";
 
 interface Words {
@@ -40,17 +40,36 @@ export function wordsFor(session: Session, supported: boolean): Words {
         badge: "Ended",
       };
     case "error":
-      return session.fault === "unknown"
-        ? {
-            title: "No such stream",
-            text: "Nothing is found at this address. Check the link that you were given.",
-            badge: "",
-          }
-        : {
-            title: "The server does not answer",
-            text: "Trying again by itself. You need not reload this page.",
-            badge: "",
-          };
+      return wordsForFault(session.fault);
+  }
+}
+
+function wordsForFault(fault: Fault | null): Words {
+  switch (fault) {
+    case "unknown":
+      return {
+        title: "No such stream",
+        text: "Nothing is found at this address. Check the link that you were given.",
+        badge: "",
+      };
+    case "private":
+      return {
+        title: "This stream is private",
+        text: "It opens with a personal link. Check that yours is complete, or ask for one.",
+        badge: "",
+      };
+    case "expired":
+      return {
+        title: "Your link has expired",
+        text: "This stream is private, and your access to it has ended. Ask for a new link.",
+        badge: "",
+      };
+    default:
+      return {
+        title: "The server does not answer",
+        text: "Trying again by itself. You need not reload this page.",
+        badge: "",
+      };
   }
 }
 

@@ -13,6 +13,8 @@ export interface PlayerListener {
   /** The first picture of a playlist moves. */
   started(): void;
   playedOut(): void;
+  /** The server refuses what the player asks for. */
+  refused(): void;
   /** Something that the controls show has changed. */
   changed(): void;
 }
@@ -109,6 +111,7 @@ export class Player {
     const listener: EngineListener = {
       qualityChanged: () => this.#listener.changed(),
       playedOut: () => this.#listener.playedOut(),
+      refused: () => this.#listener.refused(),
       failed: (failure, details) => {
         this.counters.failures[failure] += 1;
         this.counters.lastFailure = details;

@@ -6,13 +6,17 @@ export type Status =
   | { kind: "live"; liveSince: string | null }
   | { kind: "offline" }
   | { kind: "unknown" }
+  | { kind: "refused"; reason: Refusal }
   | { kind: "unreachable" };
+
+/** Why the stream is not shown: it is private and there is no token that opens it, or no more. */
+export type Refusal = "private" | "expired";
 
 /** Stands in `data-state`. */
 export type Phase = "connecting" | "offline" | "playing" | "ended" | "error";
 
 /** Why the phase is `error`; stands in `data-error`. */
-export type Fault = "unknown" | "unreachable";
+export type Fault = "unknown" | Refusal | "unreachable";
 
 export interface Session {
   phase: Phase;
@@ -76,6 +80,8 @@ function onStatus(session: Session, status: Status): [Session, Effect] {
       return onGone({ ...session, missed: 0 }, "offline", null);
     case "unknown":
       return onGone({ ...session, missed: 0 }, "error", "unknown");
+    case "refused":
+      return onRefused({ ...session, missed: 0 }, status.reason);
     case "unreachable":
       return onMissed({ ...session, missed: session.missed + 1 });
   }
@@ -106,6 +112,11 @@ function onGone(session: Session, phase: Phase, fault: Fault | null): [Session, 
   return [{ ...idle, sawOffline: true }, session.loaded ? "unload" : "none"];
 }
 
+/** At once, also while the picture moves: what is buffered is all that would come. */
+function onRefused(session: Session, fault: Refusal): [Session, Effect] {
+  return [{ ...INITIAL, phase: "error", fault }, session.loaded ? "unload" : "none"];
+}
+
 function onMissed(session: Session): [Session, Effect] {
   const idle = session.phase === "offline" || (session.phase === "connecting" && !session.loaded);
   if (idle && session.missed >= MISSED_MAX) {
@@ -129,7 +140,8 @@ function end(session: Session): [Session, Effect] {
 const POLL_WAITING_MS = 2000;
 const POLL_PLAYING_MS = 5000;
 const POLL_HIDDEN_MS = 15_000;
-const POLL_UNKNOWN_MS = 10_000;
+/** There is no such stream, or it is not for this viewer: hardly ever does that change. */
+const POLL_CLOSED_MS = 10_000;
 /** Spread over so much, so that the viewers of a stream do not all ask at the same instant. */
 const POLL_SPREAD = 0.25;
 
@@ -138,8 +150,8 @@ export function pollDelayMs(session: Session, hidden: boolean, random: number): 
   let delayMs = POLL_WAITING_MS;
   if (session.phase === "playing" && !session.draining) {
     delayMs = POLL_PLAYING_MS;
-  } else if (session.fault === "unknown") {
-    delayMs = POLL_UNKNOWN_MS;
+  } else if (session.phase === "error" && session.fault !== "unreachable") {
+    delayMs = POLL_CLOSED_MS;
   }
   if (hidden) {
     delayMs = Math.max(delayMs, POLL_HIDDEN_MS);

@@ -1,7 +1,7 @@
 // Asking the server about a stream: `GET /api/v1/watch/{id}`.
 
 import type { ClockSample } from "./clock.ts";
-import type { Status } from "./session.ts";
+import type { Refusal, Status } from "./session.ts";
 
 /** The server answers from memory: silence for so long is an answer too. */
 const ANSWER_TIMEOUT_MS = 8000;
@@ -22,11 +22,17 @@ export function streamIdOf(pathname: string): string {
   return pathname.replace(/^\/watch\//, "").replace(/\/$/, "");
 }
 
+/** The playback token of the page's own query; a private stream needs one. */
+export function tokenOf(search: string): string | null {
+  return new URLSearchParams(search).get("token");
+}
+
 /** Asks once; never throws. */
-export async function askStatus(streamId: string): Promise<Answer> {
+export async function askStatus(streamId: string, token: string | null): Promise<Answer> {
   const sentMs = Date.now();
   try {
-    const response = await fetch(`/api/v1/watch/${streamId}`, {
+    const query = token === null ? "" : `?token=${encodeURIComponent(token)}`;
+    const response = await fetch(`/api/v1/watch/${streamId}${query}`, {
       cache: "no-store",
       credentials: "omit",
       headers: { accept: "application/json" },
@@ -35,6 +41,10 @@ export async function askStatus(streamId: string): Promise<Answer> {
     const clock = clockSample(sentMs, Date.now(), response.headers.get("date"));
     if (response.status === 404 || response.status === 400) {
       return { ...NO_ANSWER, status: { kind: "unknown" }, clock };
+    }
+    if (response.status === 403) {
+      const reason = parseRefusal(await response.json());
+      return { ...NO_ANSWER, status: { kind: "refused", reason }, clock };
     }
     return response.ok ? { ...parseWatch(await response.json()), clock } : { ...NO_ANSWER, clock };
   } catch {
@@ -65,6 +75,11 @@ export function parseWatch(body: unknown): Omit<Answer, "clock"> {
     default:
       return { ...known, status: { kind: "unreachable" } };
   }
+}
+
+/** Reads the problem of a 403. */
+export function parseRefusal(body: unknown): Refusal {
+  return fieldsOf(body)["code"] === "playback_token_expired" ? "expired" : "private";
 }
 
 /** Epoch milliseconds of `live_since`: RFC 3339, or a number of milliseconds. */

@@ -9,7 +9,7 @@ import { drawOnAir, drawSession } from "./notice.ts";
 import { Player } from "./player.ts";
 import { AUTOMATIC, levelName } from "./quality.ts";
 import { type Event, INITIAL, pollDelayMs, type Session, step } from "./session.ts";
-import { askStatus, streamIdOf } from "./watch-api.ts";
+import { askStatus, streamIdOf, tokenOf } from "./watch-api.ts";
 
 /** How often latency and position are measured and drawn. */
 const MEASURE_EVERY_MS = 250;
@@ -17,6 +17,7 @@ const MEASURE_EVERY_MS = 250;
 const STARVED_AFTER_MS = 4000;
 
 const streamId = streamIdOf(location.pathname);
+const token = tokenOf(location.search);
 const debug = new URLSearchParams(location.search).has("debug");
 const video = byId("video", HTMLVideoElement);
 const supported = Player.isSupported(video);
@@ -26,6 +27,8 @@ const player = new Player(
   {
     started: () => dispatch({ kind: "started" }),
     playedOut: () => dispatch({ kind: "played-out" }),
+    // The server says why: the token has expired, or the stream has become private.
+    refused: () => void poll(),
     changed: () => controls.draw(),
   },
   debug,
@@ -56,12 +59,13 @@ async function poll(): Promise<void> {
   }
   asking = true;
   window.clearTimeout(pollTimer);
-  const answer = await askStatus(streamId);
+  const answer = await askStatus(streamId, token);
   asking = false;
   if (answer.clock) {
     clock.observe(answer.clock);
   }
-  title = answer.title ?? title;
+  // Who is refused is not told the title any more.
+  title = answer.status.kind === "refused" ? null : (answer.title ?? title);
   playlist = answer.playlist ?? playlist;
   dispatch({ kind: "status", status: answer.status });
   pollTimer = window.setTimeout(() => void poll(), pollDelayMs(session, document.hidden, Math.random()));

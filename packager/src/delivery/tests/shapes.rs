@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use media_core::RenditionName;
 
 use super::*;
-use crate::archive::{Archive, Stored};
+use crate::delivery::{Archive, Stored};
 use crate::sequence::MediaSequence;
 
 /// A minute that can be rewound, written to a file without a name.

@@ -1,0 +1,49 @@
+//! Who may watch a stream, as the API writes it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Who may watch: everyone who knows the id, or who has a playback token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+// By way of a text: an enum's own reader calls a null or a number malformed JSON.
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub(crate) enum Visibility {
+    #[default]
+    Public,
+    Private,
+}
+
+/// A text that is no visibility.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is `public` or `private`")]
+pub(crate) struct UnknownVisibility;
+
+impl TryFrom<String> for Visibility {
+    type Error = UnknownVisibility;
+
+    fn try_from(text: String) -> Result<Self, UnknownVisibility> {
+        match text.as_str() {
+            "public" => Ok(Self::Public),
+            "private" => Ok(Self::Private),
+            _ => Err(UnknownVisibility),
+        }
+    }
+}
+
+impl From<storage::Visibility> for Visibility {
+    fn from(visibility: storage::Visibility) -> Self {
+        match visibility {
+            storage::Visibility::Public => Self::Public,
+            storage::Visibility::Private => Self::Private,
+        }
+    }
+}
+
+impl From<Visibility> for storage::Visibility {
+    fn from(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Public => Self::Public,
+            Visibility::Private => Self::Private,
+        }
+    }
+}
