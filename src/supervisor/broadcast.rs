@@ -153,8 +153,8 @@ impl Broadcast {
 
     /// Ends the broadcast: what the encoders hold comes out, playlists get their end. Waits.
     pub(super) fn end(&self) {
-        let counters = self.transcoder.counters().unwrap_or_default();
         self.transcoder.end();
+        let counters = self.transcoder.meters().timeline();
         self.packaging.finish();
         tracing::info!(
             stream = %self.stream,
