@@ -6,10 +6,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
+use media_core::{BroadcastId, Chunk, Histogram, Init, InitKind, RenditionName};
 
 use crate::archive::{Archive, Stored};
 use crate::delivery::{Feed, Viewers};
@@ -58,7 +58,7 @@ impl Broadcast {
         let count = plan.renditions.len();
         Self {
             feeds: (0..count).map(|_| Feed::default()).collect(),
-            viewers: Viewers::new(plan.target_duration(), Instant::now()),
+            viewers: Viewers::begin(plan.target_duration()),
             master: ArcSwapOption::empty(),
             state: Mutex::new(State {
                 renditions: (0..count).map(|_| None).collect(),
@@ -183,12 +183,19 @@ impl Broadcast {
 
     /// How many watch it now, as far as they ask this process.
     pub fn viewers_now(&self) -> u32 {
-        self.viewers.count(Instant::now())
+        self.viewers.count_now()
     }
 
     /// The most that watched it at a time.
     pub fn viewers_peak(&self) -> u32 {
         self.viewers.peak()
+    }
+
+    /// Of each rendition, as in the plan: from a part's publication to the answer of each request
+    /// that was held for it.
+    pub fn answered(&self) -> impl Iterator<Item = (&RenditionName, &Histogram)> {
+        let feeds = self.feeds.iter().map(Feed::answered);
+        self.plan.renditions.iter().zip(feeds)
     }
 
     /// Whether it has ended.

@@ -36,7 +36,12 @@ pub(crate) enum Sign {
 }
 
 impl Viewers {
-    pub(crate) fn new(target_duration: Duration, now: Instant) -> Self {
+    /// Counts from now on.
+    pub(crate) fn begin(target_duration: Duration) -> Self {
+        Self::new(target_duration, Instant::now())
+    }
+
+    fn new(target_duration: Duration, now: Instant) -> Self {
         let span = target_duration.as_secs().max(1) as u32 * SPAN_TARGETS;
         Self {
             began: now,
@@ -84,8 +89,13 @@ impl Viewers {
         }
     }
 
+    /// How many watch.
+    pub(crate) fn count_now(&self) -> u32 {
+        self.count(Instant::now())
+    }
+
     /// How many watch, over the last three target durations.
-    pub(crate) fn count(&self, now: Instant) -> u32 {
+    fn count(&self, now: Instant) -> u32 {
         let second = self.second(now);
         let first = (second + 1).saturating_sub(self.span_s);
         let millis: i64 = self
