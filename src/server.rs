@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
 use crate::listener::{self, Service};
+use crate::metrics::{self, Sources};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::{shutdown, tls};
 
@@ -51,6 +52,7 @@ impl Server {
             }
             None => None,
         };
+        let metrics = metrics::bind(config.metrics.as_ref()).await?;
         let streams = database.streams();
         let keys = streams.keys().await?;
         let live = Live::new();
@@ -78,16 +80,19 @@ impl Server {
             admin_token,
             urls(config),
         );
-        let service = Service::new(
-            Delivery::new(live, Arc::new(Everyone)),
-            control_api::router(api),
-        );
+        let delivery = Delivery::new(live, Arc::new(Everyone));
+        let sources = Sources {
+            requests: Arc::clone(delivery.counters()),
+            supervisor: supervisor.clone(),
+            data: config.data.clone(),
+        };
+        let service = Service::new(delivery, control_api::router(api));
 
         let (ingest_closing, ingest_closes) = watch::channel(false);
         let (http_closing, http_closes) = watch::channel(false);
         let limits = rtmp::Limits::default();
         let mut tasks = vec![
-            tokio::spawn(listener::serve(http, service, http_closes)),
+            tokio::spawn(listener::serve(http, service, http_closes.clone())),
             tokio::spawn(rtmp::serve(
                 rtmp,
                 None,
@@ -106,6 +111,13 @@ impl Server {
                 ingest_closes,
             )));
         }
+        let metrics_address = match &metrics {
+            Some(listener) => Some(listener.local_addr()?.to_string()),
+            None => None,
+        };
+        if let Some(listener) = metrics {
+            tasks.push(tokio::spawn(metrics::serve(listener, sources, http_closes)));
+        }
         // Ends with the process: it holds nothing.
         tokio::spawn(supervisor.clone().follow(streams));
         tracing::info!(
@@ -114,6 +126,7 @@ impl Server {
             rtmp = %config.rtmp,
             rtmps = config.tls.as_ref().map(|_| config.rtmps.to_string()),
             srt = %config.srt,
+            metrics = metrics_address,
             data = %config.data.display(),
             "listening"
         );

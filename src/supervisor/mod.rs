@@ -6,7 +6,9 @@
 mod archive;
 mod broadcast;
 mod encoding;
+mod figures;
 mod gate;
+mod lane;
 mod packaging;
 mod sink;
 
@@ -24,6 +26,7 @@ use storage::streams::{Grant, Keys};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
+pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 pub(crate) use self::packaging::{Playlists, Rewind};
 
 /// How often the database is asked whether another process has changed the streams.
@@ -51,6 +54,7 @@ struct Inner {
     live: Live,
     keys: ArcSwap<Keys>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    publications: Publications,
     closing: AtomicBool,
     /// Timers and ends run here, whichever thread asks for them.
     runtime: tokio::runtime::Handle,
@@ -64,6 +68,7 @@ impl Supervisor {
             live,
             keys: ArcSwap::from_pointee(keys),
             broadcasts: Mutex::new(HashMap::new()),
+            publications: Publications::default(),
             closing: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
         };
