@@ -32,7 +32,8 @@ struct TimelineMeters {
 impl Meters {
     /// From a coded picture's entry into the intake to its leaving it decoded and in the
     /// broadcast's form: waiting for the decoder included. Of a transport stream it begins behind
-    /// the demultiplexer, which holds a picture until the next one begins.
+    /// the demultiplexer, whose own hold is not in it; that of the parser is, which knows a
+    /// picture's end by the beginning of the next one.
     pub fn intake(&self) -> &Histogram {
         &self.intake
     }
