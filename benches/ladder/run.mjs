@@ -116,7 +116,7 @@ async function runMillrace(folder, keep) {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, MILLRACE_METRICS: '', MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_LOG_LEVEL: 'warn',
       MILLRACE_LADDER_PRESET: options.preset,
-      MILLRACE_HLS_WINDOW_SEGMENTS: String(Math.max(6, Math.ceil(seconds / 2) + 2)) },
+      MILLRACE_HLS_WINDOW_S: String(Math.max(20, Math.ceil(seconds) + 4)) },
   });
   try {
     let stream;
