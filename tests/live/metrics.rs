@@ -26,6 +26,8 @@ fn metered() -> (Server, SocketAddr) {
         ("MILLRACE_METRICS", "127.0.0.1:0"),
         ("MILLRACE_INGEST_RECONNECT_MS", "3000"),
     ]);
+    // It answers a moment before it says so.
+    server.wait_for_log(&[" metrics=\""]);
     let log = server.log();
     let (_, rest) = log.split_once(" metrics=\"").expect("it is in the log");
     let address = rest.split('"').next().expect("quoted");
