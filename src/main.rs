@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod demo;
 mod listener;
+mod metrics;
 mod server;
 mod shutdown;
 mod stream_command;

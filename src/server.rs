@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::listener::{self, Front, Redirect, Service};
+use crate::metrics::{self, Sources};
 use crate::shutdown;
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::Certificates;
@@ -53,6 +54,7 @@ impl Server {
             )),
             None => None,
         };
+        let metrics = metrics::bind(config.metrics.as_ref()).await?;
         let streams = database.streams();
         let keys = streams.keys().await?;
         let live = Live::new();
@@ -82,10 +84,17 @@ impl Server {
             urls(config),
         );
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
+        let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, control_api::router(api))
             .redirecting(redirect(config))
             .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));
         let front = Front::new(service, config.http_connections_per_address);
+        let sources = Sources {
+            requests,
+            front: Arc::clone(&front),
+            supervisor: supervisor.clone(),
+            data: config.data.clone(),
+        };
 
         let (ingest_closing, ingest_closes) = watch::channel(false);
         let (http_closing, http_closes) = watch::channel(false);
@@ -110,7 +119,7 @@ impl Server {
                 https,
                 Some(certificates.https()?),
                 Arc::clone(&front),
-                http_closes,
+                http_closes.clone(),
             )));
             tasks.push(tokio::spawn(rtmp::serve(
                 rtmps,
@@ -122,6 +131,13 @@ impl Server {
             // Ends with the process, as the next one.
             tokio::spawn(certificates.follow());
         }
+        let metrics_address = match &metrics {
+            Some(listener) => Some(listener.local_addr()?.to_string()),
+            None => None,
+        };
+        if let Some(listener) = metrics {
+            tasks.push(tokio::spawn(metrics::serve(listener, sources, http_closes)));
+        }
         // Ends with the process: it holds nothing.
         tokio::spawn(supervisor.clone().follow(streams));
         tracing::info!(
@@ -131,6 +147,7 @@ impl Server {
             rtmp = %config.rtmp,
             rtmps = config.tls.as_ref().map(|_| config.rtmps.to_string()),
             srt = %config.srt,
+            metrics = metrics_address,
             data = %config.data.display(),
             "listening"
         );

@@ -86,6 +86,12 @@ const HOMES: &[Home] = &[
         sources: &["control-api/src/"],
     },
     Home {
+        library: "prometheus-client*",
+        crates: &[ROOT],
+        // Everything else counts with atomics of its own and knows no format.
+        sources: &["src/metrics"],
+    },
+    Home {
         library: "rustls",
         crates: &[ROOT],
         sources: &["src/tls", "src/listener"],

@@ -114,9 +114,9 @@ async function runMillrace(folder, keep) {
   const server = spawn(binary, ['serve', '--data', join(work, 'data'), '--http', HTTP,
     '--rtmp', '127.0.0.1:21935', '--srt', '127.0.0.1:28890'], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_LOG_LEVEL: 'warn',
+    env: { ...process.env, MILLRACE_METRICS: '', MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_LOG_LEVEL: 'warn',
       MILLRACE_LADDER_PRESET: options.preset,
-      MILLRACE_HLS_WINDOW_SEGMENTS: String(Math.max(6, Math.ceil(seconds / 2) + 2)) },
+      MILLRACE_HLS_WINDOW_S: String(Math.max(20, Math.ceil(seconds) + 4)) },
   });
   try {
     let stream;

@@ -66,6 +66,11 @@ pub enum Protocol {
     Srt,
 }
 
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rtmp, Self::Rtmps, Self::Srt];
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use media_core::graph::{self, EncoderChoice, Output, Plan, Preset, Profile, Settings, Transcoder};
+use media_core::graph::{
+    self, EncoderChoice, Meters, Output, Plan, Preset, Profile, Settings, Transcoder,
+};
 use media_core::{
     Bitrate, FrameRate, Ladder, Media, MediaTime, RenditionName, Rung, Sample, Track,
 };
@@ -91,6 +93,10 @@ fn transcode(transport_stream: Vec<u8>) -> Arc<Collected> {
 }
 
 fn transcode_with(settings: Settings, transport_stream: Vec<u8>) -> Arc<Collected> {
+    metered(settings, transport_stream).0
+}
+
+fn metered(settings: Settings, transport_stream: Vec<u8>) -> (Arc<Collected>, Arc<Meters>) {
     let collected = Arc::new(Collected::default());
     let transcoder = Transcoder::new(settings, Arc::clone(&collected) as Arc<dyn Output>);
     let mut intake = transcoder.publication().expect("an intake");
@@ -107,7 +113,7 @@ fn transcode_with(settings: Settings, transport_stream: Vec<u8>) -> Arc<Collecte
         .recv_timeout(DRAINED_WITHIN)
         .expect("the intake drains");
     transcoder.end();
-    collected
+    (collected, Arc::clone(transcoder.meters()))
 }
 
 fn assert_gapless(samples: &[Sample], what: &str) {
@@ -152,6 +158,38 @@ fn every_rate_keeps_its_frames_and_its_keyframes_stand_at_the_same_time_in_every
             .map(|last| last.time + last.duration)
             .unwrap();
         assert!((sound_end.as_secs_f64() - 5.0).abs() < 0.1, "{sound_end}");
+    }
+}
+
+#[test]
+fn every_picture_is_measured_once_on_its_way_in_and_once_by_every_encoder() {
+    for codec in [
+        // B-frames: the decoder's order is not the publisher's.
+        "-c:v libx264 -preset medium -bf 3",
+        "-c:v libx265 -x265-params log-level=none -preset ultrafast",
+        "-vf interlace -c:v libx264 -preset superfast -flags +ilme+ildct",
+    ] {
+        let source = format!(
+            "-f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=48000 -t 4 \
+             {codec} -c:a aac -f mpegts"
+        );
+        let (collected, meters) = metered(settings(), ffmpeg(&source));
+        let samples = collected.samples.lock().unwrap();
+        let pictures = samples["180p"].len() as u64;
+        assert_eq!(meters.intake().read().count(), pictures, "{codec}");
+        assert_eq!(meters.encode().len(), samples.len());
+        for (rendition, took) in meters.encode() {
+            let coded = samples[rendition.as_str()].len() as u64;
+            let measured = took.read().count();
+            // The frame that ends the sound is padded: its last sample never came.
+            let unfinished = u64::from(rendition.as_str() == "audio");
+            assert!(
+                (coded - unfinished..=coded).contains(&measured),
+                "{rendition}: {measured} of {coded}, {codec}"
+            );
+        }
+        assert_eq!(meters.queued_bytes(), 0, "{codec}");
+        assert_eq!(meters.dropped_bytes(), 0, "{codec}");
     }
 }
 

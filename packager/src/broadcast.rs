@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use media_core::{BroadcastId, Chunk, Init, InitKind, RenditionName};
+use media_core::{BroadcastId, Chunk, Histogram, Init, InitKind, RenditionName};
 
 use crate::delivery::{Archive, Stored};
 use crate::delivery::{Feed, Viewers};
@@ -189,6 +189,13 @@ impl Broadcast {
     /// The most that watched it at a time.
     pub fn viewers_peak(&self) -> u32 {
         self.viewers.peak()
+    }
+
+    /// Of each rendition, as in the plan: from a part's publication to the answer of each request
+    /// that was held for it.
+    pub fn answered(&self) -> impl Iterator<Item = (&RenditionName, &Histogram)> {
+        let feeds = self.feeds.iter().map(Feed::answered);
+        self.plan.renditions.iter().zip(feeds)
     }
 
     /// Whether it has ended.

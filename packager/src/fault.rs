@@ -40,24 +40,44 @@ pub enum Fault {
     PartTooLong,
 }
 
-const KINDS: [Fault; 11] = [
-    Fault::UnknownRendition,
-    Fault::SecondInit,
-    Fault::BeforeInit,
-    Fault::AfterEnd,
-    Fault::Empty,
-    Fault::BackInTime,
-    Fault::OutsideSegment,
-    Fault::NotIndependent,
-    Fault::SegmentTooLong,
-    Fault::Gap,
-    Fault::PartTooLong,
-];
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::UnknownRendition,
+        Self::SecondInit,
+        Self::BeforeInit,
+        Self::AfterEnd,
+        Self::Empty,
+        Self::BackInTime,
+        Self::OutsideSegment,
+        Self::NotIndependent,
+        Self::SegmentTooLong,
+        Self::Gap,
+        Self::PartTooLong,
+    ];
+
+    /// Its name in figures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownRendition => "unknown_rendition",
+            Self::SecondInit => "second_init",
+            Self::BeforeInit => "before_init",
+            Self::AfterEnd => "after_end",
+            Self::Empty => "empty",
+            Self::BackInTime => "back_in_time",
+            Self::OutsideSegment => "outside_segment",
+            Self::NotIndependent => "not_independent",
+            Self::SegmentTooLong => "segment_too_long",
+            Self::Gap => "gap",
+            Self::PartTooLong => "part_too_long",
+        }
+    }
+}
 
 /// How often each fault was seen in a broadcast.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    counts: [u64; KINDS.len()],
+    counts: [u64; Fault::ALL.len()],
 }
 
 impl Faults {
@@ -68,8 +88,8 @@ impl Faults {
 
     /// All faults seen, with their counts.
     pub fn seen(&self) -> impl Iterator<Item = (Fault, u64)> + '_ {
-        let counted = KINDS.iter().map(|&fault| (fault, self.count(fault)));
-        counted.filter(|&(_, count)| count > 0)
+        let counted = Fault::ALL.map(|fault| (fault, self.count(fault)));
+        counted.into_iter().filter(|&(_, count)| count > 0)
     }
 
     /// Counts `fault` and returns its new count.

@@ -78,12 +78,21 @@ pub(crate) struct Config {
     pub(crate) rtmp: SocketAddr,
     pub(crate) rtmps: SocketAddr,
     pub(crate) srt: SocketAddr,
+    pub(crate) metrics: Option<Metrics>,
     pub(crate) tls: Option<Tls>,
     pub(crate) public: Public,
     pub(crate) hls: Hls,
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
     pub(crate) log: Log,
+}
+
+/// Where `/metrics` is answered.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) address: SocketAddr,
+    /// Nobody asked for it: where the port is taken, the server runs without.
+    pub(crate) by_default: bool,
 }
 
 #[derive(Debug)]
@@ -190,6 +199,7 @@ impl Config {
             rtmp: values.parsed("rtmp")?,
             rtmps: values.parsed("rtmps")?,
             srt: values.parsed("srt")?,
+            metrics: values.metrics()?,
             tls,
             public: Public {
                 http: public_http,
@@ -281,6 +291,15 @@ impl Reader {
             true => Ok(None),
             false => self.parsed(path).map(Some),
         }
+    }
+
+    fn metrics(&self) -> Result<Option<Metrics>, Error> {
+        let address = self.checked("metrics", str::parse)?;
+        let by_default = matches!(self.0.value("metrics").origin, Origin::Default);
+        Ok(address.map(|address| Metrics {
+            address,
+            by_default,
+        }))
     }
 
     fn whole(&self, path: &'static str, range: RangeInclusive<u64>) -> Result<u64, Error> {

@@ -54,6 +54,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting("srt", "0.0.0.0:8890", "Address (UDP) of the SRT listener."),
     setting(
+        "metrics",
+        "127.0.0.1:9998",
+        "Address of GET /metrics, for Prometheus; empty: none. It names streams and asks for no password.",
+    ),
+    setting(
         "tls.certificate",
         "",
         "PEM file with the certificate chain for HTTPS and RTMPS. Read again when it changes.",

@@ -108,6 +108,18 @@ fn a_wrong_value_is_named_with_where_it_stands() {
 }
 
 #[test]
+fn metrics_are_there_by_default_and_not_where_the_setting_is_empty() {
+    let load = |variables: &[_]| load(variables, Flags::new()).expect("valid").metrics;
+    let default = load(&[]).expect("there by default");
+    assert_eq!(default.address, SocketAddr::from(([127, 0, 0, 1], 9998)));
+    assert!(default.by_default);
+    // The same address, but asked for.
+    let asked = load(&[("MILLRACE_METRICS", "127.0.0.1:9998")]).expect("configured");
+    assert!(!asked.by_default);
+    assert!(load(&[("MILLRACE_METRICS", "")]).is_none());
+}
+
+#[test]
 fn a_file_that_is_no_toml_is_named_with_its_line() {
     let (path, _remove) = file("http = \"127.0.0.1:1\"\nrtmp = = 2\n");
     let error = Config::load(Some(&path), std::iter::empty(), Flags::new()).expect_err("no TOML");

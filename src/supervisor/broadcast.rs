@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ingest::Closed;
+use ingest::{Closed, Protocol};
 use media_core::graph::{Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
+use super::figures::Figures;
 use super::packaging::Packaging;
 
 /// How long a publisher may be silent and still hold its place against another connection with
@@ -21,12 +22,15 @@ pub(super) struct Broadcast {
     transcoder: Transcoder,
     packaging: Arc<Packaging>,
     publisher: Mutex<Option<Arc<Place>>>,
+    /// Of media, from all its publishers.
+    received_bytes: AtomicU64,
     /// How often its publisher was lost: each loss has a wait of its own.
     losses: AtomicU64,
 }
 
 /// A publisher's place, shared by the broadcast and the publisher's sink.
 pub(super) struct Place {
+    protocol: Protocol,
     taken: Instant,
     /// When media came last, in milliseconds after `taken`.
     heard_ms: AtomicU64,
@@ -34,8 +38,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn new() -> Self {
+    fn new(protocol: Protocol) -> Self {
         Self {
+            protocol,
             taken: Instant::now(),
             heard_ms: AtomicU64::new(0),
             closed: Mutex::new(None),
@@ -80,6 +85,7 @@ impl Broadcast {
             transcoder,
             packaging,
             publisher: Mutex::new(None),
+            received_bytes: AtomicU64::new(0),
             losses: AtomicU64::new(0),
         }
     }
@@ -124,8 +130,8 @@ impl Broadcast {
     }
 
     /// Gives the place to a new publisher; the previous one, which has fallen silent, is told.
-    pub(super) fn take_place(&self) -> Arc<Place> {
-        let place = Arc::new(Place::new());
+    pub(super) fn take_place(&self, protocol: Protocol) -> Arc<Place> {
+        let place = Arc::new(Place::new(protocol));
         if let Some(previous) = self.place().replace(Arc::clone(&place)) {
             previous.close(Closed::TakenOver);
         }
@@ -144,6 +150,26 @@ impl Broadcast {
         own
     }
 
+    /// Notes that a publisher sent so much media.
+    pub(super) fn received(&self, bytes: usize) {
+        self.received_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What it has counted and measured.
+    pub(super) fn figures(&self) -> Figures {
+        let publisher = self.place().as_ref().map(|place| place.protocol);
+        let (window, renditions) = self.packaging.figures().unzip();
+        Figures {
+            stream: self.stream.clone(),
+            publisher,
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+            meters: Arc::clone(self.transcoder.meters()),
+            window,
+            renditions: renditions.unwrap_or_default(),
+        }
+    }
+
     /// Ends the publisher's session, not the broadcast.
     pub(super) fn disconnect(&self, why: Closed) {
         if let Some(place) = self.place().as_ref() {
@@ -153,8 +179,8 @@ impl Broadcast {
 
     /// Ends the broadcast: what the encoders hold comes out, playlists get their end. Waits.
     pub(super) fn end(&self) {
-        let counters = self.transcoder.counters().unwrap_or_default();
         self.transcoder.end();
+        let counters = self.transcoder.meters().timeline();
         self.packaging.finish();
         tracing::info!(
             stream = %self.stream,

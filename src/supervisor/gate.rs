@@ -46,7 +46,7 @@ impl Gate for Supervisor {
                     broadcast
                 }
             };
-            let place = broadcast.take_place();
+            let place = broadcast.take_place(publisher.protocol);
             (broadcast, place)
         };
         let intake = match broadcast.transcoder().publication() {
@@ -58,6 +58,7 @@ impl Gate for Supervisor {
                 return Err(Refusal::Full);
             }
         };
+        self.inner.publications.note_begun(publisher.protocol);
         Ok(Box::new(Sink::new(
             Arc::clone(&self.inner),
             broadcast,

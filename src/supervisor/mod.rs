@@ -8,7 +8,9 @@ mod access;
 mod archive;
 mod broadcast;
 mod encoding;
+mod figures;
 mod gate;
+mod lane;
 mod packaging;
 mod sink;
 
@@ -26,6 +28,7 @@ use storage::streams::{Grant, Keys};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
+pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 pub(crate) use self::packaging::{Playlists, Rewind};
 
 /// How often the database is asked whether another process has changed the streams.
@@ -55,6 +58,7 @@ struct Inner {
     /// Held while the keys are replaced; who reads them takes no lock.
     replacing_keys: Mutex<()>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    publications: Publications,
     closing: AtomicBool,
     /// Timers and ends run here, whichever thread asks for them.
     runtime: tokio::runtime::Handle,
@@ -69,6 +73,7 @@ impl Supervisor {
             keys: ArcSwap::from_pointee(keys),
             replacing_keys: Mutex::new(()),
             broadcasts: Mutex::new(HashMap::new()),
+            publications: Publications::default(),
             closing: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
         };

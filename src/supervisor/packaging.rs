@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
-use packager::cmaf::Muxer;
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
 use storage::dvr::Folder;
 
 use super::archive::Dvr;
+use super::figures::RenditionFigures;
+use super::lane::Lane;
 
 /// How far a broadcast's playlists reach.
 #[derive(Clone)]
@@ -43,7 +44,14 @@ pub(super) struct Packaging {
 struct Started {
     plan: Plan,
     window: Arc<packager::Broadcast>,
-    muxers: Mutex<HashMap<RenditionName, Muxer>>,
+    figures: Vec<Arc<RenditionFigures>>,
+    lanes: Mutex<HashMap<RenditionName, Lane>>,
+}
+
+impl Started {
+    fn lanes(&self) -> MutexGuard<'_, HashMap<RenditionName, Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Packaging {
@@ -77,19 +85,20 @@ impl Packaging {
         started.map_or(Duration::ZERO, |started| started.window.settle())
     }
 
+    /// What viewers are served from, and what its renditions have counted; nothing before the
+    /// ladder starts.
+    pub(super) fn figures(&self) -> Option<(Arc<packager::Broadcast>, Vec<Arc<RenditionFigures>>)> {
+        let started = self.started.get()?;
+        Some((Arc::clone(&started.window), started.figures.clone()))
+    }
+
     /// Closes what is open and ends the playlists.
     pub(super) fn finish(&self) {
         let Some(started) = self.started.get() else {
             return;
         };
-        let mut muxers = started
-            .muxers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for muxer in muxers.values_mut() {
-            if let Some(chunk) = muxer.finish() {
-                started.window.push(chunk);
-            }
+        for lane in started.lanes().values_mut() {
+            lane.finish(&started.window);
         }
         started.window.end();
     }
@@ -138,11 +147,12 @@ impl Output for Packaging {
             part_ms = plan.cadence.part_target().as_millis(),
             "broadcast started"
         );
-        let muxers = Mutex::new(HashMap::new());
+        let figures = plan.renditions.iter().cloned().map(RenditionFigures::new);
         let started = Started {
             plan: plan.clone(),
             window,
-            muxers,
+            figures: figures.map(Arc::new).collect(),
+            lanes: Mutex::new(HashMap::new()),
         };
         assert!(
             self.started.set(started).is_ok(),
@@ -154,13 +164,14 @@ impl Output for Packaging {
         let Some(started) = self.started.get() else {
             return;
         };
-        match Muxer::new(&track, started.plan.cadence) {
-            Ok((muxer, init)) => {
-                let mut muxers = started
-                    .muxers
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                muxers.insert(track.rendition, muxer);
+        let of_track = |figures: &&Arc<_>| RenditionFigures::name(figures) == &track.rendition;
+        let Some(figures) = started.figures.iter().find(of_track) else {
+            tracing::error!(stream = %self.stream, rendition = %track.rendition, "a track that was not planned");
+            return self.failed();
+        };
+        match Lane::new(&track, started.plan.cadence, Arc::clone(figures)) {
+            Ok((lane, init)) => {
+                started.lanes().insert(track.rendition, lane);
                 started.window.init(init);
             }
             Err(error) => {
@@ -174,16 +185,9 @@ impl Output for Packaging {
         let Some(started) = self.started.get() else {
             return;
         };
-        let mut muxers = started
-            .muxers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let chunk = muxers
-            .get_mut(rendition)
-            .and_then(|muxer| muxer.push(sample));
         // The window is pushed under the lock: a rendition's chunks must not overtake each other.
-        if let Some(chunk) = chunk {
-            started.window.push(chunk);
+        if let Some(lane) = started.lanes().get_mut(rendition) {
+            lane.push(sample, &started.window);
         }
     }
 

@@ -62,6 +62,7 @@ impl MediaSink for Sink {
     fn push(&mut self, media: Media) -> Result<(), Closed> {
         self.check()?;
         self.place.heard();
+        self.broadcast.received(media.len_bytes());
         let Some(intake) = &mut self.intake else {
             return Err(Closed::Ended);
         };
@@ -95,6 +96,7 @@ impl Inner {
         let (stream, wait) = (broadcast.stream().clone(), self.options.reconnect);
         tracing::info!(%stream, wait_ms = wait.as_millis(), "publisher lost, waiting for its return");
         let loss = broadcast.lose();
+        self.publications.note_lost();
         tokio::time::sleep(wait).await;
         let given_up = {
             // Held, so that nobody takes the place between the look and the removal.

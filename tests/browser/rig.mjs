@@ -54,7 +54,8 @@ export async function startServer(settings = {}, path = binary()) {
   const address = (port) => `127.0.0.1:${port}`;
   const flags = ["--data", data, "--http", address(http), "--rtmp", address(rtmp), "--srt", address(srt)];
   const child = spawn(path, ["serve", ...flags], {
-    env: { ...Object.fromEntries(inherited), MILLRACE_ADMIN_TOKEN: TOKEN, ...settings },
+    // Without /metrics: its default port is one for all servers of the machine.
+    env: { ...Object.fromEntries(inherited), MILLRACE_METRICS: "", MILLRACE_ADMIN_TOKEN: TOKEN, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const server = new Server(child, data, `http://${address(http)}`, `rtmp://${address(rtmp)}/live/`);

@@ -54,8 +54,13 @@ impl Server {
 
     /// A server with these variables besides the fastest preset.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        Self::configured(|command| _ = command.envs(variables.iter().copied()))
+    }
+
+    /// A server that is called as `configure` wants it.
+    pub(crate) fn configured(configure: impl Fn(&mut Command)) -> Self {
         for _ in 0..START_ATTEMPTS {
-            if let Some(server) = Self::attempt(variables) {
+            if let Some(server) = Self::attempt(&configure) {
                 return server;
             }
         }
@@ -63,7 +68,7 @@ impl Server {
     }
 
     /// `None` where somebody else took a port.
-    fn attempt(variables: &[(&str, &str)]) -> Option<Self> {
+    fn attempt(configure: impl Fn(&mut Command)) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let (http, rtmp, srt) = (free_tcp(), free_tcp(), free_udp());
         let log = File::create(folder.path().join("log")).expect("a log");
@@ -78,10 +83,10 @@ impl Server {
             .env("MILLRACE_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("MILLRACE_LADDER_PRESET", "ultrafast")
             .env("MILLRACE_LADDER_ENCODER", "x264")
-            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        configure(&mut command);
         let mut server = Self {
             http,
             rtmp,
@@ -241,7 +246,8 @@ impl Drop for Server {
     }
 }
 
-/// The binary under test, free of this environment's settings.
+/// The binary under test, free of this environment's settings and without `/metrics`: its default
+/// port is one for all servers of the machine.
 pub(crate) fn millrace() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
     for (name, _) in std::env::vars_os() {
@@ -249,6 +255,7 @@ pub(crate) fn millrace() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("MILLRACE_METRICS", "");
     command
 }
 

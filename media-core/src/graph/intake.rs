@@ -22,6 +22,8 @@ use gstreamer_app as gst_app;
 use self::chain::Chain;
 use self::codecs::Track;
 use super::elements::Error;
+use super::meters::Meters;
+use super::stamps::Stamps;
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::publication::{AccessUnit, CodecConfig, Media};
 use crate::time::{FrameRate, MediaTime};
@@ -35,6 +37,10 @@ const OVERRUN_MAX: Duration = Duration::from_secs(15);
 
 /// How long decoders may take to hand out what they hold when a publication ends.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Pictures between the intake's entry and its end whose times are remembered: 17 s at 60 frames a
+/// second, which is longer than a publisher may fall behind ([`OVERRUN_MAX`]).
+const STAMPS_MAX: usize = 1024;
 
 /// Where a publisher's clock begins in GStreamer's, which knows no negative times: an hour of room
 /// for a clock that jumps back.
@@ -93,10 +99,29 @@ pub struct Intake {
 /// What the intake's callbacks share.
 pub(super) struct Shared {
     decoded: Arc<dyn Decoded>,
+    meters: Arc<Meters>,
+    /// When coded pictures entered, by their PTS in the pipeline, which decoders keep.
+    entered: Stamps,
     fault: OnceLock<IntakeError>,
 }
 
 impl Shared {
+    /// A coded picture enters.
+    fn picture_enters(&self, pts: Option<gst::ClockTime>) {
+        if let Some(pts) = pts {
+            self.entered.note(pts.nseconds(), Instant::now());
+        }
+    }
+
+    /// A decoded picture leaves. One whose PTS did not enter (deinterlacing may shift it) is not
+    /// measured.
+    fn picture_leaves(&self, pts: Option<gst::ClockTime>) {
+        let took = pts.and_then(|pts| self.entered.since(pts.nseconds(), Instant::now()));
+        if let Some(took) = took {
+            self.meters.intake.observe(took);
+        }
+    }
+
     fn refuse(&self, why: String) {
         // The first fault is the cause; what follows are its consequences.
         let _later = self.fault.set(IntakeError::Unsupported(why));
@@ -118,10 +143,12 @@ struct Elementary {
 }
 
 impl Intake {
-    pub(super) fn start(decoded: Arc<dyn Decoded>) -> Result<Self, Error> {
+    pub(super) fn start(decoded: Arc<dyn Decoded>, meters: Arc<Meters>) -> Result<Self, Error> {
         let pipeline = gst::Pipeline::new();
         let shared = Arc::new(Shared {
             decoded,
+            meters,
+            entered: Stamps::new(STAMPS_MAX, Instant::now()),
             fault: OnceLock::new(),
         });
         let end = watch_bus(&pipeline, &shared);
@@ -159,11 +186,6 @@ impl Intake {
         self.shared.fault.get().cloned().map_or(Ok(()), Err)
     }
 
-    /// Bytes of coded media dropped because the queue was full.
-    pub const fn dropped_bytes(&self) -> u64 {
-        self.overrun.dropped_bytes
-    }
-
     /// Decodes what is queued, stops, and then calls `drained`; all on a thread of its own.
     pub fn close(mut self, drained: impl FnOnce() + Send + 'static) {
         self.stop(Some(Box::new(drained)));
@@ -184,8 +206,10 @@ impl Intake {
                 "a transport stream among access units".into(),
             ));
         };
+        let meters = &self.shared.meters;
+        meters.set_queued_bytes(source.current_level_bytes());
         // A transport stream is cut at packets: any of them is a place to go on.
-        if self.overrun.admits(source, bytes.len(), true)? {
+        if self.overrun.admits(source, bytes.len(), true, meters)? {
             let _stopping = source.push_buffer(gst::Buffer::from_slice(bytes));
         }
         Ok(())
@@ -263,8 +287,13 @@ impl Intake {
             false => tracks.audio.as_ref().map(|(_, source)| source),
         };
         let Some(source) = source else { return Ok(()) };
+        let meters = &self.shared.meters;
+        if is_video || tracks.video.is_none() {
+            meters.set_queued_bytes(source.current_level_bytes());
+        }
         let keyframe = is_video && unit.random_access;
-        if !self.overrun.admits(source, unit.data.len(), keyframe)? {
+        let bytes = unit.data.len();
+        if !self.overrun.admits(source, bytes, keyframe, meters)? {
             return Ok(());
         }
         let origin = *tracks.origin.get_or_insert(unit.dts);
@@ -286,6 +315,9 @@ impl Intake {
             if !unit.random_access {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
             }
+        }
+        if is_video {
+            self.shared.picture_enters(Some(pts));
         }
         let _stopping = source.push_buffer(buffer);
         Ok(())
@@ -311,6 +343,7 @@ impl Intake {
         };
         let sources = self.sources();
         let end = self.end.take();
+        self.shared.meters.set_queued_bytes(0);
         // The pipeline's callbacks hold it weakly, and it takes what is drained.
         let shared = Arc::clone(&self.shared);
         let stopping = move || {
@@ -373,6 +406,7 @@ impl Overrun {
         source: &gst_app::AppSrc,
         bytes: usize,
         resume_point: bool,
+        meters: &Meters,
     ) -> Result<bool, IntakeError> {
         let level = source.current_level_bytes();
         match self.dropping_since {
@@ -393,6 +427,7 @@ impl Overrun {
             Some(_) => {}
         }
         self.dropped_bytes += bytes as u64;
+        meters.add_dropped_bytes(bytes as u64);
         Ok(false)
     }
 }

@@ -19,7 +19,9 @@ use gstreamer_video as gst_video;
 
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
+use super::meters::Meters;
 use super::scaler::Scaler;
+use super::stamps::Stamps;
 use super::transcoder::Output;
 use crate::cadence::{AAC_FRAME_SAMPLES, Cadence};
 use crate::chunk::InitKind;
@@ -36,6 +38,10 @@ const PICTURES_QUEUED_MAX: u32 = 1;
 
 /// Sound that waits before the AAC encoder, as time.
 const SOUND_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+
+/// Pictures and AAC frames inside the ladder whose times are remembered: the queues hold one each,
+/// and x264 with lookahead some 60.
+const STAMPS_MAX: usize = 256;
 
 /// How long the encoders may take to hand out what they hold when the broadcast ends.
 const FINISH_MAX: Duration = Duration::from_secs(2);
@@ -66,21 +72,46 @@ pub(super) struct LadderPipeline {
     video: Option<(gst_app::AppSrc, Cadence)>,
     audio: gst_app::AppSrc,
     ends: Arc<Ends>,
+    entered: Entered,
+}
+
+/// When media was handed to the ladder.
+#[derive(Clone)]
+struct Entered {
+    /// By grid point.
+    pictures: Arc<Stamps>,
+    /// By AAC frame: when its last sample came.
+    frames: Arc<Stamps>,
 }
 
 impl LadderPipeline {
     /// Builds and starts it; `output` is called from its streaming threads.
-    pub(super) fn start(spec: &Spec, output: &Arc<dyn Output>) -> Result<Self, Error> {
+    pub(super) fn start(
+        spec: &Spec,
+        output: &Arc<dyn Output>,
+        meters: &Meters,
+    ) -> Result<Self, Error> {
         let pipeline = gst::Pipeline::new();
         let ends = Arc::new(Ends::default());
+        let stamps = || Arc::new(Stamps::new(STAMPS_MAX, Instant::now()));
+        let entered = Entered {
+            pictures: stamps(),
+            frames: stamps(),
+        };
+        let exit = Exit {
+            output,
+            ends: &ends,
+            entered: &entered,
+            meters,
+        };
         let video = match &spec.video {
             Some(video) => {
-                let source = add_video(&pipeline, video, output, &ends)?;
+                let source = add_video(&pipeline, video, exit)?;
                 Some((source, video.cadence))
             }
             None => None,
         };
-        let audio = add_audio(&pipeline, spec.audio_bitrate, output, &ends)?;
+        let audio = add_audio(&pipeline, spec.audio_bitrate, exit)?;
         watch_bus(&pipeline, output);
         pipeline.set_state(gst::State::Playing)?;
         Ok(Self {
@@ -88,6 +119,7 @@ impl LadderPipeline {
             video,
             audio,
             ends,
+            entered,
         })
     }
 
@@ -124,6 +156,7 @@ impl LadderPipeline {
             stamped.set_duration(end - time);
             stamped.unset_flags(gst::BufferFlags::DISCONT);
         }
+        self.entered.pictures.note(index, Instant::now());
         // It fails only while the pipeline stops.
         let _stopping = source.push_buffer(stamped);
     }
@@ -138,6 +171,10 @@ impl LadderPipeline {
             sound.set_dts(gst::ClockTime::NONE);
             sound.set_duration(clock_time(sample_time(index + samples)) - time);
             sound.unset_flags(gst::BufferFlags::DISCONT);
+        }
+        let now = Instant::now();
+        for frame in index / AAC_FRAME_SAMPLES..(index + samples) / AAC_FRAME_SAMPLES {
+            self.entered.frames.note(frame, now);
         }
         let _stopping = self.audio.push_buffer(sound);
     }
@@ -161,6 +198,15 @@ impl Drop for LadderPipeline {
             tracing::error!(%error, "the ladder pipeline did not stop");
         }
     }
+}
+
+/// Where a rendition's coded samples go, and what is counted of them.
+#[derive(Clone, Copy)]
+struct Exit<'a> {
+    output: &'a Arc<dyn Output>,
+    ends: &'a Arc<Ends>,
+    entered: &'a Entered,
+    meters: &'a Meters,
 }
 
 /// Counts the renditions that have not reached their end.
@@ -200,8 +246,7 @@ impl Ends {
 fn add_video(
     pipeline: &gst::Pipeline,
     spec: &VideoSpec,
-    output: &Arc<dyn Output>,
-    ends: &Arc<Ends>,
+    exit: Exit<'_>,
 ) -> Result<gst_app::AppSrc, Error> {
     let source = gst_app::AppSrc::builder()
         .caps(&spec.caps)
@@ -225,7 +270,7 @@ fn add_video(
         }
         let queue = picture_queue()?;
         let encoder = encoder::make(spec.encoder, rung, spec.cadence)?;
-        let sink = video_sink(rung, spec.cadence.rate(), output, ends);
+        let sink = video_sink(rung, spec.cadence.rate(), exit);
         elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
         tee.link(&queue)?;
     }
@@ -235,8 +280,7 @@ fn add_video(
 fn add_audio(
     pipeline: &gst::Pipeline,
     bitrate: Bitrate,
-    output: &Arc<dyn Output>,
-    ends: &Arc<Ends>,
+    exit: Exit<'_>,
 ) -> Result<gst_app::AppSrc, Error> {
     let source = gst_app::AppSrc::builder()
         .caps(&sound_caps())
@@ -248,7 +292,7 @@ fn add_audio(
     let convert = elements::make("audioconvert")?;
     let encoder = elements::make("avenc_aac")?;
     encoder.set_property("bitrate", bitrate.as_bps() as i32);
-    let sink = audio_sink(bitrate, output, ends);
+    let sink = audio_sink(bitrate, exit);
     elements::add_chain(
         pipeline,
         &[source.upcast_ref(), &convert, &encoder, sink.upcast_ref()],
@@ -283,12 +327,7 @@ fn picture_queue() -> Result<gst::Element, Error> {
     Ok(queue)
 }
 
-fn video_sink(
-    rung: &Rung,
-    rate: FrameRate,
-    output: &Arc<dyn Output>,
-    ends: &Arc<Ends>,
-) -> gst_app::AppSink {
+fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink {
     let caps = gst::Caps::builder("video/x-h264")
         .field("stream-format", "avc")
         .field("alignment", "au")
@@ -302,7 +341,9 @@ fn video_sink(
         frame_rate: rate,
     };
     let mut announced = false;
-    coded_sink(&caps, output, ends, move |coded, output| {
+    let entered = Arc::clone(&exit.entered.pictures);
+    let took = exit.meters.encode_of(&rendition);
+    coded_sink(&caps, exit, move |coded, output| {
         if !announced {
             let Some(decoder_config) = codec_data(coded) else {
                 return;
@@ -321,6 +362,9 @@ fn video_sink(
         };
         // x264enc's own timestamps are rounded; the grid point is exact.
         let index = u64::try_from(rate.nearest_frame(time)).unwrap_or(0);
+        if let Some(span) = entered.since(index, Instant::now()) {
+            took.observe(span);
+        }
         let time = rate.frame_time(index);
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = rate.frame_time(index + 1).saturating_since(time);
@@ -337,7 +381,7 @@ fn video_sink(
     })
 }
 
-fn audio_sink(bitrate: Bitrate, output: &Arc<dyn Output>, ends: &Arc<Ends>) -> gst_app::AppSink {
+fn audio_sink(bitrate: Bitrate, exit: Exit<'_>) -> gst_app::AppSink {
     let caps = gst::Caps::builder("audio/mpeg")
         .field("mpegversion", 4i32)
         .field("stream-format", "raw")
@@ -347,7 +391,9 @@ fn audio_sink(bitrate: Bitrate, output: &Arc<dyn Output>, ends: &Arc<Ends>) -> g
     // holds what an AAC decoder overlaps with the true first frame, and would be heard 1024
     // samples early.
     let mut frames: Option<u64> = None;
-    coded_sink(&caps, output, ends, move |coded, output| {
+    let entered = Arc::clone(&exit.entered.frames);
+    let took = exit.meters.encode_of(&rendition);
+    coded_sink(&caps, exit, move |coded, output| {
         let Some(index) = frames else {
             let Some(decoder_config) = codec_data(coded) else {
                 return;
@@ -367,6 +413,9 @@ fn audio_sink(bitrate: Bitrate, output: &Arc<dyn Output>, ends: &Arc<Ends>) -> g
             return;
         };
         frames = Some(index + 1);
+        if let Some(span) = entered.since(index, Instant::now()) {
+            took.observe(span);
+        }
         let time = sample_time(index * AAC_FRAME_SAMPLES);
         let end = sample_time((index + 1) * AAC_FRAME_SAMPLES);
         let Some(data) = coded.buffer_owned().and_then(mapped) else {
@@ -388,13 +437,12 @@ fn audio_sink(bitrate: Bitrate, output: &Arc<dyn Output>, ends: &Arc<Ends>) -> g
 /// An appsink that hands every coded sample to `handle` and counts its end.
 fn coded_sink(
     caps: &gst::Caps,
-    output: &Arc<dyn Output>,
-    ends: &Arc<Ends>,
+    exit: Exit<'_>,
     mut handle: impl FnMut(&gst::Sample, &dyn Output) + Send + 'static,
 ) -> gst_app::AppSink {
-    ends.open();
-    let output = Arc::clone(output);
-    let ends = Arc::clone(ends);
+    exit.ends.open();
+    let output = Arc::clone(exit.output);
+    let ends = Arc::clone(exit.ends);
     let sink = gst_app::AppSink::builder()
         .caps(caps)
         .sync(false)

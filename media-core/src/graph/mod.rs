@@ -9,14 +9,17 @@ mod elements;
 mod encoder;
 mod intake;
 mod ladder;
+mod meters;
 mod probe;
 mod scaler;
+mod stamps;
 mod test_pattern;
 mod transcoder;
 
 pub use elements::{Error, Missing};
 pub use encoder::{EncoderChoice, Preset, Profile, VideoEncoder};
 pub use intake::{Intake, IntakeError};
+pub use meters::Meters;
 pub use test_pattern::TestPattern;
 pub use transcoder::{Output, Plan, Settings, Transcoder};
 

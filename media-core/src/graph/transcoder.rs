@@ -10,13 +10,14 @@ use super::elements::Error;
 use super::encoder::{EncoderSettings, Preset, Profile, VideoEncoder};
 use super::intake::{Decoded, Intake, PictureSource, TrackKind};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec};
+use super::meters::Meters;
 use super::probe::{Finding, Probe};
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
 use crate::sample::{Sample, Track};
 use crate::time::{FrameRate, MediaTime};
-use crate::timeline::{AudioPlacement, Counters, SAMPLE_RATE, Timeline, VideoPlacement};
+use crate::timeline::{AudioPlacement, SAMPLE_RATE, Timeline, VideoPlacement};
 
 /// How often the Timeline is asked what stands in for missing media.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -76,6 +77,7 @@ pub struct Transcoder {
 struct Inner {
     settings: Settings,
     output: Arc<dyn Output>,
+    meters: Arc<Meters>,
     began: Instant,
     /// Counts publications: what a replaced publisher's decoder still holds is recognized by it.
     publication: AtomicU64,
@@ -99,6 +101,7 @@ struct Form {
 
 struct Running {
     timeline: Timeline,
+    meters: Arc<Meters>,
     ladder: LadderPipeline,
     last_picture: Option<gst::Buffer>,
     /// The form of pictures, where there are any.
@@ -113,6 +116,7 @@ impl Transcoder {
         let inner = Arc::new(Inner {
             settings,
             output,
+            meters: Arc::default(),
             began: Instant::now(),
             publication: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -137,19 +141,16 @@ impl Transcoder {
             state.probe = Some(Probe::default());
         }
         drop(state);
-        Intake::start(Arc::new(Publication {
+        let publication = Publication {
             inner: Arc::clone(&self.inner),
             number,
-        }))
+        };
+        Intake::start(Arc::new(publication), Arc::clone(&self.inner.meters))
     }
 
-    /// What the Timeline had to mend so far; `None` before the first media.
-    pub fn counters(&self) -> Option<Counters> {
-        self.inner
-            .state()
-            .running
-            .as_ref()
-            .map(|running| running.timeline.counters())
+    /// What it counts and measures.
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.inner.meters
     }
 
     /// Ends the broadcast: hands out what the encoders hold and stops them. Waits for that, at
@@ -198,7 +199,7 @@ impl Inner {
             .map(|form| form.rungs.clone())
             .unwrap_or_default();
         let audio = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
-        let renditions = rungs
+        let renditions: Vec<_> = rungs
             .iter()
             .map(|rung| rung.name.clone())
             .chain([audio])
@@ -218,13 +219,14 @@ impl Inner {
             video,
             audio_bitrate: self.settings.ladder.audio,
         };
+        self.meters.ladder_starts(&renditions);
         self.output.started(&Plan {
             cadence,
             rungs,
             renditions,
             began: SystemTime::now() - probe.waited(),
         });
-        let ladder = match LadderPipeline::start(&spec, &self.output) {
+        let ladder = match LadderPipeline::start(&spec, &self.output, &self.meters) {
             Ok(ladder) => ladder,
             Err(error) => {
                 tracing::error!(%error, "the ladder does not start");
@@ -234,6 +236,7 @@ impl Inner {
         };
         let mut running = Running {
             timeline: Timeline::new(rate),
+            meters: Arc::clone(&self.meters),
             ladder,
             last_picture: None,
             caps: form.map(|form| form.caps),
@@ -325,7 +328,9 @@ impl Running {
         if !self.ladder.has_video() {
             return;
         }
-        let VideoPlacement::Place { index, repeats } = self.timeline.video(pts, now) else {
+        let placement = self.timeline.video(pts, now);
+        self.meters.set_timeline(self.timeline.counters());
+        let VideoPlacement::Place { index, repeats } = placement else {
             return;
         };
         let standing_in = self.last_picture.as_ref().unwrap_or(&picture);
@@ -339,7 +344,9 @@ impl Running {
     fn sound(&mut self, pts: MediaTime, sound: gst::Buffer, now: Duration) {
         let samples = (sound.size() / SAMPLE_BYTES) as u64;
         let before = self.timeline.next_sample();
-        match self.timeline.audio(pts, samples, now) {
+        let placement = self.timeline.audio(pts, samples, now);
+        self.meters.set_timeline(self.timeline.counters());
+        match placement {
             AudioPlacement::Drop => {}
             AudioPlacement::Place { silence, skip } => {
                 self.silence(before, silence);
@@ -360,6 +367,7 @@ impl Running {
         let first_frame = self.timeline.next_frame();
         let first_sample = self.timeline.next_sample();
         let fill = self.timeline.tick(now, self.ladder.has_video(), true);
+        self.meters.set_timeline(self.timeline.counters());
         if fill.frames > 0 && self.slate.is_none() {
             self.slate = self.caps.as_ref().and_then(slate);
         }
@@ -375,6 +383,7 @@ impl Running {
         if self.ladder.has_video() {
             let first = self.timeline.next_sample();
             let silence = self.timeline.finish();
+            self.meters.set_timeline(self.timeline.counters());
             self.silence(first, silence);
         }
     }

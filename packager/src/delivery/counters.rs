@@ -1,6 +1,6 @@
 //! What was asked for and sent, for the operator's figures.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,13 @@ impl Subject {
     ];
 }
 
-/// Requests and bytes of each subject. Monotonic.
+/// Requests and bytes of each subject, monotonic, and how many requests wait.
 #[derive(Debug, Default)]
 pub struct Counters {
     answered: [AtomicU64; Subject::ALL.len()],
     refused: [AtomicU64; Subject::ALL.len()],
     bytes: [AtomicU64; Subject::ALL.len()],
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Counters {
@@ -53,6 +54,11 @@ impl Counters {
     /// Bytes of the answers' bodies; those that a viewer who hung up did not take are counted too.
     pub fn bytes(&self, subject: Subject) -> u64 {
         self.bytes[subject as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many requests wait for media that is still to come.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     pub(super) fn note(&self, subject: Subject, succeeded: bool, len_bytes: usize) {

@@ -53,8 +53,7 @@ pub const STALL_TARGETS: u32 = 3;
 pub struct Delivery {
     live: Live,
     access: Arc<dyn Access>,
-    counters: Counters,
-    waiting: AtomicUsize,
+    counters: Arc<Counters>,
     waiting_max: usize,
 }
 
@@ -87,8 +86,7 @@ impl Delivery {
         Self {
             live,
             access,
-            counters: Counters::default(),
-            waiting: AtomicUsize::new(0),
+            counters: Arc::default(),
             waiting_max,
         }
     }
@@ -109,11 +107,11 @@ impl Delivery {
 
     /// How many requests wait for media that is still to come.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.counters.waiting()
     }
 
     /// What was asked for and sent.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
@@ -282,7 +280,7 @@ impl Delivery {
         feed: &Feed,
         look: impl Fn(&Edition) -> Look<T>,
     ) -> Result<T, Refused> {
-        let _place = Place::take(&self.waiting, self.waiting_max).ok_or(Refused::Busy)?;
+        let _place = Place::take(&self.counters.waiting, self.waiting_max).ok_or(Refused::Busy)?;
         let patience = stall(broadcast);
         tokio::time::timeout(patience, feed.wait(look))
             .await

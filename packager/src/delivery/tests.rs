@@ -269,6 +269,31 @@ async fn what_is_there_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn each_request_that_was_held_is_measured_by_its_rendition() {
+    let measured = |stage: &Stage| {
+        let counts = stage.broadcast.answered();
+        let counts = counts.map(|(name, span)| (name.to_string(), span.read().count()));
+        counts.collect::<Vec<_>>()
+    };
+    let counts = |video, audio| [("720p".to_owned(), video), ("audio".to_owned(), audio)];
+    let mut stage = Stage::at(MediaTime::from_millis(6700));
+    stage.at_once("/live/s/720p/playlist.m3u8");
+    stage.at_once("/live/s/720p/playlist.m3u8?_HLS_msn=3&_HLS_part=3");
+    assert_eq!(measured(&stage), counts(0, 0));
+    let reload = "/live/s/720p/playlist.m3u8?_HLS_msn=3&_HLS_part=4";
+    let held = [stage.held(reload).await, stage.held(reload).await];
+    let gone = stage.held(reload).await;
+    gone.abort();
+    stage.push_video();
+    for held in held {
+        assert_eq!(held.await.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(measured(&stage), counts(2, 0));
+    let slowest = stage.broadcast.answered().map(|(_, span)| span.read().sum);
+    assert!(slowest.max() < Some(Duration::from_secs(1)));
+}
+
+#[tokio::test]
 async fn a_blocking_reload_is_answered_when_its_part_exists_and_not_before() {
     let mut stage = Stage::at(MediaTime::from_millis(6700));
     let fifth = stage

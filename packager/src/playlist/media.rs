@@ -95,6 +95,16 @@ pub fn render(snapshot: &Snapshot<'_>, form: Form<'_>) -> String {
     text
 }
 
+/// `PART-HOLD-BACK`: how far behind the end of a playlist a player in low latency stays.
+pub fn part_hold_back(part_target: Duration) -> Duration {
+    Duration::from_millis((part_target_ms(part_target) * PART_HOLD_BACK_TENTHS).div_ceil(10))
+}
+
+/// `PART-TARGET`: rounded up, since no part may exceed it (§4.4.3.7).
+fn part_target_ms(part_target: Duration) -> u64 {
+    part_target.as_nanos().div_ceil(1_000_000) as u64
+}
+
 /// The head and the parts, and a segment's lines: so that rendering allocates once.
 const TEXT_CAPACITY: usize = 3072;
 const LINES_CAPACITY: usize = 64;
@@ -207,21 +217,23 @@ impl<'a> Renderer<'a> {
 
     /// §4.4.3.8 and, where there are parts, §4.4.3.7.
     fn write_control(&self, out: &mut String) -> fmt::Result {
-        // Rounded up, since no part may exceed it (§4.4.3.7).
-        let part_target_ms = self.snapshot.part_target.as_nanos().div_ceil(1_000_000) as u64;
-        let part_hold_back_ms = (part_target_ms * PART_HOLD_BACK_TENTHS).div_ceil(10);
         let hold_back = self.snapshot.target_duration_s * HOLD_BACK_TARGETS;
         let skip_until = self.snapshot.target_duration_s * SKIP_UNTIL_TARGETS;
         out.push_str("#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,");
         if self.is_media() {
-            write!(out, "PART-HOLD-BACK={},", Millis(part_hold_back_ms))?;
+            let hold_back = part_hold_back(self.snapshot.part_target);
+            write!(
+                out,
+                "PART-HOLD-BACK={},",
+                Millis(hold_back.as_millis() as u64)
+            )?;
         }
         writeln!(
             out,
             "HOLD-BACK={hold_back}.000,CAN-SKIP-UNTIL={skip_until}.000"
         )?;
         if self.is_media() {
-            let target = Millis(part_target_ms);
+            let target = Millis(part_target_ms(self.snapshot.part_target));
             writeln!(out, "#EXT-X-PART-INF:PART-TARGET={target}")?;
         }
         Ok(())

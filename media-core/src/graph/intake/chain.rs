@@ -7,7 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::codecs::Track;
-use super::{IntakeError, PictureSource, Shared};
+use super::{IntakeError, PictureSource, Shared, TrackKind};
 use crate::graph::elements::{self, Error};
 use crate::graph::ladder::sound_caps;
 use crate::time::{FrameRate, MediaTime};
@@ -62,10 +62,24 @@ impl Chain {
         let entry = queue
             .static_pad("sink")
             .ok_or_else(|| Error::Build("queue".into()))?;
+        if track.kind() == TrackKind::Video {
+            note_pictures_entering(&entry, shared);
+        }
         pad.link(&entry)
             .map_err(|error| Error::Build(error.to_string()))?;
         Ok(())
     }
+}
+
+/// Notes when each coded picture of a demultiplexer comes.
+fn note_pictures_entering(entry: &gst::Pad, shared: &Arc<Shared>) {
+    let shared = Arc::downgrade(shared);
+    entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let (Some(shared), Some(picture)) = (shared.upgrade(), info.buffer()) {
+            shared.picture_enters(picture.pts());
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// Parser, decoder, conversion and sink of a track.
@@ -175,6 +189,7 @@ fn picture_source(caps: &gst::CapsRef) -> Option<PictureSource> {
 
 fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
     let sink = sink(shared, |shared, pts, picture| {
+        shared.picture_leaves(picture.pts());
         shared.decoded.picture(pts, picture)
     });
     take_padded_pictures(sink.upcast_ref());
