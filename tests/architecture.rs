@@ -127,7 +127,12 @@ const HOMES: &[Home] = &[
 const MODULE_OF_OURS: &str = "srt";
 
 /// The crates whose logic is sans-IO, and in them the shells that are not.
-const CORES: &[&str] = &["media-core/src/", "ingest/src/", "packager/src/", "check/src/"];
+const CORES: &[&str] = &[
+    "media-core/src/",
+    "ingest/src/",
+    "packager/src/",
+    "check/src/",
+];
 const SHELLS: &[&str] = &[
     "media-core/src/graph/",
     "ingest/src/client.rs",
@@ -374,7 +379,8 @@ fn sources() -> Vec<(String, String)> {
         .into_iter()
         .filter_map(|path| {
             let name = path.strip_prefix(root()).ok()?.to_str()?.to_owned();
-            let is_test = name.contains("/tests") || test_only().iter().any(|it| name.starts_with(it));
+            let is_test =
+                name.contains("/tests") || test_only().iter().any(|it| name.starts_with(it));
             (!is_test).then(|| (name, code(&read(&path))))
         })
         .collect();

@@ -211,6 +211,13 @@ impl<'a> View<'a> {
         all.flat_map(|rendition| rendition.loads.iter().map(move |load| (rendition, load)))
     }
 
+    /// The playlist that an exchange brought.
+    pub(crate) fn load_of(&self, exchange: &Exchange) -> Option<&Load<'a>> {
+        let rendition = self.rendition(&exchange.url)?;
+        let mut loads = rendition.loads.iter().chain(&rendition.probes);
+        loads.find(|load| std::ptr::eq(load.exchange, exchange))
+    }
+
     /// The rendition of this playlist.
     pub(crate) fn rendition(&self, url: &str) -> Option<&Rendition<'a>> {
         let url = crate::session::without_directives(url);

@@ -286,9 +286,9 @@ fn target(view: &View<'_>, exchange: &Exchange) -> f64 {
 
 fn cache_playlists(view: &View<'_>, findings: &mut Findings) {
     for exchange in view.of(|purpose| purpose == Purpose::Latest) {
-        let live = view
-            .rendition(&exchange.url)
-            .is_some_and(|it| !it.has_ended());
+        // A playlist that ended never changes again.
+        let load = view.load_of(exchange);
+        let live = load.is_some_and(|load| load.playlist.end.is_none());
         let (true, Some(answer)) = (live, exchange.good()) else {
             continue;
         };

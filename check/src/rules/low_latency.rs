@@ -397,8 +397,10 @@ fn all_have_parts(view: &View<'_>, findings: &mut Findings) {
 fn parts_recent(view: &View<'_>, findings: &mut Findings) {
     for (_, load) in low_latency(view) {
         let playlist = &load.playlist;
-        // Parts leave by segments: what a segment that reaches into the span has may stay.
-        let span = 3.0 * playlist.target() + ROUNDING_S;
+        // Parts leave by segments: what a segment that reaches into the span has may stay. Segments
+        // of sound end up to a frame early or late.
+        let part = playlist.part_target().unwrap_or(ROUNDING_S);
+        let span = 3.0 * playlist.target() + part;
         let mut after = 0.0;
         for segment in playlist.segments.iter().rev() {
             let recent = after <= span;
@@ -442,7 +444,7 @@ fn reload_blocks(view: &View<'_>, findings: &mut Findings) {
         if exchange.status() == 503 {
             continue;
         }
-        let load = load_of(view, exchange);
+        let load = view.load_of(exchange);
         let playlist = load.map(|load| &load.playlist);
         let right = playlist.is_some_and(|it| it.has(asked) || it.end.is_some());
         findings.expect(right, || match load {
@@ -463,13 +465,6 @@ fn reload_blocks(view: &View<'_>, findings: &mut Findings) {
             longest.as_secs_f64()
         ));
     }
-}
-
-/// The playlist that an exchange brought.
-fn load_of<'v, 'a>(view: &'v View<'a>, exchange: &Exchange) -> Option<&'v Load<'a>> {
-    let rendition = view.rendition(&exchange.url)?;
-    let mut loads = rendition.loads.iter().chain(&rendition.probes);
-    loads.find(|load| std::ptr::eq(load.exchange, exchange))
 }
 
 /// The target duration of the playlist that a request was for.
@@ -522,7 +517,7 @@ fn reload_past_end(view: &View<'_>, findings: &mut Findings) {
             msn: msn + 1,
             part: Some(0),
         };
-        let load = load_of(view, exchange);
+        let load = view.load_of(exchange);
         let right = load.is_some_and(|it| it.playlist.has(asked) || it.playlist.end.is_some());
         findings.expect(right, || answered(exchange, exchange.outcome()));
     }
