@@ -18,7 +18,8 @@ RUN=(
 )
 
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
-TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core)
+# nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own.
+TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp)
 
 # Oldest Node that builds the pages (Debian 12 has 18).
 NODE_MAJOR_MIN=18
@@ -110,7 +111,7 @@ case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
 if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
-    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit and Chromium."
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module and Chromium."
 else
   for task in $tasks; do
     case "$task" in

@@ -272,11 +272,6 @@ impl<'a> Rendition<'a> {
     pub(crate) fn is_low_latency(&self) -> bool {
         self.loads.iter().any(|load| load.playlist.is_low_latency())
     }
-
-    /// Whether it ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.loads.iter().any(|load| load.playlist.end.is_some())
-    }
 }
 
 impl Load<'_> {

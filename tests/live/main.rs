@@ -9,6 +9,7 @@
 //! tests hold.
 
 mod attacks;
+mod check;
 mod clip;
 mod command_line;
 mod decode;
@@ -21,5 +22,6 @@ mod players;
 mod program;
 mod publishers;
 mod server;
+mod static_files;
 mod viewer;
 mod whole;
