@@ -84,6 +84,14 @@ impl Purpose {
         matches!(self, Self::Latest | Self::Reload(_))
     }
 
+    /// Whether a server may let it wait for what is still to come.
+    pub fn may_wait(self) -> bool {
+        matches!(
+            self,
+            Self::Reload(_) | Self::Hinted | Self::PartPastEnd(_) | Self::FarAhead
+        )
+    }
+
     /// Whether the answer is media.
     pub fn is_media(self) -> bool {
         matches!(

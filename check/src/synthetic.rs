@@ -131,7 +131,9 @@ impl Builder {
             self.playlist(&query, purpose, sent, end, text);
             let hinted = self.server.part_url(rendition, position.msn, part);
             if position.msn > LAST_SEGMENT {
-                self.refuse(&hinted, Purpose::Hinted, end, 404);
+                // Nothing comes any more: one way to say it, and another.
+                let status = if rendition == 0 { 404 } else { 503 };
+                self.refuse(&hinted, Purpose::Hinted, end, status);
             } else {
                 self.part(rendition, position.msn, part, Purpose::Hinted, sent, end);
             }
@@ -252,7 +254,7 @@ impl Builder {
     }
 
     fn refuse(&mut self, url: &str, purpose: Purpose, at: Duration, status: u16) {
-        let headers = [("cache-control", NEVER)];
+        let headers = [("cache-control", NEVER), ("retry-after", "1")];
         self.answer(url, purpose, (at, at), status, &headers, Bytes::new());
     }
 

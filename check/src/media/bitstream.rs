@@ -23,6 +23,8 @@ pub(crate) struct Parameters {
     pub(crate) codec: String,
     /// The picture's size, cropped.
     pub(crate) size: Option<(u32, u32)>,
+    /// Its size with square pixels.
+    pub(crate) shown: Option<(u32, u32)>,
 }
 
 /// Whether the picture that these NAL units make is an IDR, or, in H.265, another random access
@@ -55,11 +57,26 @@ pub(crate) fn parameters(unit: &[u8]) -> Option<Parameters> {
     }
     let codec = format!("avc1.{:02x}{:02x}{:02x}", unit[1], unit[2], unit[3]);
     let payload = decode_nal(unit).ok();
-    let size = payload.and_then(|payload| {
-        let set = SeqParameterSet::from_bits(BitReader::new(&payload[..])).ok()?;
-        set.pixel_dimensions().ok()
+    let set = payload.and_then(|payload| {
+        let bits = BitReader::new(&payload[..]);
+        SeqParameterSet::from_bits(bits).ok()
     });
-    Some(Parameters { codec, size })
+    let size = set.as_ref().and_then(|set| set.pixel_dimensions().ok());
+    let shown = size.zip(set.as_ref().and_then(aspect)).map(stretched);
+    Some(Parameters { codec, size, shown })
+}
+
+/// The shape of a pixel (H.264 §E.2.1), where it is told.
+fn aspect(set: &SeqParameterSet) -> Option<(u16, u16)> {
+    let usability = set.vui_parameters.as_ref()?;
+    let aspect = usability.aspect_ratio_info.as_ref()?.get();
+    aspect.filter(|(width, height)| *width > 0 && *height > 0)
+}
+
+/// The height stays and the width is what square pixels make of it.
+fn stretched(((width, height), (x, y)): ((u32, u32), (u16, u16))) -> (u32, u32) {
+    let width = f64::from(width) * f64::from(x) / f64::from(y);
+    (width.round() as u32, height)
 }
 
 /// NAL units behind length fields of `len_bytes` (ISO/IEC 14496-15 §5.3.2).

@@ -124,6 +124,7 @@ impl InitTrack {
                 timescale: trak.mdia.mdhd.timescale,
                 codec: described.codec,
                 size: described.size,
+                shown: described.shown,
             },
             coding: described.coding,
             len_bytes: described.len_bytes,
@@ -204,6 +205,7 @@ impl InitTrack {
 struct Described {
     codec: String,
     size: Option<(u32, u32)>,
+    shown: Option<(u32, u32)>,
     coding: Coding,
     len_bytes: usize,
 }
@@ -213,6 +215,7 @@ impl Described {
         Self {
             codec: String::new(),
             size: None,
+            shown: None,
             coding: Coding::Other,
             len_bytes: 4,
         }
@@ -268,7 +271,8 @@ impl Described {
         let codec = parameters.as_ref().map_or(record, |it| it.codec.clone());
         Self {
             codec: codec.replacen("avc1", name, 1),
-            size: parameters.and_then(|it| it.size),
+            size: parameters.as_ref().and_then(|it| it.size),
+            shown: parameters.and_then(|it| it.shown),
             coding: Coding::H264,
             len_bytes: usize::from(config.length_size),
         }
@@ -291,6 +295,7 @@ impl Described {
         Self {
             codec,
             size: Some((u32::from(visual.width), u32::from(visual.height))),
+            shown: None,
             coding: Coding::H265,
             len_bytes: usize::from(config.length_size_minus_one & 3) + 1,
         }

@@ -72,6 +72,8 @@ pub(crate) struct Track {
     pub(crate) codec: String,
     /// Of the picture, by its sequence parameter set where there is one.
     pub(crate) size: Option<(u32, u32)>,
+    /// Its size with square pixels.
+    pub(crate) shown: Option<(u32, u32)>,
 }
 
 /// One coded frame. Times are in the track's timescale.

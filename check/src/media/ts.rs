@@ -128,8 +128,7 @@ struct Stream {
     samples: Vec<Sample>,
     codec: String,
     size: Option<(u32, u32)>,
-    /// Samples a second, of ADTS.
-    sound_rate: u32,
+    shown: Option<(u32, u32)>,
 }
 
 impl Stream {
@@ -141,7 +140,7 @@ impl Stream {
             samples: Vec::new(),
             codec: String::new(),
             size: None,
-            sound_rate: 0,
+            shown: None,
         }
     }
 
@@ -206,6 +205,7 @@ impl Stream {
             if let Some(parameters) = found {
                 self.codec = parameters.codec;
                 self.size = parameters.size;
+                self.shown = parameters.shown;
             }
         }
         bitstream::is_random_access(coding, bitstream::start_coded(data)).unwrap_or(true)
@@ -233,7 +233,6 @@ impl Stream {
             if self.samples.len() >= SAMPLES_MAX {
                 return Err(Unreadable::TooMany);
             }
-            self.sound_rate = rate;
             self.codec = format!("mp4a.40.{}", (third >> 6) + 1);
             let duration = i64::from(1024 * CLOCK / rate);
             let time = pts + index * 1024 * i64::from(CLOCK) / i64::from(rate);
@@ -274,6 +273,7 @@ impl Stream {
                 timescale: CLOCK,
                 codec: self.codec,
                 size: self.size,
+                shown: self.shown,
             },
             samples: self.samples,
         })

@@ -18,28 +18,10 @@ const AWAITED_AGE_TARGETS: f64 = 6.0;
 /// Playlists shorter than this gain nothing from compression.
 const COMPRESSIBLE_MIN: usize = 1000;
 
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    section: &'static str,
-    level: Level,
-    unseen: &'static str,
-    check: fn(&View<'_>, &mut Findings),
-) -> Rule {
-    let family = Family::Delivery;
-    Rule {
-        id,
-        family,
-        title,
-        section,
-        level,
-        unseen,
-        check,
-    }
-}
+const FAMILY: Family = Family::Delivery;
 
 pub(super) const RULES: &[Rule] = &[
-    rule(
+    FAMILY.rule(
         "http.playlists-answer",
         "playlists that were there stay there",
         "RFC 8216 §6.2.1",
@@ -47,7 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_PLAYLIST,
         playlists_answer,
     ),
-    rule(
+    FAMILY.rule(
         "http.media-answers",
         "what a playlist lists can be fetched",
         "RFC 8216 §6.2.1, §6.2.2",
@@ -55,7 +37,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_MEDIA,
         media_answers,
     ),
-    rule(
+    FAMILY.rule(
         "http.playlist-type",
         "playlists are told by their URL or their Content-Type",
         "RFC 8216 §4",
@@ -63,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_PLAYLIST,
         playlist_type,
     ),
-    rule(
+    FAMILY.rule(
         "http.identity",
         "a client that takes no compression gets none",
         "RFC 9110 §12.5.3",
@@ -71,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         "no playlist was asked for without Accept-Encoding",
         identity,
     ),
-    rule(
+    FAMILY.rule(
         "http.range",
         "a range of a segment is answered with those bytes",
         "RFC 9110 §14; HLS Authoring Specification 7.5",
@@ -79,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         "no range was asked for",
         range,
     ),
-    rule(
+    FAMILY.rule(
         "http.gzip",
         "playlists are compressed where the client takes it",
         "RFC 8216 §6.2.1; rfc8216bis appendix B.1",
@@ -87,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
         "no playlist is long enough to be worth it",
         gzip,
     ),
-    rule(
+    FAMILY.rule(
         "http.http2",
         "over TLS it is HTTP/2",
         "rfc8216bis appendix B.1",
@@ -95,7 +77,15 @@ pub(super) const RULES: &[Rule] = &[
         "there is no TLS",
         http2,
     ),
-    rule(
+    FAMILY.rule(
+        "http.retry-after",
+        "503, as for a stream that stalls, says when to try again",
+        "RFC 9110 §10.2.3; rfc8216bis §6.2.5.2",
+        Level::Should,
+        "nothing was answered with 503",
+        retry_after,
+    ),
+    FAMILY.rule(
         "http.cors",
         "pages of any origin may read it",
         "Fetch §3.2",
@@ -103,7 +93,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_PLAYLIST,
         cors,
     ),
-    rule(
+    FAMILY.rule(
         "http.cache-playlists",
         "live playlists are kept by caches no longer than half a target duration",
         "RFC 8216 §6.3.4; rfc8216bis appendix B.1",
@@ -111,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
         "no live playlist was read",
         cache_playlists,
     ),
-    rule(
+    FAMILY.rule(
         "http.cache-awaited",
         "answers to blocking reloads may be kept, for six target durations at most",
         "rfc8216bis appendix B.1",
@@ -119,7 +109,7 @@ pub(super) const RULES: &[Rule] = &[
         "reload does not block here",
         cache_awaited,
     ),
-    rule(
+    FAMILY.rule(
         "http.cache-media",
         "media may be kept by caches for a minute at least",
         "rfc8216bis appendix B.1",
@@ -127,7 +117,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_MEDIA,
         cache_media,
     ),
-    rule(
+    FAMILY.rule(
         "http.cache-absent",
         "what is not there is not kept by caches for longer than a target duration",
         "rfc8216bis appendix B.1",
@@ -255,6 +245,15 @@ fn http2(view: &View<'_>, findings: &mut Findings) {
                 ..of_exchange(exchange, "the server did not choose h2")
             }
         });
+    }
+}
+
+fn retry_after(view: &View<'_>, findings: &mut Findings) {
+    let all = view.session.exchanges.iter();
+    for exchange in all.filter(|it| it.status() == 503) {
+        let answer = exchange.result.as_ref().ok();
+        let told = answer.and_then(|answer| answer.header("retry-after"));
+        findings.expect(told.is_some(), || of_exchange(exchange, "no Retry-After"));
     }
 }
 

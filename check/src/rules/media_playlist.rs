@@ -13,28 +13,10 @@ const ONE_LOAD: &str = "no media playlist was loaded twice";
 /// `EXTINF` has microseconds at most places, and a sum of them their error.
 const ROUNDING_S: f64 = 0.000_5;
 
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    section: &'static str,
-    level: Level,
-    unseen: &'static str,
-    check: fn(&View<'_>, &mut Findings),
-) -> Rule {
-    let family = Family::MediaPlaylist;
-    Rule {
-        id,
-        family,
-        title,
-        section,
-        level,
-        unseen,
-        check,
-    }
-}
+const FAMILY: Family = Family::MediaPlaylist;
 
 pub(super) const RULES: &[Rule] = &[
-    rule(
+    FAMILY.rule(
         "pl.syntax",
         "they can be read",
         "RFC 8216 §4.1 to §4.3",
@@ -42,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         syntax,
     ),
-    rule(
+    FAMILY.rule(
         "pl.version",
         "EXT-X-VERSION is what their tags need",
         "RFC 8216 §7; rfc8216bis §8",
@@ -50,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         version,
     ),
-    rule(
+    FAMILY.rule(
         "pl.target-duration",
         "EXT-X-TARGETDURATION is there and never changes",
         "RFC 8216 §4.3.3.1, §6.2.1",
@@ -58,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         target_duration,
     ),
-    rule(
+    FAMILY.rule(
         "pl.target-duration-obeyed",
         "no segment is longer than the target duration, to the nearest second",
         "RFC 8216 §4.3.3.1",
@@ -66,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         target_duration_obeyed,
     ),
-    rule(
+    FAMILY.rule(
         "pl.target-duration-same",
         "all have the same target duration",
         "RFC 8216 §6.2.4",
@@ -74,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         "there is one media playlist only",
         target_duration_same,
     ),
-    rule(
+    FAMILY.rule(
         "pl.media-sequence",
         "the media sequence never goes back",
         "RFC 8216 §6.2.2",
@@ -82,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         ONE_LOAD,
         media_sequence,
     ),
-    rule(
+    FAMILY.rule(
         "pl.discontinuity-sequence",
         "the discontinuity sequence counts what leaves",
         "RFC 8216 §6.2.2",
@@ -90,7 +72,7 @@ pub(super) const RULES: &[Rule] = &[
         ONE_LOAD,
         discontinuity_sequence,
     ),
-    rule(
+    FAMILY.rule(
         "pl.segments-unchanged",
         "a listed segment stays as it is",
         "RFC 8216 §6.2.1",
@@ -98,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         ONE_LOAD,
         segments_unchanged,
     ),
-    rule(
+    FAMILY.rule(
         "pl.nothing-vanishes",
         "what was listed leaves at the beginning only",
         "RFC 8216 §6.2.1, §6.2.2",
@@ -106,7 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         ONE_LOAD,
         nothing_vanishes,
     ),
-    rule(
+    FAMILY.rule(
         "pl.window-minimum",
         "a live playlist holds at least three target durations",
         "RFC 8216 §6.2.2",
@@ -114,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
         "no segment has left a live playlist",
         window_minimum,
     ),
-    rule(
+    FAMILY.rule(
         "pl.map",
         "segments of fragmented MP4 have an EXT-X-MAP",
         "RFC 8216 §3.3, §4.3.2.5",
@@ -122,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
         "no segment is fragmented MP4",
         map,
     ),
-    rule(
+    FAMILY.rule(
         "pl.updates",
         "a live playlist grows within one and a half target durations",
         "RFC 8216 §6.2.2",
@@ -130,7 +112,7 @@ pub(super) const RULES: &[Rule] = &[
         "no live playlist was followed long enough",
         updates,
     ),
-    rule(
+    FAMILY.rule(
         "pl.end",
         "nothing changes and nothing is announced after EXT-X-ENDLIST",
         "RFC 8216 §4.3.3.4, §6.2.1; rfc8216bis §4.4.5.3",
@@ -138,7 +120,7 @@ pub(super) const RULES: &[Rule] = &[
         "no playlist ended",
         end,
     ),
-    rule(
+    FAMILY.rule(
         "pl.discontinuities-aligned",
         "discontinuities stand at the same segment in all",
         "RFC 8216 §6.2.4",
@@ -146,7 +128,7 @@ pub(super) const RULES: &[Rule] = &[
         "no discontinuity was seen in more than one playlist",
         discontinuities_aligned,
     ),
-    rule(
+    FAMILY.rule(
         "pl.i-frames-only",
         "I-frame playlists say that they are",
         "RFC 8216 §4.3.4.3",
@@ -154,7 +136,7 @@ pub(super) const RULES: &[Rule] = &[
         "there is no I-frame playlist",
         i_frames_only,
     ),
-    rule(
+    FAMILY.rule(
         "pl.date-time",
         "the first segment and each after a discontinuity have EXT-X-PROGRAM-DATE-TIME",
         "RFC 8216 §6.2.1; HLS Authoring Specification 8.9",
@@ -162,7 +144,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         date_time,
     ),
-    rule(
+    FAMILY.rule(
         "pl.window-six",
         "a live playlist lists at least six segments",
         "HLS Authoring Specification 8.6",

@@ -64,6 +64,26 @@ impl Family {
         }
     }
 
+    const fn rule(
+        self,
+        id: &'static str,
+        title: &'static str,
+        section: &'static str,
+        level: Level,
+        unseen: &'static str,
+        check: fn(&View<'_>, &mut Findings),
+    ) -> Rule {
+        Rule {
+            id,
+            family: self,
+            title,
+            section,
+            level,
+            unseen,
+            check,
+        }
+    }
+
     /// As programs read it.
     pub fn id(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ mod breaks;
 use std::collections::{BTreeSet, HashSet};
 
 use super::{all, judge};
-use crate::report::{Outcome, Report};
+use crate::report::{Level, Outcome, Report};
 use crate::synthetic::{Break, session};
 use breaks::BREAKS;
 
@@ -53,6 +53,33 @@ fn every_rule_has_a_test_that_breaks_it() {
     assert!(unknown.is_empty(), "of no rule: {unknown:?}");
     let distinct: HashSet<&&str> = rules.iter().collect();
     assert_eq!(distinct.len(), rules.len(), "two rules have one id");
+}
+
+#[test]
+fn the_document_lists_every_rule_as_it_is() {
+    let document = include_str!("../../../docs/check.md");
+    let expected: Vec<String> = all()
+        .map(|rule| {
+            let level = match rule.level {
+                Level::Must => "must",
+                Level::Should => "should",
+            };
+            format!(
+                "| `{}` | {level} | {} | {} |",
+                rule.id, rule.title, rule.section
+            )
+        })
+        .collect();
+    let listed: Vec<&str> = document
+        .lines()
+        .filter(|line| line.contains("| must |") || line.contains("| should |"))
+        .collect();
+    assert_eq!(
+        listed,
+        expected,
+        "the whole table:\n{}",
+        expected.join("\n")
+    );
 }
 
 #[test]

@@ -20,28 +20,10 @@ const USUAL_FRAME_S: f64 = 1.0 / 24.0;
 /// The clock of transport streams begins anew after 26.5 hours (ISO/IEC 13818-1 §2.4.3.7).
 const CLOCK_WRAP_S: f64 = (1u64 << 33) as f64 / 90_000.0;
 
-const fn rule(
-    id: &'static str,
-    title: &'static str,
-    section: &'static str,
-    level: Level,
-    unseen: &'static str,
-    check: fn(&View<'_>, &mut Findings),
-) -> Rule {
-    let family = Family::Timing;
-    Rule {
-        id,
-        family,
-        title,
-        section,
-        level,
-        unseen,
-        check,
-    }
-}
+const FAMILY: Family = Family::Timing;
 
 pub(super) const RULES: &[Rule] = &[
-    rule(
+    FAMILY.rule(
         "md.readable",
         "segments, parts and initialization sections are what HLS allows",
         "RFC 8216 §3.2, §3.3; ISO/IEC 23000-19 §7.3",
@@ -49,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         "no media was fetched",
         readable,
     ),
-    rule(
+    FAMILY.rule(
         "md.segment-durations",
         "EXTINF is the media's duration, within a frame",
         "RFC 8216 §4.3.2.1",
@@ -57,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         segment_durations,
     ),
-    rule(
+    FAMILY.rule(
         "md.part-durations",
         "a part's DURATION is its media's, within a frame",
         "rfc8216bis §4.4.4.9",
@@ -65,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         NO_PARTS,
         part_durations,
     ),
-    rule(
+    FAMILY.rule(
         "md.sum-of-parts",
         "the parts of a segment last as long as the segment, within a frame",
         "rfc8216bis §3, §4.4.4.9",
@@ -73,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         "no whole segment has parts",
         sum_of_parts,
     ),
-    rule(
+    FAMILY.rule(
         "md.parts-are-segment",
         "the parts of a segment hold its samples, all of them and in order",
         "rfc8216bis §3, §6.2.1",
@@ -81,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         "of no segment were all parts and the whole read",
         parts_are_segment,
     ),
-    rule(
+    FAMILY.rule(
         "md.timestamps-increase",
         "decoding times increase",
         "ISO/IEC 14496-12 §8.6.1.1; ISO/IEC 13818-1 §2.4.3.7",
@@ -89,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         UNSEEN,
         timestamps_increase,
     ),
-    rule(
+    FAMILY.rule(
         "md.continuous",
         "each segment and part begins where the one before ends",
         "RFC 8216 §3, §4.3.2.3; ISO/IEC 23000-19 §7.3.2",
@@ -97,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
         "no two neighbours were read",
         continuous,
     ),
-    rule(
+    FAMILY.rule(
         "md.independent-true",
         "segments that are said to be independent begin with an IDR picture",
         "RFC 8216 §4.3.5.1",
@@ -105,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
         "EXT-X-INDEPENDENT-SEGMENTS is not there, or no picture was read",
         |view, findings| begins_with_idr(view, findings, true),
     ),
-    rule(
+    FAMILY.rule(
         "md.starts-with-idr",
         "every segment begins with an IDR picture",
         "HLS Authoring Specification 1.11, 7.6",
@@ -113,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
         "no picture was read",
         |view, findings| begins_with_idr(view, findings, false),
     ),
-    rule(
+    FAMILY.rule(
         "md.renditions-aligned",
         "a segment begins at the same media time in every size",
         "RFC 8216 §6.2.4",
@@ -121,7 +103,7 @@ pub(super) const RULES: &[Rule] = &[
         "there are not two sizes with the same segments",
         renditions_aligned,
     ),
-    rule(
+    FAMILY.rule(
         "md.date-time-true",
         "EXT-X-PROGRAM-DATE-TIME goes on as the media does",
         "RFC 8216 §4.3.2.6, §6.2.1",
@@ -129,7 +111,7 @@ pub(super) const RULES: &[Rule] = &[
         "no two segments have a date and were read",
         date_time_true,
     ),
-    rule(
+    FAMILY.rule(
         "md.date-time-same",
         "EXT-X-PROGRAM-DATE-TIME gives a media time the same date in all",
         "RFC 8216 §6.2.4; rfc8216bis §6.2.4",
@@ -137,7 +119,7 @@ pub(super) const RULES: &[Rule] = &[
         "there are not two playlists with dates",
         date_time_same,
     ),
-    rule(
+    FAMILY.rule(
         "md.unchanged",
         "a segment that is fetched again is the same",
         "RFC 8216 §6.2.1",
@@ -145,7 +127,7 @@ pub(super) const RULES: &[Rule] = &[
         "no segment was there a second time",
         unchanged,
     ),
-    rule(
+    FAMILY.rule(
         "md.i-frames",
         "what an I-frame playlist lists begins with an IDR picture",
         "RFC 8216 §4.3.3.6",

@@ -124,13 +124,16 @@ impl Recorder {
         let answer = self.client.get(asked.url, asked.range, asked.gzip);
         let received = match tokio::time::timeout(asked.patience.min(left), answer).await {
             Ok(received) => received,
-            // The look's end says nothing of the server.
-            Err(_) if left < asked.patience => return Err(Stopped::Time),
+            // What may wait is given up at the look's end, which says nothing of the server; so does
+            // an end that comes right after the request.
+            Err(_) if left < asked.patience && (asked.purpose.may_wait() || left < GRACE) => {
+                return Err(Stopped::Time);
+            }
             Err(_) => Received {
                 first_byte: Instant::now(),
                 end: Instant::now(),
                 redirected: None,
-                result: Err(format!("no answer within {:?}", asked.patience)),
+                result: Err(format!("no answer within {:?}", asked.patience.min(left))),
             },
         };
         let exchange = Exchange {

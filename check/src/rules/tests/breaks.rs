@@ -568,6 +568,14 @@ pub(super) const BREAKS: &[Broken] = &[
         }),
     ),
     alone(
+        "http.retry-after",
+        Exchanges(|session| {
+            let stalled = |it: &&mut Exchange| it.status() == 503;
+            let stalled = session.exchanges.iter_mut().find(stalled).unwrap();
+            set_header(stalled, "retry-after", None);
+        }),
+    ),
+    alone(
         "http.cors",
         Exchanges(|session| {
             first(session, "", Purpose::Init, |it| {
