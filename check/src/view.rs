@@ -9,9 +9,15 @@ use crate::playlist::{MediaPlaylist, Multivariant, Part, Resource, Segment, Text
 use crate::report::Evidence;
 use crate::session::{ByteRange, Exchange, Purpose, Session};
 
+/// Most segments and parts that are kept of all playlists together, some 300 bytes each. A playlist
+/// of three hours that is loaded three times a second has them after a quarter of a minute.
+pub(crate) const LISTED_MAX: usize = 1_000_000;
+
 /// Everything that a rule can look at.
 pub(crate) struct View<'a> {
     pub(crate) session: &'a Session,
+    /// What is looked at of the session: all, unless its playlists list too much.
+    pub(crate) exchanges: &'a [Exchange],
     pub(crate) multivariant: Option<Master<'a>>,
     /// The media playlists that were followed, but for I-frame playlists.
     pub(crate) renditions: Vec<Rendition<'a>>,
@@ -67,7 +73,8 @@ pub(crate) struct Listed<'v, 'a> {
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(session: &'a Session) -> Self {
+    /// Puts a session in order, as much of it as lists `listed_max` segments and parts.
+    pub(crate) fn new(session: &'a Session, listed_max: usize) -> Self {
         let multivariant = session.exchanges.iter().find_map(|exchange| {
             let body = &exchange
                 .good()
@@ -80,7 +87,9 @@ impl<'a> View<'a> {
                 .then_some(Master { exchange, playlist })
         });
         let mut all: Vec<Rendition<'a>> = Vec::new();
-        for exchange in &session.exchanges {
+        let mut listed = 0;
+        let mut seen = session.exchanges.len();
+        for (index, exchange) in session.exchanges.iter().enumerate() {
             let Some(answer) = exchange.good().filter(|_| !exchange.purpose.is_media()) else {
                 continue;
             };
@@ -91,6 +100,12 @@ impl<'a> View<'a> {
             }
             let url = exchange.plain_url();
             let playlist = MediaPlaylist::parse(exchange.base(), &answer.body);
+            let parts = playlist.segments.iter().map(|it| it.parts.len());
+            listed += playlist.segments.len() + parts.sum::<usize>();
+            if listed > listed_max {
+                seen = index;
+                break;
+            }
             let load = Load { exchange, playlist };
             let index = all.iter().position(|it| it.url == url).unwrap_or_else(|| {
                 let role = role_of(multivariant.as_ref(), &url);
@@ -105,6 +120,7 @@ impl<'a> View<'a> {
         let (iframes, renditions) = all.into_iter().partition(|it| it.role == Role::IFrames);
         let mut view = Self {
             session,
+            exchanges: &session.exchanges[..seen],
             multivariant,
             renditions,
             iframes,
@@ -171,7 +187,7 @@ impl<'a> View<'a> {
         &self,
         wanted: F,
     ) -> impl Iterator<Item = &'a Exchange> + use<'a, F> {
-        let exchanges = self.session.exchanges.iter();
+        let exchanges = self.exchanges.iter();
         exchanges.filter(move |exchange| wanted(exchange.purpose))
     }
 

@@ -73,6 +73,7 @@ impl Init {
     pub(crate) fn media(&self, bytes: &[u8], extent: Extent) -> Result<Media, Unreadable> {
         let mut media = Media::default();
         let mut fragments = 0;
+        let mut count = 0;
         for it in boxes(bytes, extent)?
             .iter()
             .filter(|it| it.kind == *b"moof")
@@ -89,6 +90,10 @@ impl Init {
                 let track = self.tracks.iter().find(|it| it.track.id == id);
                 let track = track.ok_or(Unreadable::Track(id))?;
                 let samples = track.samples(traf, it.at, bytes, extent)?;
+                count += samples.len();
+                if count > SAMPLES_MAX {
+                    return Err(Unreadable::TooMany);
+                }
                 match media.runs.iter_mut().find(|run| run.track == track.track) {
                     Some(run) => run.samples.extend(samples),
                     None => media.runs.push(Run {

@@ -151,7 +151,7 @@ fn media_answers(view: &View<'_>, findings: &mut Findings) {
 
 /// Answers with a playlist.
 fn playlists<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v Exchange, &'v Answer)> {
-    let all = view.session.exchanges.iter();
+    let all = view.exchanges.iter();
     all.filter(|it| it.purpose == Purpose::Entry || it.purpose.follows())
         .filter_map(|exchange| Some((exchange, exchange.good()?)))
         .filter(|(_, answer)| answer.body.starts_with(b"#EXTM3U"))
@@ -234,7 +234,7 @@ fn gzip(view: &View<'_>, findings: &mut Findings) {
 }
 
 fn http2(view: &View<'_>, findings: &mut Findings) {
-    let secure = view.session.exchanges.iter();
+    let secure = view.exchanges.iter();
     for exchange in secure.filter(|it| it.url.starts_with("https:")) {
         let Ok(answer) = &exchange.result else {
             continue;
@@ -249,7 +249,7 @@ fn http2(view: &View<'_>, findings: &mut Findings) {
 }
 
 fn retry_after(view: &View<'_>, findings: &mut Findings) {
-    let all = view.session.exchanges.iter();
+    let all = view.exchanges.iter();
     for exchange in all.filter(|it| it.status() == 503) {
         let answer = exchange.result.as_ref().ok();
         let told = answer.and_then(|answer| answer.header("retry-after"));
@@ -258,7 +258,7 @@ fn retry_after(view: &View<'_>, findings: &mut Findings) {
 }
 
 fn cors(view: &View<'_>, findings: &mut Findings) {
-    let all = view.session.exchanges.iter();
+    let all = view.exchanges.iter();
     for exchange in all.filter(|it| it.purpose != Purpose::Absent) {
         let Some(answer) = exchange.good() else {
             continue;

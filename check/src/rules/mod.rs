@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use crate::report::{Evidence, Judged, Level, Outcome, Report};
 use crate::session::Session;
-use crate::view::View;
+use crate::view::{LISTED_MAX, View};
 
 /// Most places that a report names of one rule; more are counted.
 const EVIDENCE_MAX: usize = 5;
@@ -111,7 +111,14 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// Judges what was seen. With `strict`, recommendations count like rules.
 pub fn judge(session: &Session, strict: bool) -> Report {
-    let view = View::new(session);
+    judge_listed(session, strict, LISTED_MAX)
+}
+
+fn judge_listed(session: &Session, strict: bool, listed_max: usize) -> Report {
+    let view = View::new(session, listed_max);
+    let too_much = view.exchanges.len() < session.exchanges.len();
+    let too_much =
+        too_much.then(|| format!("more than {listed_max} segments and parts are listed"));
     let rules = all().map(|rule| {
         let mut findings = Findings::default();
         (rule.check)(&view, &mut findings);
@@ -121,7 +128,7 @@ pub fn judge(session: &Session, strict: bool) -> Report {
         entry: session.entry.clone(),
         watched_s: session.watched.as_secs_f64(),
         requests: session.exchanges.len(),
-        cut_short: session.cut_short.clone(),
+        cut_short: session.cut_short.clone().or(too_much),
         strict,
         rules: rules.collect(),
     }

@@ -4,7 +4,7 @@ mod breaks;
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{all, judge};
+use super::{all, judge, judge_listed};
 use crate::report::{Level, Outcome, Report};
 use crate::synthetic::{Break, session};
 use breaks::BREAKS;
@@ -105,6 +105,17 @@ fn nothing_seen_is_nothing_broken() {
     let report = judge(&crate::Session::default(), true);
     assert_eq!(report.not_seen(), report.rules.len());
     assert_eq!(report.broken(), 0);
+}
+
+/// A part of a look is a look, and says that it is one.
+#[test]
+fn playlists_that_list_too_much_cut_the_look_short_and_break_nothing() {
+    let session = session(Break::Nowhere);
+    for listed_max in [0, 100, 1000] {
+        let report = judge_listed(&session, true, listed_max);
+        assert_eq!(broken(&report), BTreeSet::new(), "{listed_max}");
+        assert!(report.cut_short.is_some());
+    }
 }
 
 #[test]

@@ -68,6 +68,10 @@ impl<'a> Asked<'a> {
         self
     }
 
+    fn may_take_long(&self) -> bool {
+        self.purpose.may_wait() || self.purpose.is_media()
+    }
+
     /// Not for longer than this.
     pub(super) fn within(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -124,9 +128,8 @@ impl Recorder {
         let answer = self.client.get(asked.url, asked.range, asked.gzip);
         let received = match tokio::time::timeout(asked.patience.min(left), answer).await {
             Ok(received) => received,
-            // What may wait is given up at the look's end, which says nothing of the server; so does
-            // an end that comes right after the request.
-            Err(_) if left < asked.patience && (asked.purpose.may_wait() || left < GRACE) => {
+            // The look's end says nothing of a server that may let it wait, or of a slow line.
+            Err(_) if left < asked.patience && (left < GRACE || asked.may_take_long()) => {
                 return Err(Stopped::Time);
             }
             Err(_) => Received {
