@@ -279,6 +279,8 @@ impl<'a> Rendition<'a> {
     /// A short name for what is measured.
     pub(crate) fn name(&self) -> String {
         let path = self.url.split('?').next().unwrap_or_default();
+        let host = path.split_once("://").map_or(path, |(_, rest)| rest);
+        let path = host.split_once('/').map_or(host, |(_, path)| path);
         let mut names = path.rsplit('/').take(2).collect::<Vec<_>>();
         names.reverse();
         names.join("/")

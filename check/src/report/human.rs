@@ -93,3 +93,59 @@ fn printable(text: &str) -> String {
         None => shown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::session::{Exchange, Purpose, Session};
+
+    fn session(url: &str) -> Session {
+        let at = Duration::from_millis(1500);
+        Session {
+            entry: url.to_owned(),
+            exchanges: vec![Exchange {
+                url: url.to_owned(),
+                redirected: None,
+                purpose: Purpose::Segment,
+                range: None,
+                sent: at,
+                first_byte: at,
+                end: at,
+                result: Err("no answer".to_owned()),
+            }],
+            watched: Duration::from_secs(2),
+            cut_short: Some("a bound".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_is_broken_stands_with_its_section_and_evidence() {
+        let session = session("http://host/1.m4s");
+        let text = crate::rules::judge(&session, false).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "http://host/1.m4s");
+        assert_eq!(lines[1], "followed for 2.0 s with 1 requests");
+        assert_eq!(lines[2], "cut short: a bound");
+        let at = lines
+            .iter()
+            .position(|line| line.contains("BROKEN"))
+            .unwrap();
+        assert!(lines[at].contains("http.media-answers"), "{}", lines[at]);
+        assert!(
+            lines[at].ends_with("[RFC 8216 §6.2.1, §6.2.2]"),
+            "{}",
+            lines[at]
+        );
+        assert_eq!(lines[at + 1].trim(), "- no answer");
+        assert_eq!(lines[at + 2].trim(), "http://host/1.m4s at 1.50 s");
+        assert!(lines.last().unwrap().contains("1 broken"), "{text}");
+    }
+
+    #[test]
+    fn what_a_peer_wrote_does_not_reach_the_terminal_as_it_is() {
+        let session = session("http://host/\u{1b}[31m");
+        let text = crate::rules::judge(&session, false).to_string();
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}

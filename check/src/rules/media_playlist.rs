@@ -395,7 +395,7 @@ fn window_minimum(view: &View<'_>, findings: &mut Findings) {
         let held: f64 = playlist.segments.iter().map(Segment::duration).sum();
         let needed = 3.0 * playlist.target();
         findings.expect(held + ROUNDING_S >= needed, || {
-            let line = playlist.media_sequence.map_or(1, |it| it.line);
+            let line = playlist.target_duration.map_or(1, |it| it.line);
             let what = format!("{held:.3} s are listed, {needed} s are needed");
             load.evidence(&[line], what)
         });
@@ -406,7 +406,7 @@ fn window_six(view: &View<'_>, findings: &mut Findings) {
     for load in sliding(view) {
         let listed = load.playlist.whole().count();
         findings.expect(listed >= 6, || {
-            let line = load.playlist.media_sequence.map_or(1, |it| it.line);
+            let line = load.playlist.target_duration.map_or(1, |it| it.line);
             load.evidence(&[line], format!("{listed} segments are listed"))
         });
     }

@@ -10,7 +10,7 @@ mod timing;
 use std::collections::HashSet;
 
 use crate::report::{Evidence, Judged, Level, Outcome, Report};
-use crate::session::Session;
+use crate::session::{Session, without_directives};
 use crate::view::{LISTED_MAX, View};
 
 /// Most places that a report names of one rule; more are counted.
@@ -152,11 +152,13 @@ impl Findings {
             return;
         }
         let evidence = evidence();
+        // Of what has lines they tell it from others, of what has none its words do.
         let lines = evidence.lines.iter().map(|(_, text)| text.clone());
-        let place = match evidence.lines.is_empty() {
-            true => (evidence.url.clone(), vec![evidence.what.clone()]),
-            false => (String::new(), lines.collect()),
+        let words = match evidence.lines.is_empty() {
+            true => vec![evidence.what.clone()],
+            false => lines.collect(),
         };
+        let place = (without_directives(&evidence.url), words);
         if self.known.insert(place) && self.evidence.len() < EVIDENCE_MAX {
             self.evidence.push(evidence);
         }

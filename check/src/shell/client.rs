@@ -70,7 +70,13 @@ impl Client {
         let mut at = url.to_owned();
         let mut redirected = None;
         for _ in 0..=REDIRECTIONS_MAX {
-            let response = match self.send(&at, range, gzip).await {
+            let mut response = self.send(&at, range, gzip).await;
+            // A kept connection that the server closes at this moment is nobody's fault: what changes
+            // nothing is sent again (RFC 9110 §9.2.2).
+            if response.is_err() {
+                response = self.send(&at, range, gzip).await;
+            }
+            let response = match response {
                 Ok(response) => response,
                 Err(error) => return Received::failed(redirected, error),
             };
