@@ -83,17 +83,24 @@ want_browser() {
 
 install_missing() {
   [ "${#missing[@]}" -gt 0 ] || return 0
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+  local as_root=(env DEBIAN_FRONTEND=noninteractive)
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null ||
       fail "these packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
-    apt=(sudo "${apt[@]}")
+    as_root=(sudo "${as_root[@]}")
   fi
+  local apt=("${as_root[@]}" apt-get -y -q --no-install-recommends)
   say "Installing by apt: ${missing[*]}"
   # A list that cannot be renewed may still be good enough to install from.
   "${apt[@]}" update >/dev/null || say "install-deps: apt-get update failed, going on without"
   "${apt[@]}" install "${missing[@]}" >&2 ||
     fail "apt could not install: ${missing[*]} (its reason stands above)"
+  # Its package starts a server on port 80, which nobody asked for: the tests start their own.
+  if [[ " ${missing[*]} " == *" nginx "* ]] && [ -d /run/systemd/system ]; then
+    say "Stopping the nginx that its package started"
+    "${as_root[@]}" systemctl disable --now nginx >/dev/null 2>&1 ||
+      say "install-deps: it could not be stopped: systemctl disable --now nginx"
+  fi
 }
 
 install_nextest() {

@@ -103,12 +103,7 @@ fn of_a_broadcast_of_ours_no_rule_is_broken() {
     wait_for("the stream to be live", || server.status(&stream) == "live");
     let url = format!("http://{}/live/{}/master.m3u8", server.http, stream.id);
     let report = Report::of(&url, 8);
-    let odd: Vec<&Value> = report
-        .broken()
-        .iter()
-        .map(|id| report.evidence(id))
-        .collect();
-    assert!(odd.is_empty(), "{odd:#?}");
+    assert_set(&report.broken(), &[], &report);
     assert_eq!(report.exit_code, Some(0));
     assert_eq!(report.json["ok"], true);
     // What is judged has to have been seen, or nothing was tested.
@@ -144,6 +139,36 @@ fn of_a_broadcast_of_ours_no_rule_is_broken() {
         "http.cache-media",
     ]);
     publisher.kill();
+    server.stop();
+}
+
+#[test]
+fn a_publisher_that_is_lost_and_returns_and_the_end_break_no_rule_of_ours() {
+    let clip = Clip::new(30 * 25).file();
+    let server = Server::start();
+    let stream = server.stream();
+    let first = encoder::rtmp(&clip, &stream.rtmp);
+    wait_for("the stream to be live", || server.status(&stream) == "live");
+    let url = format!("http://{}/live/{}/master.m3u8", server.http, stream.id);
+    let check = thread::spawn(move || Report::of(&url, 20));
+    thread::sleep(Duration::from_secs(3));
+    first.kill();
+    let mut second = encoder::rtmp(&clip, &stream.rtmp);
+    wait_for("the publisher's return", || {
+        server.log_count(&["publishing", &stream.id]) == 2
+    });
+    thread::sleep(Duration::from_secs(4));
+    second.interrupt();
+    // Whether it was content to be interrupted is its own matter.
+    let _ = second.wait();
+    let report = check.join().expect("no panic");
+    assert_set(&report.broken(), &[], &report);
+    report.assert_kept(&[
+        "pl.end",
+        "md.continuous",
+        "md.parts-are-segment",
+        "ll.hint-held",
+    ]);
     server.stop();
 }
 
