@@ -126,6 +126,19 @@ mod tests {
         assert_eq!(parameters.size, Some((320, 180)));
     }
 
+    /// The same picture with pixels of 4:3.
+    const WIDE: &[u8] = &[
+        0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x01, 0x41, 0x9f, 0x9f, 0x0e, 0x10, 0x00, 0x00, 0x03, 0x00,
+        0x10, 0x00, 0x00, 0x03, 0x03, 0xc0, 0xf1, 0x42, 0xa4, 0x80,
+    ];
+
+    #[test]
+    fn pixels_that_are_not_square_make_another_size_to_show() {
+        let parameters = parameters(WIDE).unwrap();
+        assert_eq!(parameters.size, Some((320, 180)));
+        assert_eq!(parameters.shown, Some((427, 180)));
+    }
+
     #[test]
     fn the_first_slice_decides_where_decoding_can_begin() {
         let units = |kinds: &[u8]| kinds.iter().map(|kind| vec![*kind, 0]).collect::<Vec<_>>();

@@ -303,3 +303,26 @@ fn timestamp(bytes: &[u8]) -> i64 {
     let at = |index: usize| i64::from(bytes[index]);
     (at(0) >> 1 & 7) << 30 | at(1) << 22 | (at(2) >> 1) << 15 | at(3) << 7 | at(4) >> 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{WRAP, timed, unwrapped};
+
+    #[test]
+    fn a_clock_that_begins_anew_goes_on() {
+        assert_eq!(unwrapped(3000, WRAP - 600), WRAP + 3000);
+        assert_eq!(unwrapped(WRAP - 600, 3000), -600);
+        assert_eq!(unwrapped(5000, 3000), 5000);
+    }
+
+    #[test]
+    fn both_times_are_read_from_a_header() {
+        // §2.4.3.7: 33 bits in five bytes with marker bits between: 6000 and 3000.
+        let header = [
+            0, 0, 1, 0xe0, 0, 0, 0x80, 0xc0, 10, 0x31, 0x00, 0x01, 0x2e, 0xe1, 0x11, 0x00, 0x01,
+            0x17, 0x71, 0xab,
+        ];
+        assert_eq!(timed(&header), Some((6000, 3000, &[0xab][..])));
+        assert_eq!(timed(&header[..12]), None);
+    }
+}

@@ -514,3 +514,14 @@ fn i_frames(view: &View<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CLOCK_WRAP_S, distance};
+
+    #[test]
+    fn a_clock_that_begins_anew_is_no_gap() {
+        assert!((distance(CLOCK_WRAP_S - 0.5, 0.5) - 1.0).abs() < 1e-6);
+        assert_eq!(distance(10.0, 8.0), -2.0);
+    }
+}
