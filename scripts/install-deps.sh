@@ -18,7 +18,8 @@ RUN=(
 )
 
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
-TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core)
+# nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own.
+TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp)
 
 # Oldest Node that builds the pages (Debian 12 has 18).
 NODE_MAJOR_MIN=18
@@ -82,17 +83,24 @@ want_browser() {
 
 install_missing() {
   [ "${#missing[@]}" -gt 0 ] || return 0
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends)
+  local as_root=(env DEBIAN_FRONTEND=noninteractive)
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null ||
       fail "these packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
-    apt=(sudo "${apt[@]}")
+    as_root=(sudo "${as_root[@]}")
   fi
+  local apt=("${as_root[@]}" apt-get -y -q --no-install-recommends)
   say "Installing by apt: ${missing[*]}"
   # A list that cannot be renewed may still be good enough to install from.
   "${apt[@]}" update >/dev/null || say "install-deps: apt-get update failed, going on without"
   "${apt[@]}" install "${missing[@]}" >&2 ||
     fail "apt could not install: ${missing[*]} (its reason stands above)"
+  # Its package starts a server on port 80, which nobody asked for: the tests start their own.
+  if [[ " ${missing[*]} " == *" nginx "* ]] && [ -d /run/systemd/system ]; then
+    say "Stopping the nginx that its package started"
+    "${as_root[@]}" systemctl disable --now nginx >/dev/null 2>&1 ||
+      say "install-deps: it could not be stopped: systemctl disable --now nginx"
+  fi
 }
 
 install_nextest() {
@@ -110,7 +118,7 @@ case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
 if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
-    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit and Chromium."
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module and Chromium."
 else
   for task in $tasks; do
     case "$task" in

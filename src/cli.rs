@@ -39,8 +39,38 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: StreamAction,
     },
+    /// Follow an HLS stream, of this server or another, and report which rules it keeps.
+    #[command(
+        after_help = "Exit code 0: no rule broken; 1: one is; 2: there was nothing to judge."
+    )]
+    Check(CheckArguments),
     /// Print a commented configuration file with every setting.
     ExampleConfig,
+}
+
+/// What `millrace check` is asked.
+#[derive(Args)]
+pub(crate) struct CheckArguments {
+    /// URL of the multivariant playlist, or of one media playlist.
+    pub(crate) url: String,
+    /// For how many seconds to follow it.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Count recommendations that are not followed as broken rules.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Believe any certificate.
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) insecure: bool,
+    /// Believe the certificates that this file (PEM) has signed, and no others.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Use HTTP/1.1 even where HTTP/2 is offered.
+    #[arg(long)]
+    pub(crate) http1: bool,
 }
 
 /// The settings that have a flag; every other one is in the file or a variable.

@@ -1,5 +1,6 @@
 //! `millrace`: the binary that joins the crates.
 
+mod check_command;
 mod cli;
 mod config;
 mod demo;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run(Cli::parse())));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line, whatever the depth of its causes. Standard error may be gone: then nobody
             // reads it.
@@ -39,8 +40,11 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> anyhow::Result<()> {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Check(arguments) => {
+            return check_command::run(&arguments, &mut io::stdout(), &mut io::stderr()).await;
+        }
         Command::Serve { settings, stream } => {
             let config = load(&settings)?;
             telemetry::start(&config.log);
@@ -48,7 +52,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             if let Some(title) = stream {
                 welcome::offer_stream(&server, &config, &title, &mut io::stdout()).await?;
             }
-            server.run().await
+            server.run().await?;
         }
         Command::Demo { settings } => {
             let config = load(&settings)?;
@@ -57,7 +61,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let publisher = welcome::start_demo(&server, &config, &mut io::stdout()).await?;
             let result = server.run().await;
             publisher.abort();
-            result
+            result?;
         }
         Command::Stream { settings, action } => {
             let config = load(&settings)?;
@@ -65,13 +69,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let streams = database.streams();
             let result = stream_command::run(&streams, &config, action, &mut io::stdout()).await;
             database.close().await;
-            result
+            result?;
         }
         Command::ExampleConfig => {
             io::stdout().write_all(config::example_file().as_bytes())?;
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load(settings: &SettingFlags) -> anyhow::Result<Config> {

@@ -9,6 +9,7 @@
 //! tests hold.
 
 mod attacks;
+mod check;
 mod clip;
 mod command_line;
 mod decode;
@@ -26,6 +27,7 @@ mod publishers;
 mod rewind;
 mod server;
 mod slow_readers;
+mod static_files;
 mod tls;
 mod viewer;
 mod whole;
