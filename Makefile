@@ -14,7 +14,8 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-memory clean
+.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-memory bench-serve \
+	bench-viewers bench-build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +73,16 @@ bench-glass: build ## Glass-to-glass delay in headless Chromium
 bench-memory: build ## Memory over ten minutes of 1080p
 	@scripts/install-deps.sh test
 	node benches/memory/run.mjs $(ARGS)
+
+bench-serve: bench-build ## Requests per CPU-second of one core, against nginx
+	node benches/serve/run.mjs $(ARGS)
+
+bench-viewers: bench-build ## Delay of parts at thousands of low-latency viewers on one core
+	node benches/viewers/run.mjs $(ARGS)
+
+bench-build: build
+	@scripts/install-deps.sh bench
+	$(CARGO) build --release --locked --package load
 
 clean: ## Remove what was built (not the data folder)
 	$(CARGO) clean

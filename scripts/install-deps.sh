@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian and Ubuntu packages that a task needs and this machine lacks.
 #
-#   scripts/install-deps.sh build|run|web|test …
+#   scripts/install-deps.sh build|run|web|test|bench …
 #
 # It says what it installs, asks nothing, calls apt only where something is missing, and uses sudo
 # where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo.
@@ -20,6 +20,10 @@ RUN=(
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
 # nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own.
 TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp)
+
+# The peer of the benchmarks of delivery, and h2load. They start an nginx of their own; the service
+# that the package brings (on port 80) is of no use here and is kept from starting.
+BENCH=(ffmpeg nginx nghttp2-client openssl util-linux)
 
 # Oldest Node that builds the pages (Debian 12 has 18).
 NODE_MAJOR_MIN=18
@@ -83,7 +87,8 @@ want_browser() {
 
 install_missing() {
   [ "${#missing[@]}" -gt 0 ] || return 0
-  local as_root=(env DEBIAN_FRONTEND=noninteractive)
+  # RUNLEVEL=1: invoke-rc.d(8) starts no service of what is installed.
+  local as_root=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1)
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null ||
       fail "these packages are missing and there is no sudo; as root: apt-get install ${missing[*]}"
@@ -110,7 +115,7 @@ install_nextest() {
   fi
 }
 
-[ "$#" -gt 0 ] || fail "say what for: build, run, web or test"
+[ "$#" -gt 0 ] || fail "say what for: build, run, web, test or bench"
 tasks=" $* "
 
 case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
@@ -118,7 +123,8 @@ case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
 if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
-    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module and Chromium."
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module" \
+    "and Chromium; for the benchmarks nginx and h2load."
 else
   for task in $tasks; do
     case "$task" in
@@ -126,7 +132,8 @@ else
       run) want "${RUN[@]}" ;;
       web) want_node ;;
       test) want "${TEST[@]}" && want_browser ;;
-      *) fail "unknown task $task: build, run, web or test" ;;
+      bench) want "${BENCH[@]}" && want_node ;;
+      *) fail "unknown task $task: build, run, web, test or bench" ;;
     esac
   done
   install_missing

@@ -21,6 +21,9 @@ browser() {
 step 'rustfmt'
 cargo fmt --all --check
 
+step 'benchmarks: how results are written'
+node --test benches/*.test.mjs
+
 # Before anything that compiles: the pages are part of the binary.
 step 'pages: types, build, tests'
 make --no-print-directory web
