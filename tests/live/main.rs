@@ -9,6 +9,7 @@
 //! tests hold.
 
 mod attacks;
+mod cache;
 mod check;
 mod clip;
 mod command_line;
