@@ -47,9 +47,10 @@ test: ## Install what the tests need and run all of them
 	@scripts/install-deps.sh build run web test
 	@scripts/test.sh $(ARGS)
 
-test-minute: ## Read every frame of a minute of 1080p back, by RTMP and by SRT
-	@scripts/install-deps.sh build run web test
+test-minute: ## A minute of 1080p read back frame by frame, and a minute in each of six players
+	@scripts/install-deps.sh build run web test players
 	$(CARGO) nextest run --locked --test live --run-ignored only minute_
+	PLAYERS_SECONDS=60 node --test tests/browser/players.test.mjs
 
 lint: ## Formatting, clippy and the pages' types
 	$(CARGO) fmt --all --check

@@ -25,6 +25,9 @@ TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-
 # that the package brings (on port 80) is of no use here and is kept from starting.
 BENCH=(ffmpeg nginx nghttp2-client openssl util-linux)
 
+# Players that each play for a minute in `make test-minute`.
+PLAYERS=(mpv vlc-bin vlc-plugin-base)
+
 # Oldest Node that builds the pages (Debian 12 has 18).
 NODE_MAJOR_MIN=18
 
@@ -115,7 +118,7 @@ install_nextest() {
   fi
 }
 
-[ "$#" -gt 0 ] || fail "say what for: build, run, web, test or bench"
+[ "$#" -gt 0 ] || fail "say what for: build, run, web, test, players or bench"
 tasks=" $* "
 
 case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
@@ -131,6 +134,7 @@ else
       build) want "${BUILD[@]}" && want_libsrt ;;
       run) want "${RUN[@]}" ;;
       web) want_node ;;
+      players) want "${PLAYERS[@]}" ;;
       test) want "${TEST[@]}" && want_browser ;;
       bench) want "${BENCH[@]}" && want_node ;;
       *) fail "unknown task $task: build, run, web, test or bench" ;;

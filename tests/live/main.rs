@@ -20,6 +20,7 @@ mod formats;
 mod http;
 mod lifecycle;
 mod metrics;
+mod minute_players;
 mod picture;
 mod players;
 mod private;
