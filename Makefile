@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-memory bench-serve \
+.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
 	bench-viewers bench-build clean
 
 help: ## List the targets
@@ -70,6 +70,10 @@ bench-ladder: build ## CPU and memory of a 1080p ladder against ffmpeg doing the
 bench-glass: build ## Glass-to-glass delay in headless Chromium
 	@scripts/install-deps.sh test
 	node benches/glass/run.mjs $(ARGS)
+
+bench-latency: build ## Glass-to-glass delay beside nginx-rtmp with FFmpeg, and where it goes
+	@scripts/install-deps.sh test bench
+	node benches/latency/run.mjs $(ARGS)
 
 bench-memory: build ## Memory over ten minutes of 1080p
 	@scripts/install-deps.sh test

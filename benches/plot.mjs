@@ -10,11 +10,13 @@ const STYLE = `
   .page { fill: #ffffff } text { fill: #1f2328; font: 13px sans-serif } .title { font-size: 15px; font-weight: bold }
   .grid { stroke: #d1d9e0 } .axis { stroke: #59636e } .goal { stroke: #59636e; stroke-dasharray: 6 4 }
   .line { fill: none; stroke-width: 2.5 } .s0 { stroke: #0969da } .s1 { stroke: #bc4c00 } .s2 { stroke: #59636e }
-  .f0 { fill: #0969da } .f1 { fill: #bc4c00 } .f2 { fill: #8c959f }
+  .f0 { fill: #0969da } .f1 { fill: #bc4c00 } .f2 { fill: #8c959f } .f3 { fill: #8250df } .f4 { fill: #1a7f37 }
+  .f5 { fill: #d4a72c } .f6 { fill: #cf222e }
   @media (prefers-color-scheme: dark) {
     .page { fill: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #30363d } .axis, .goal { stroke: #9198a1 }
     .s0 { stroke: #58a6ff } .s1 { stroke: #f0883e } .s2 { stroke: #9198a1 }
-    .f0 { fill: #58a6ff } .f1 { fill: #f0883e } .f2 { fill: #6e7681 }
+    .f0 { fill: #58a6ff } .f1 { fill: #f0883e } .f2 { fill: #6e7681 } .f3 { fill: #a371f7 } .f4 { fill: #3fb950 }
+    .f5 { fill: #d29922 } .f6 { fill: #f85149 }
   }`;
 
 /**
@@ -66,6 +68,30 @@ export function barPlot({ title, y, series, groups, goals = [] }) {
   return page(title, series, [
     ...yGrid(vertical, y.label), ...drawn, ...goals.map((goal) => goalLine(vertical, goal)),
   ]);
+}
+
+/** Bars of which each is a stack: `groups` are `{ name, values }`, a value for each of `series`. */
+export function stackPlot({ title, y, series, groups }) {
+  const sums = groups.map((group) => group.values.reduce((sum, value) => sum + Math.max(0, value), 0));
+  const vertical = axis(y, [0, ...sums], PLOT.height);
+  const step = PLOT.width / groups.length;
+  const base = HEIGHT - AREA.bottom;
+  const drawn = groups.flatMap((group, at) => {
+    const [left, width] = [AREA.left + step * (at + 0.25), step * 0.5];
+    let below = 0;
+    const blocks = group.values.map((value, index) => {
+      const [from, to] = [below, below + Math.max(0, value)];
+      below = to;
+      const [top, height] = [base - vertical.at(to), vertical.at(to) - vertical.at(from)];
+      return `<rect class="f${index}" x="${fixed(left)}" y="${fixed(top)}" width="${fixed(width)}" height="${fixed(height)}"/>`;
+    });
+    const names = group.name.split('\n').map((word, line) => (
+      text(left + width / 2, base + 18 + 16 * line, 'middle', word)
+    ));
+    const sum = text(left + width / 2, base - vertical.at(sums[at]) - 6, 'middle', short(Math.round(sums[at])));
+    return [...blocks, sum, ...names];
+  });
+  return page(title, series, [...yGrid(vertical, y.label), ...drawn]);
 }
 
 function axis({ log = false }, values, length) {

@@ -134,7 +134,7 @@ export async function startMillrace(folder, settings = {}, tls = null) {
   const server = new Pinned(SERVER_CORE, [built('millrace', 'MILLRACE_BIN'), 'serve', '--data', data,
     '--http', local(http), '--rtmp', local(rtmp), '--srt', local(srt)], {
     folder,
-    env: { MILLRACE_ADMIN_TOKEN: TOKEN, ...secure, ...settings },
+    env: { MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_METRICS: '', ...secure, ...settings },
   });
   server.address = local(http);
   server.origin = `http://${server.address}`;

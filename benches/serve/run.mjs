@@ -34,7 +34,7 @@ const seconds = Number(options.seconds);
 const SETTINGS = {
   MILLRACE_LADDER_RUNGS: '720p 1280x720 5000k, 360p 640x360 2400k',
   MILLRACE_LADDER_PRESET: 'ultrafast',
-  MILLRACE_HLS_WINDOW_SEGMENTS: '6',
+  MILLRACE_HLS_WINDOW_S: '12',
   MILLRACE_LOG_LEVEL: 'warn',
 };
 const PUBLISHED_S = 14;
