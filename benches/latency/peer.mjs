@@ -13,6 +13,8 @@ const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 const READY_WITHIN_MS = 20_000;
 const PLAYABLE_WITHIN_MS = 60_000;
 const KEY = "glass";
+/** Fragments in its playlist before the player comes. */
+const SEGMENTS_MIN = 4;
 
 /** The rungs that Millrace makes of 720p; x264 as Millrace sets it on two cores. */
 const RUNGS = [
@@ -32,9 +34,10 @@ const PAGE = `<!doctype html><title>hls.js</title>
   let playing = false;
   video.addEventListener("playing", () => (playing = true));
   video.addEventListener("waiting", () => playing && (window.stalls += 1));
-  hls.on(Hls.Events.ERROR, (_, { fatal }) => fatal && hls.loadSource("/hls/${KEY}.m3u8"));
-  hls.loadSource("/hls/${KEY}.m3u8");
+  window.failures = [];
+  hls.on(Hls.Events.ERROR, (_, { fatal, details }) => fatal && window.failures.push(details));
   hls.attachMedia(video);
+  window.start = () => hls.loadSource("/hls/${KEY}.m3u8");
 </script>`;
 
 /** Starts it; `fragment_s` is the length of a segment, `fps` the source's. */
@@ -54,11 +57,15 @@ export async function startPeer({ fragment_s: fragmentS, fps, preset }) {
   return {
     page: origin,
     url: `rtmp://127.0.0.1:${rtmp}/live/${KEY}`,
-    /** Once there is a publisher: FFmpeg takes it up, and the playlist appears. */
+    /**
+     * Once there is a publisher: FFmpeg takes it up, and playlists appear. A viewer who came at once
+     * would play without a reserve, closer than anybody who comes later.
+     */
     async run() {
       ladder = start("ffmpeg", ladderArguments({ rtmp, fps, fragmentS, preset }));
-      const playlist = `${origin}/hls/${KEY}.m3u8`;
-      await until("the peer's playlist", async () => (await fetch(playlist)).ok, PLAYABLE_WITHIN_MS);
+      const playlist = `${origin}/hls/${KEY}_${RUNGS[0].name}.m3u8`;
+      const segments = async () => (await (await fetch(playlist)).text()).split("#EXTINF").length - 1;
+      await until("the peer's playlist", async () => (await segments()) >= SEGMENTS_MIN, PLAYABLE_WITHIN_MS);
     },
     pids: () => [nginx.pid, ...(ladder ? [ladder.pid] : [])],
     async stop() {

@@ -54,6 +54,7 @@ async function peer() {
       pids: servers.pids,
       plays: async (page) => {
         await servers.run();
+        await page.evaluate(() => window.start());
         await page.waitForFunction(() => window.glass.frames > 0, null, { timeout: 60_000 });
       },
       own: (page) => page.evaluate(() => ({ stalls: window.stalls })),
