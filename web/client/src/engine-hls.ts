@@ -20,6 +20,8 @@ const FROZEN_AFTER_MS = 6000;
 const STARVED_AFTER_MS = 15_000;
 /** Media ahead of the playhead that counts as something to play. */
 const BUFFERED_ENOUGH_S = 0.5;
+/** Where the playlist slides, its first segments count as gone: so many target durations. */
+const LEAVING_TARGETS = 2;
 /** HTTP's status for what the token does not open. */
 const FORBIDDEN = 403;
 /** The last samples of audio and video never end together. */
@@ -71,6 +73,8 @@ export class HlsEngine implements Engine {
   #lastPositionS = -1;
   #movedAtMs = performance.now();
   #ended = false;
+  /** The media sequence number of the first playlist. */
+  #firstSequence: number | null = null;
 
   static isSupported(): boolean {
     return Hls.isSupported();
@@ -113,7 +117,15 @@ export class HlsEngine implements Engine {
 
   window(): SeekWindow | null {
     const details = this.#hls.latestLevelDetails;
-    return details ? { startS: details.fragmentStart, endS: details.edge } : null;
+    if (!details) {
+      return null;
+    }
+    // Once segments leave the playlist the first ones would be gone before they are loaded, and
+    // hls.js goes to the live edge where it finds nothing to play.
+    this.#firstSequence ??= details.startSN;
+    const leaving = details.live && details.startSN > this.#firstSequence;
+    const startS = details.fragmentStart + (leaving ? LEAVING_TARGETS * details.targetduration : 0);
+    return { startS: Math.min(startS, details.edge), endS: details.edge };
   }
 
   idealS(): number | null {
