@@ -115,6 +115,19 @@ export class HlsEngine implements Engine {
     this.#listener.qualityChanged();
   }
 
+  /**
+   * Where the position is not buffered together with the picture, all that is buffered goes. A buffer
+   * that was left at the live edge ends within a segment. When the viewer comes back, hls.js would go
+   * on with the part after that, without a keyframe, which the browser drops after media from
+   * elsewhere: the picture would stand until the next segment, and then be too near to the edge.
+   */
+  seek(positionS: number): void {
+    if (!this.#isBufferedThrough(positionS)) {
+      this.#hls.trigger(Events.BUFFER_FLUSHING, { startOffset: 0, endOffset: Number.POSITIVE_INFINITY, type: null });
+    }
+    this.#video.currentTime = positionS;
+  }
+
   window(): SeekWindow | null {
     const details = this.#hls.latestLevelDetails;
     if (!details) {
@@ -129,7 +142,13 @@ export class HlsEngine implements Engine {
   }
 
   idealS(): number | null {
-    return this.#hls.latestLevelDetails?.live ? this.#hls.liveSyncPosition : null;
+    const { latestLevelDetails: details, liveSyncPosition, targetLatency } = this.#hls;
+    if (!details?.live || liveSyncPosition === null) {
+      return null;
+    }
+    // hls.js guesses how far the edge has moved since the playlist came. A jump to its guess may land
+    // on what is not listed yet; what is listed can be played, and the rest is caught up with.
+    return Math.min(liveSyncPosition, details.edge - (targetLatency ?? 0));
   }
 
   pictureTimeMs(): number | null {
@@ -254,6 +273,18 @@ export class HlsEngine implements Engine {
   #isAtEnd(): boolean {
     const details = this.#hls.latestLevelDetails;
     return details?.live === false && this.#video.currentTime >= details.edge - END_TOLERANCE_S;
+  }
+
+  /** Whether one buffered range has both the picture and the position. */
+  #isBufferedThrough(positionS: number): boolean {
+    const { buffered, currentTime } = this.#video;
+    const [fromS, untilS] = [Math.min(positionS, currentTime), Math.max(positionS, currentTime)];
+    for (let range = 0; range < buffered.length; range += 1) {
+      if (buffered.start(range) <= fromS && untilS < buffered.end(range)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   #bufferedAheadS(): number {

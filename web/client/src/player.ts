@@ -187,7 +187,7 @@ export class Player {
       const deltaS = positionS - currentTime;
       const target = seekTarget(currentTime, deltaS, this.#engine.window(), this.#engine.idealS());
       this.#isBehindByChoice ||= deltaS < 0;
-      this.#video.currentTime = target;
+      this.#engine.seek(target);
     }
   }
 
@@ -200,7 +200,7 @@ export class Player {
     const idealS = this.#engine?.idealS() ?? null;
     this.#isBehindByChoice = false;
     if (idealS !== null) {
-      this.#video.currentTime = idealS;
+      this.#engine?.seek(idealS);
     }
     if (this.#video.paused) {
       this.#pausedByViewer = false;
