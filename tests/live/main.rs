@@ -9,6 +9,7 @@
 //! tests hold.
 
 mod attacks;
+mod audience;
 mod clip;
 mod command_line;
 mod decode;
