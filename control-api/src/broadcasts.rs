@@ -1,14 +1,33 @@
 //! What the API asks of the process around it: what is live, and to make changes felt.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use media_core::StreamId;
 use storage::streams::Keys;
+
+/// How many watch a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// At this time.
+    pub now: u32,
+    /// The most at a time since it began.
+    pub peak: u32,
+}
 
 /// The broadcasts of this process. No method blocks or waits.
 pub trait Broadcasts: Send + Sync + 'static {
     /// When the stream's running broadcast began; `None` where it has none.
     fn live_since(&self, stream: &StreamId) -> Option<SystemTime>;
+
+    /// Who watches the stream's running broadcast; `None` where it has none.
+    fn audience(&self, stream: &StreamId) -> Option<Audience>;
+
+    /// How far viewers can rewind the stream's running broadcast; `None` where it has none, or
+    /// where they cannot.
+    fn rewind(&self, stream: &StreamId) -> Option<Duration>;
+
+    /// A watch page plays the stream's running broadcast, and will say so again in a few seconds.
+    fn page_plays(&self, stream: &StreamId);
 
     /// How many broadcasts run.
     fn live_count(&self) -> usize;

@@ -31,7 +31,7 @@ use storage::{AdminToken, PlaybackSecret, Streams};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use broadcasts::Broadcasts;
+pub use broadcasts::{Audience, Broadcasts};
 pub use urls::Urls;
 
 /// What the API stands on. Clones share it.

@@ -85,6 +85,7 @@ pub(crate) async fn issue(
     let JsonBody(new) = body.unwrap_or_default();
     let lifetime = new.lifetime()?;
     let stream = api.streams.find(&id).await?.ok_or(Error::NoStream)?;
+    let can_rewind = api.broadcasts.rewind(&stream.id).is_some();
     let token = api
         .playback_secret
         .issue(&stream.id, lifetime, SystemTime::now());
@@ -92,7 +93,7 @@ pub(crate) async fn issue(
         token: token.reveal().to_owned(),
         expires_at: rfc3339(token.expires_at()),
         visibility: stream.visibility.into(),
-        playback: origin.playback(&stream.id, Some(token.reveal())),
+        playback: origin.playback(&stream.id, Some(token.reveal()), can_rewind),
     };
     Ok((StatusCode::CREATED, Json(issued)))
 }

@@ -75,6 +75,10 @@ pub(crate) struct StreamView {
     status: Status,
     /// When the running broadcast began (RFC 3339).
     live_since: Option<String>,
+    /// How many watch it; null while it is offline.
+    viewers: Option<u32>,
+    /// The most who watched the running broadcast at a time; null while it is offline.
+    viewers_peak: Option<u32>,
     /// When the stream was created (RFC 3339).
     #[schema(example = "2026-03-01T12:00:00.000Z")]
     created_at: String,
@@ -87,15 +91,19 @@ pub(crate) struct StreamView {
 impl StreamView {
     pub(crate) fn new(api: &Api, origin: &Origin, stream: &Stream) -> Self {
         let live_since = api.broadcasts.live_since(&stream.id);
+        let audience = api.broadcasts.audience(&stream.id);
+        let can_rewind = api.broadcasts.rewind(&stream.id).is_some();
         Self {
             id: stream.id.to_string(),
             title: stream.title.to_string(),
             visibility: stream.visibility.into(),
             status: Status::of(live_since),
             live_since: live_since.map(rfc3339),
+            viewers: audience.map(|audience| audience.now),
+            viewers_peak: audience.map(|audience| audience.peak),
             created_at: rfc3339(stream.created_at),
             srt_encrypted: stream.srt_passphrase.is_some(),
-            playback: origin.playback(&stream.id, None),
+            playback: origin.playback(&stream.id, None, can_rewind),
         }
     }
 }

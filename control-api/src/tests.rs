@@ -9,7 +9,7 @@ mod streams;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Broadcasts};
+use crate::{Api, Audience, Broadcasts};
 
 const HOST: &str = "media.test:8080";
 
@@ -33,11 +33,15 @@ enum Told {
     KeysChanged,
     Disconnect(StreamId),
     End(StreamId),
+    PagePlays(StreamId),
 }
 
 #[derive(Default)]
 struct RecordedBroadcasts {
     live: Mutex<HashMap<StreamId, SystemTime>>,
+    /// Of every broadcast that runs.
+    audience: Mutex<Option<Audience>>,
+    rewind: Mutex<Option<Duration>>,
     keys: Mutex<Option<Keys>>,
     told: Mutex<Vec<Told>>,
 }
@@ -56,6 +60,10 @@ impl RecordedBroadcasts {
         self.live.lock().expect("lock").insert(stream, since);
     }
 
+    fn is_live(&self, stream: &StreamId) -> bool {
+        self.live.lock().expect("lock").contains_key(stream)
+    }
+
     /// The stream that `key` opens in the keys that the process has.
     fn opens(&self, key: &str) -> Option<StreamId> {
         let keys = self.keys.lock().expect("lock");
@@ -67,6 +75,20 @@ impl RecordedBroadcasts {
 impl Broadcasts for RecordedBroadcasts {
     fn live_since(&self, stream: &StreamId) -> Option<SystemTime> {
         self.live.lock().expect("lock").get(stream).copied()
+    }
+
+    fn audience(&self, stream: &StreamId) -> Option<Audience> {
+        let audience = *self.audience.lock().expect("lock");
+        audience.filter(|_| self.is_live(stream))
+    }
+
+    fn rewind(&self, stream: &StreamId) -> Option<Duration> {
+        let rewind = *self.rewind.lock().expect("lock");
+        rewind.filter(|_| self.is_live(stream))
+    }
+
+    fn page_plays(&self, stream: &StreamId) {
+        self.tell(Told::PagePlays(stream.clone()));
     }
 
     fn live_count(&self) -> usize {

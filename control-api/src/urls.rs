@@ -158,6 +158,10 @@ pub(crate) struct PlaybackUrls {
     /// The multivariant playlist.
     #[schema(example = "https://live.example.org/live/k3f9a2mzq7xw2b/master.m3u8")]
     hls: String,
+    /// The multivariant playlist that reaches back as far as viewers can rewind; null where no
+    /// broadcast runs that can be rewound.
+    #[schema(example = "https://live.example.org/live/k3f9a2mzq7xw2b/master.m3u8?dvr=1")]
+    dvr: Option<String>,
     /// The page to watch it on.
     #[schema(example = "https://live.example.org/watch/k3f9a2mzq7xw2b")]
     page: String,
@@ -194,12 +198,20 @@ impl Origin {
     }
 
     /// Where `stream` plays, with the playback token behind the URLs where one is given.
-    pub(crate) fn playback(&self, stream: &StreamId, token: Option<&str>) -> PlaybackUrls {
+    pub(crate) fn playback(
+        &self,
+        stream: &StreamId,
+        token: Option<&str>,
+        can_rewind: bool,
+    ) -> PlaybackUrls {
         let base = &self.http_base;
+        let playlist = format!("{base}/live/{stream}/master.m3u8");
         // Tokens are of unreserved characters (RFC 3986 §2.3).
         let query = token.map_or(String::new(), |token| format!("?token={token}"));
+        let further = token.map_or(String::new(), |token| format!("&token={token}"));
         PlaybackUrls {
-            hls: format!("{base}/live/{stream}/master.m3u8{query}"),
+            hls: format!("{playlist}{query}"),
+            dvr: can_rewind.then(|| format!("{playlist}?dvr=1{further}")),
             page: format!("{base}/watch/{stream}{query}"),
         }
     }

@@ -29,6 +29,13 @@ pub(crate) struct Watch {
     playback: PlaybackUrls,
     /// When the running broadcast began (RFC 3339).
     live_since: Option<String>,
+    /// How far back viewers can rewind, in seconds; null where no broadcast runs that can be
+    /// rewound. It may not have lasted for so long yet.
+    rewind_s: Option<u64>,
+    /// How many watch it; null while it is offline.
+    viewers: Option<u32>,
+    /// The most who watched the running broadcast at a time; null while it is offline.
+    viewers_peak: Option<u32>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -36,6 +43,9 @@ pub(crate) struct Watch {
 pub(crate) struct WatchQuery {
     /// A playback token. Ignored where the stream is public.
     token: Option<String>,
+    /// `1`: a page asks that plays the stream, and will ask again in five seconds. So a viewer is
+    /// counted whose playlists come from a cache.
+    playing: Option<String>,
 }
 
 /// What a viewer may know of a stream.
@@ -62,13 +72,21 @@ pub(crate) async fn watch(
     let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
     let stream = api.streams.find(&id).await?.ok_or(Error::NoStream)?;
     let token = admit(&api, &stream, query.token.as_deref())?;
+    if query.playing.as_deref() == Some("1") {
+        api.broadcasts.page_plays(&stream.id);
+    }
     let live_since = api.broadcasts.live_since(&stream.id);
+    let audience = api.broadcasts.audience(&stream.id);
+    let rewind = api.broadcasts.rewind(&stream.id);
     Ok(Json(Watch {
         id: stream.id.to_string(),
         title: stream.title.to_string(),
         status: Status::of(live_since),
-        playback: origin.playback(&stream.id, token),
+        playback: origin.playback(&stream.id, token, rewind.is_some()),
         live_since: live_since.map(rfc3339),
+        rewind_s: rewind.map(|reach| reach.as_secs()),
+        viewers: audience.map(|audience| audience.now),
+        viewers_peak: audience.map(|audience| audience.peak),
     }))
 }
 

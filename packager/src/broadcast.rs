@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use media_core::{BroadcastId, Chunk, Histogram, Init, InitKind, RenditionName};
 
 use crate::delivery::{Archive, Stored};
-use crate::delivery::{Feed, Viewers};
+use crate::delivery::{Feed, Sign, Viewers};
 use crate::edition::{Edition, Kind};
 use crate::fault::{Fault, Faults};
 use crate::master::Master;
@@ -22,6 +22,12 @@ use crate::playlist::multivariant;
 use crate::sequence::{DiscontinuitySequence, MediaSequence};
 use crate::window::Window;
 
+/// Over how many target durations requests for playlists are counted.
+const VIEWERS_TARGETS: u32 = 3;
+
+/// How often a watch page says that it plays.
+pub const PAGE_EVERY: Duration = Duration::from_secs(5);
+
 /// A going-live of a stream. Its methods may be called from any thread; they hold a lock for as
 /// long as it takes to render a playlist.
 pub struct Broadcast {
@@ -30,7 +36,10 @@ pub struct Broadcast {
     archive: Option<Arc<dyn Archive>>,
     /// As `plan.renditions`, in the same order.
     feeds: Vec<Feed>,
+    /// By their requests for playlists.
     viewers: Viewers,
+    /// By what watch pages say: also those whose playlists come out of a cache.
+    pages: Viewers,
     /// The multivariant playlist; there from the moment every rendition can be played.
     master: ArcSwapOption<Master>,
     state: Mutex<State>,
@@ -58,7 +67,8 @@ impl Broadcast {
         let count = plan.renditions.len();
         Self {
             feeds: (0..count).map(|_| Feed::default()).collect(),
-            viewers: Viewers::new(plan.target_duration()),
+            viewers: Viewers::new(plan.target_duration() * VIEWERS_TARGETS),
+            pages: Viewers::new(PAGE_EVERY * 2),
             master: ArcSwapOption::empty(),
             state: Mutex::new(State {
                 renditions: (0..count).map(|_| None).collect(),
@@ -181,14 +191,20 @@ impl Broadcast {
         self.master.load().is_some()
     }
 
-    /// How many watch it now, as far as they ask this process.
+    /// Notes that a watch page plays it, as that will say again after [`PAGE_EVERY`].
+    pub fn note_page(&self) {
+        self.pages.note(Sign::Reload(PAGE_EVERY));
+    }
+
+    /// How many watch it now: by requests for playlists, or by watch pages where those are more,
+    /// because a cache answers for this process. Not their sum: a page without a cache is in both.
     pub fn viewers_now(&self) -> u32 {
-        self.viewers.count()
+        self.viewers.count().max(self.pages.count())
     }
 
     /// The most that watched it at a time.
     pub fn viewers_peak(&self) -> u32 {
-        self.viewers.peak()
+        self.viewers.peak().max(self.pages.peak())
     }
 
     /// Of each rendition, as in the plan: from a part's publication to the answer of each request

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use control_api::Broadcasts;
+use control_api::{Audience, Broadcasts};
 use ingest::Closed;
 use media_core::StreamId;
 use packager::Live;
@@ -165,6 +165,12 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The stream's broadcast, where viewers can play it and it has not ended.
+    fn shown_live(&self, stream: &StreamId) -> Option<Arc<packager::Broadcast>> {
+        let broadcast = self.live.broadcast(stream)?;
+        (broadcast.playable() && !broadcast.ended()).then_some(broadcast)
+    }
+
     /// Whether nobody has ended `broadcast`.
     fn runs(&self, broadcast: &Arc<Broadcast>) -> bool {
         is_in(&self.broadcasts(), broadcast)
@@ -207,8 +213,25 @@ fn is_in(broadcasts: &HashMap<StreamId, Arc<Broadcast>>, broadcast: &Arc<Broadca
 
 impl Broadcasts for Supervisor {
     fn live_since(&self, stream: &StreamId) -> Option<SystemTime> {
-        let broadcast = self.inner.live.broadcast(stream)?;
-        (broadcast.playable() && !broadcast.ended()).then(|| broadcast.plan().began)
+        Some(self.inner.shown_live(stream)?.plan().began)
+    }
+
+    fn audience(&self, stream: &StreamId) -> Option<Audience> {
+        let broadcast = self.inner.shown_live(stream)?;
+        Some(Audience {
+            now: broadcast.viewers_now(),
+            peak: broadcast.viewers_peak(),
+        })
+    }
+
+    fn rewind(&self, stream: &StreamId) -> Option<Duration> {
+        self.inner.shown_live(stream)?.plan().dvr
+    }
+
+    fn page_plays(&self, stream: &StreamId) {
+        if let Some(broadcast) = self.inner.shown_live(stream) {
+            broadcast.note_page();
+        }
     }
 
     fn live_count(&self) -> usize {

@@ -123,7 +123,7 @@ impl Output for Packaging {
         if let Some(previous) = self.live.broadcast(&self.stream) {
             previous.end();
         }
-        let number = first_number(plan.began);
+        let (sequence, discontinuities) = first_numbers(plan.began);
         let window = self.live.start(
             self.stream.clone(),
             packager::Plan {
@@ -134,8 +134,8 @@ impl Output for Packaging {
                 dvr: self.playlists.rewind.as_ref().map(|rewind| rewind.reach),
                 began: plan.began,
                 renditions: plan.renditions.clone(),
-                first_sequence: MediaSequence::new(number),
-                discontinuity_sequence: DiscontinuitySequence::new(number),
+                first_sequence: MediaSequence::new(sequence),
+                discontinuity_sequence: DiscontinuitySequence::new(discontinuities),
             },
             self.archive(),
         );
@@ -196,14 +196,21 @@ impl Output for Packaging {
     }
 }
 
-/// A number past every one that this stream's playlists can have shown, also before the process
-/// was started anew: a running viewer's must never go back (draft-pantos-hls-rfc8216bis §6.2.2).
-/// Seconds count up at least as fast as segments and discontinuities do.
-fn first_number(began: SystemTime) -> u64 {
+/// Media and discontinuity sequence numbers past every one that this stream's playlists can have
+/// shown, also before the process was started anew: a running viewer's must never go back
+/// (draft-pantos-hls-rfc8216bis §6.2.2). Seconds count up at least as fast as segments do. A
+/// broadcast has one discontinuity, at its beginning: while the process runs each counts on from the
+/// last, and across its restarts a stream has to begin less often than every ten minutes.
+///
+/// Not in seconds too: hls.js 1.7.4 keeps an array with the discontinuity sequence for its index
+/// and walks all of it at each reload, 0.6 s where that is 28 million, a millisecond where it is 50,000.
+fn first_numbers(began: SystemTime) -> (u64, u64) {
     /// 2026-01-01T00:00:00Z: shorter numbers than the seconds since 1970.
     const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+    const DISCONTINUITY_EVERY_S: u64 = 600;
     let since = began.duration_since(SystemTime::UNIX_EPOCH + EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    let seconds = since.map_or(0, |since| since.as_secs());
+    (seconds, seconds / DISCONTINUITY_EVERY_S)
 }
 
 fn segments_in(window: Duration, segment: Duration) -> usize {
@@ -218,4 +225,21 @@ fn target_duration_s(segment: Duration) -> u32 {
     const AAC_FRAME: Duration = Duration::from_micros(21_334);
     let rounded = (segment + AAC_FRAME + Duration::from_millis(500)).as_secs();
     u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hls_js_is_not_slowed_down_by_large_discontinuity_sequence_numbers() {
+        let at = |rfc3339: &str| first_numbers(humantime::parse_rfc3339(rfc3339).expect("a date"));
+        assert_eq!(at("2026-01-01T00:00:00Z"), (0, 0));
+        assert_eq!(at("1970-01-01T00:00:00Z"), (0, 0));
+        let (sequence, discontinuities) = at("2036-01-01T00:00:00Z");
+        assert_eq!(sequence, 315_532_800);
+        assert!(discontinuities < 1_000_000, "{discontinuities}");
+        let (_, later) = at("2036-01-01T00:10:00Z");
+        assert_eq!(later, discontinuities + 1);
+    }
 }

@@ -9,6 +9,7 @@
 //! tests hold.
 
 mod attacks;
+mod audience;
 mod cache;
 mod check;
 mod clip;

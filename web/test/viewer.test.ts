@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandOf } from "../client/src/keys.ts";
-import { hasFallenOut, isAtEdge, latencyText, mustJump, onAirText, pictureAgeMs, seekTarget } from "../client/src/live.ts";
+import { hasFallenOut, isAtEdge, latencyText, mustJump, onAirText, pictureAgeMs, seekTarget, viewersText } from "../client/src/live.ts";
+import { behindClock, behindS, behindWords, positionAt, reachOf, shareOf } from "../client/src/timeline.ts";
 import { bitrateText, choices, levelName } from "../client/src/quality.ts";
 import { liveSinceMs, parseRefusal, parseWatch, streamIdOf, tokenOf } from "../client/src/watch-api.ts";
 
@@ -39,6 +40,46 @@ test("a seek stays within the window and never overtakes the live position", () 
   assert.equal(seekTarget(109, 5, null, null), 109);
 });
 
+test("the bar goes from the earliest to where live is, and its end is live", () => {
+  const reach = reachOf({ startS: 100, endS: 701 }, 700);
+  assert.deepEqual(reach, { startS: 100, liveS: 700 });
+  assert.ok(reach);
+  assert.equal(shareOf(400, reach), 0.5);
+  assert.equal(shareOf(90, reach), 0);
+  assert.equal(shareOf(699, reach), 1);
+  assert.equal(behindS(699, reach), 0);
+  assert.equal(behindS(640, reach), 60);
+  assert.equal(positionAt(0.25, reach), 250);
+  assert.equal(positionAt(2, reach), 700);
+  assert.deepEqual(reachOf({ startS: 0, endS: 30 }, null), { startS: 0, liveS: 30 });
+  assert.equal(reachOf({ startS: 0, endS: 9 }, 8), null);
+  assert.equal(reachOf(null, null), null);
+});
+
+test("times behind live are shown like a clock and said in words", () => {
+  assert.deepEqual([0, 42, 65, 3723].map(behindClock), ["LIVE", "\u22120:42", "\u22121:05", "\u22121:02:03"]);
+  assert.equal(behindWords(0), "Live");
+  assert.equal(behindWords(61), "1 minute 1 second behind live");
+  assert.equal(behindWords(7325), "2 hours 2 minutes 5 seconds behind live");
+});
+
+test("viewers are counted in a few characters", () => {
+  const shown = [0, 1, 12, 999, 1000, 1234, 9999, 10_000, 123_456, 999_999, 1_200_000].map(viewersText);
+  assert.deepEqual(shown, [
+    "",
+    "1 viewer",
+    "12 viewers",
+    "999 viewers",
+    "1K viewers",
+    "1.2K viewers",
+    "9.9K viewers",
+    "10K viewers",
+    "123K viewers",
+    "999K viewers",
+    "1.2M viewers",
+  ]);
+});
+
 test("being live is being near the ideal position", () => {
   assert.ok(isAtEdge(109, 111));
   assert.ok(isAtEdge(112, 111));
@@ -52,6 +93,7 @@ test("times are said in words that fit them", () => {
   assert.equal(latencyText(-30), "0.0 s");
   assert.equal(latencyText(12_400), "12 s");
   assert.equal(latencyText(125_000), "2 min 5 s");
+  assert.equal(latencyText(3_725_000), "1 h 2 min");
   assert.equal(onAirText(0, 30_000), "just started");
   assert.equal(onAirText(0, 12 * 60_000), "on air for 12 min");
   assert.equal(onAirText(0, 125 * 60_000), "on air for 2 h 5 min");
@@ -65,6 +107,9 @@ test("keys belong to the page, but not to the control that needs them", () => {
   assert.equal(commandOf(press("ArrowLeft"), "button"), "seek-back");
   assert.equal(commandOf(press("ArrowLeft"), "slider"), null);
   assert.equal(commandOf(press("ArrowDown"), "menu"), null);
+  assert.equal(commandOf(press("Home"), "page"), "seek-to-start");
+  assert.equal(commandOf(press("Home"), "slider"), null);
+  assert.equal(commandOf(press("Home"), "menu"), null);
   assert.equal(commandOf(press("m"), "text"), null);
   assert.equal(commandOf(press("f", { ctrlKey: true }), "page"), null);
   assert.equal(commandOf(press("x"), "page"), null);
@@ -93,7 +138,17 @@ test("the server's answer is read, and another shape is no answer", () => {
   assert.deepEqual(parseWatch(body), {
     title: "Harbour",
     playlist: "/live/k3f9/master.m3u8?t=1",
+    canRewind: false,
+    audience: null,
     status: { kind: "live", liveSince: "2026-01-02T03:04:05Z" },
+  });
+  const dvr = "https://other.example:8443/live/k3f9/master.m3u8?dvr=1&t=1";
+  const rewindable = { ...body, viewers: 3, viewers_peak: 7, playback: { ...body.playback, dvr } };
+  assert.deepEqual(parseWatch(rewindable), {
+    ...parseWatch(body),
+    playlist: "/live/k3f9/master.m3u8?dvr=1&t=1",
+    canRewind: true,
+    audience: { now: 3, peak: 7 },
   });
   assert.deepEqual(parseWatch({ status: "offline", live_since: null }).status, { kind: "offline" });
   for (const odd of [null, [], "live", {}, { status: 7 }, { status: "resting", playback: null }]) {

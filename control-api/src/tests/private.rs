@@ -1,7 +1,5 @@
 //! Private streams: made so, changed to it, and opened by tokens.
 
-use std::time::Duration;
-
 use serde_json::json;
 use storage::playback_token::Lifetime;
 
@@ -99,6 +97,7 @@ async fn a_token_opens_its_stream_and_goes_on_in_every_address() {
     let token = text(&issued["token"]);
     let playback = json!({
         "hls": format!("http://media.test:8080/live/{id}/master.m3u8?token={token}"),
+        "dvr": null,
         "page": format!("http://media.test:8080/watch/{id}?token={token}"),
     });
     assert_eq!(
@@ -116,10 +115,24 @@ async fn a_token_opens_its_stream_and_goes_on_in_every_address() {
         "status": "offline",
         "playback": playback,
         "live_since": null,
+        "rewind_s": null,
+        "viewers": null,
+        "viewers_peak": null,
     });
     let answer = server.watch(&id, &format!("?token={token}")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json(), expected);
+
+    server.broadcasts.go_live(&id, SystemTime::now());
+    *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(60));
+    let answer = server.watch(&id, &format!("?token={token}")).await;
+    let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1&token={token}");
+    assert_eq!(answer.json()["playback"]["dvr"], dvr);
+    // Who may not watch does not count either.
+    server.broadcasts.take_told();
+    let answer = server.watch(&id, "?playing=1&token=guess").await;
+    assert_problem(&answer, 403, "playback_token_required");
+    assert_eq!(server.broadcasts.take_told(), []);
 }
 
 #[tokio::test]

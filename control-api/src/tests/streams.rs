@@ -25,10 +25,13 @@ async fn a_created_stream_has_everything_to_publish_and_to_watch() {
         "visibility": "public",
         "status": "offline",
         "live_since": null,
+        "viewers": null,
+        "viewers_peak": null,
         "created_at": json["created_at"],
         "srt_encrypted": false,
         "playback": {
             "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
+            "dvr": null,
             "page": format!("http://media.test:8080/watch/{id}"),
         },
         "stream_key": key,
@@ -103,8 +106,16 @@ async fn a_live_stream_is_shown_live() {
     assert_eq!(server.admin("GET", &path).await.json()["status"], "offline");
     let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
     server.broadcasts.go_live(&id, since);
+    *server.broadcasts.audience.lock().expect("lock") = Some(Audience { now: 2, peak: 9 });
+    *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(60));
     let shown = server.admin("GET", &path).await.json();
     assert_eq!(shown["status"], "live");
+    assert_eq!(
+        (&shown["viewers"], &shown["viewers_peak"]),
+        (&json!(2), &json!(9))
+    );
+    let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1");
+    assert_eq!(shown["playback"]["dvr"], dvr);
     assert_eq!(shown["live_since"], "2026-01-01T00:00:00.000Z");
     let listed = server.admin("GET", "/api/v1/streams").await.json();
     assert_eq!(listed["streams"], json!([shown]));

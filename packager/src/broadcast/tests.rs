@@ -166,3 +166,19 @@ fn encoder_threads_do_not_disturb_each_other() {
         assert_eq!(playlist.last_sequence(), 28, "{rendition}");
     }
 }
+
+#[test]
+fn a_page_and_its_own_playlist_requests_are_one_viewer() {
+    let broadcast = broadcast();
+    assert_eq!((broadcast.viewers_now(), broadcast.viewers_peak()), (0, 0));
+    // What two players and three pages say is counted from the next second on.
+    for _ in 0..2 {
+        broadcast.viewers().note(Sign::Reload(PAGE_EVERY));
+    }
+    for _ in 0..3 {
+        broadcast.note_page();
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((broadcast.viewers.count(), broadcast.pages.count()), (2, 3));
+    assert_eq!((broadcast.viewers_now(), broadcast.viewers_peak()), (3, 3));
+}

@@ -1,34 +1,39 @@
-//! How many people watch a broadcast, told from their playlist requests alone: no viewer has a URL
-//! or a name of its own, and any cache may stand in front of those that it serves.
+//! How many people watch a broadcast, told from requests alone: no viewer has a URL or a name of its
+//! own, and any cache may stand in front of those that it serves.
 //!
 //! A player asks for the playlist of its picture again and again: in low latency once a part,
-//! otherwise about once a target duration. Each request stands for as many viewer-seconds as pass
-//! until the player's next one; their sum over a span, divided by the span, is how many watch.
+//! otherwise about once a target duration. Each request stands for a viewer from then until the
+//! player's next one; their sum over the last whole seconds, divided by those, is how many watch.
+//! A page that says every few seconds that it plays is counted in the same way.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Over how many target durations is counted: long enough that a player's uneven reloads do not
-/// make the figure jump, short enough that it follows.
-const SPAN_TARGETS: u32 = 3;
+/// The longest time over which is counted: three of the longest target duration, 11 s.
+const SPAN_MAX_S: u32 = 33;
 
-/// Seconds that are kept: the span at the longest target duration (11 s), and the one that runs.
-const SECONDS_KEPT: usize = 36;
+/// The longest time that a request stands for: the longest target duration.
+const SIGN_MAX: Duration = Duration::from_secs(11);
+
+/// Seconds that are kept: those that are counted, the one that runs, and what requests stand for.
+const SECONDS_KEPT: usize = 48;
 
 /// A broadcast's viewers, counted without a lock.
 #[derive(Debug)]
 pub(crate) struct Viewers {
     began: Instant,
     span_s: u32,
-    /// By the second modulo their number: the second above, [`Millis`] of viewers below.
+    /// By the second modulo their number: the second above, milliseconds of viewers below.
     seconds: [AtomicU64; SECONDS_KEPT],
+    /// The second in which was last counted.
+    counted: AtomicU32,
     peak: AtomicU32,
 }
 
 /// What a request stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
-    /// A playlist after which the player will ask again in so long.
+    /// A request after which the same viewer will ask again in so long.
     Reload(Duration),
     /// The first playlist of a player that is about to ask for that of its picture. Both requests
     /// together stand for no time yet: a player in low latency asks that way only once.
@@ -36,38 +41,55 @@ pub(crate) enum Sign {
 }
 
 impl Viewers {
-    /// Nobody, from now on.
-    pub(crate) fn new(target_duration: Duration) -> Self {
-        Self::since(target_duration, Instant::now())
+    /// Nobody, from now on. It is counted over `span`: long enough that a viewer's uneven requests
+    /// do not make the figure jump, short enough that it follows.
+    pub(crate) fn new(span: Duration) -> Self {
+        Self::since(span, Instant::now())
     }
 
-    fn since(target_duration: Duration, began: Instant) -> Self {
-        let span = target_duration.as_secs().max(1) as u32 * SPAN_TARGETS;
+    fn since(span: Duration, began: Instant) -> Self {
+        let span_s = u32::try_from(span.as_secs()).unwrap_or(SPAN_MAX_S);
         Self {
             began,
-            span_s: span.min(SECONDS_KEPT as u32 - 1),
+            span_s: span_s.clamp(1, SPAN_MAX_S),
             seconds: [const { AtomicU64::new(0) }; SECONDS_KEPT],
+            counted: AtomicU32::new(0),
             peak: AtomicU32::new(0),
         }
     }
 
     /// Notes a request that came now.
-    pub(super) fn note(&self, sign: Sign) {
+    pub(crate) fn note(&self, sign: Sign) {
         self.note_at(sign, Instant::now());
     }
 
-    /// How many watch now, over the last three target durations.
+    /// How many watch now.
     pub(crate) fn count(&self) -> u32 {
         self.count_at(Instant::now())
     }
 
     fn note_at(&self, sign: Sign, now: Instant) {
-        let millis = |span: Duration| i32::try_from(span.as_millis()).unwrap_or(i32::MAX);
-        let millis = match sign {
-            Sign::Reload(span) => millis(span),
-            Sign::Joining(span) => -millis(span),
+        let (span, factor) = match sign {
+            Sign::Reload(span) => (span, 1),
+            Sign::Joining(span) => (span, -1),
         };
-        let second = self.second(now);
+        let current = self.second(now);
+        // Over the seconds that it stands for, so that a crowd that asks in step is no wave.
+        let mut left_ms = span.min(SIGN_MAX).as_millis() as u32;
+        let mut room_ms = 1000 - now.saturating_duration_since(self.began).subsec_millis();
+        let mut second = current;
+        while left_ms > 0 {
+            let millis = left_ms.min(room_ms);
+            self.add(second, millis as i32 * factor);
+            (left_ms, room_ms, second) = (left_ms - millis, 1000, second.saturating_add(1));
+        }
+        // Once a second, so that a peak that nobody looked at is not missed.
+        if self.counted.swap(current, Ordering::Relaxed) != current {
+            self.count_at(now);
+        }
+    }
+
+    fn add(&self, second: u32, millis: i32) {
         let place = &self.seconds[second as usize % SECONDS_KEPT];
         let mut seen = place.load(Ordering::Relaxed);
         loop {
@@ -87,11 +109,6 @@ impl Viewers {
                 Ordering::Relaxed,
             );
             match swapped {
-                Ok(_) if before.second != second => {
-                    // Once a second, so that a peak that nobody looked at is not missed.
-                    self.count_at(now);
-                    return;
-                }
                 Ok(_) => return,
                 Err(other) => seen = other,
             }
@@ -99,19 +116,17 @@ impl Viewers {
     }
 
     fn count_at(&self, now: Instant) -> u32 {
-        let second = self.second(now);
-        let first = (second + 1).saturating_sub(self.span_s);
+        // Whole seconds: the one that runs is not over.
+        let until = self.second(now);
+        let first = until.saturating_sub(self.span_s).max(1);
         let millis: i64 = self
             .seconds
             .iter()
             .map(|place| Second::of(place.load(Ordering::Relaxed)))
-            .filter(|kept| (first..=second).contains(&kept.second))
+            .filter(|kept| (first..until).contains(&kept.second))
             .map(|kept| i64::from(kept.millis))
             .sum();
-        // The second that runs is not over.
-        let whole_s = u64::from(self.span_s.min(second + 1) - 1);
-        let running_ms = u64::from(now.duration_since(self.began).subsec_millis());
-        let span_ms = (whole_s * 1000 + running_ms).max(1000);
+        let span_ms = u64::from(until - first).max(1) * 1000;
         let millis = u64::try_from(millis).unwrap_or(0);
         let count = u32::try_from((millis + span_ms / 2) / span_ms).unwrap_or(u32::MAX);
         self.peak.fetch_max(count, Ordering::Relaxed);
@@ -170,7 +185,7 @@ mod tests {
     /// The counts at these seconds, and the peak.
     fn watch(crowds: &[Crowd], at_s: &[u64]) -> (Vec<u32>, u32) {
         let began = Instant::now();
-        let viewers = Viewers::since(TARGET, began);
+        let viewers = Viewers::since(TARGET * 3, began);
         let mut counts = Vec::new();
         for ms in 0..=at_s.iter().max().unwrap() * 1000 {
             let now = began + Duration::from_millis(ms);
@@ -231,6 +246,35 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_ask_in_step_and_unevenly_are_each_one() {
+        const PAGE: Duration = Duration::from_secs(5);
+        let began = Instant::now();
+        for crowd in [1, 60] {
+            let viewers = Viewers::since(PAGE * 2, began);
+            // All at once when a broadcast begins, then with the pages' own spread, in random order.
+            let mut due_ms = vec![500; crowd];
+            let mut draw = 7;
+            for ms in 0..120_000 {
+                let now = began + Duration::from_millis(ms);
+                for due_ms in due_ms.iter_mut().filter(|due_ms| **due_ms == ms) {
+                    viewers.note_at(Sign::Reload(PAGE), now);
+                    draw = draw * 75 % 65_537;
+                    *due_ms += 4375 + draw * 1250 / 65_537;
+                }
+                if ms > 15_000 && ms.is_multiple_of(70) {
+                    let count = f64::from(viewers.count_at(now));
+                    assert!(
+                        (0.9..=1.1).contains(&(count / crowd as f64)),
+                        "{count} at {ms}"
+                    );
+                }
+            }
+            let peak = f64::from(viewers.peak());
+            assert!((1.0..=1.1).contains(&(peak / crowd as f64)), "{peak}");
+        }
+    }
+
+    #[test]
     fn those_who_come_and_go_are_seen() {
         let (counts, peak) = watch(
             &[low_latency(10, 1, 100), low_latency(40, 30, 60)],
@@ -245,7 +289,7 @@ mod tests {
     #[test]
     fn players_that_only_look_are_not_viewers() {
         let began = Instant::now();
-        let viewers = Viewers::since(TARGET, began);
+        let viewers = Viewers::since(TARGET * 3, began);
         for _ in 0..1000 {
             viewers.note_at(Sign::Joining(TARGET), began);
             viewers.note_at(Sign::Reload(TARGET), began);

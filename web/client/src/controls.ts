@@ -7,6 +7,7 @@ import { latencyText } from "./live.ts";
 import { QualityMenu } from "./menu.ts";
 import type { Player } from "./player.ts";
 import { AUTOMATIC, choices } from "./quality.ts";
+import { SeekBar } from "./seek-bar.ts";
 
 const HIDE_AFTER_MS = 3000;
 const SEEK_S = 5;
@@ -32,12 +33,14 @@ export class Controls {
   readonly #pip = byId("pip", HTMLButtonElement);
   readonly #fullscreen = byId("fullscreen", HTMLButtonElement);
   readonly #menu: QualityMenu;
+  readonly #seekBar: SeekBar;
   #hideTimer = 0;
 
   constructor(player: Player, video: HTMLVideoElement) {
     this.#player = player;
     this.#video = video;
     this.#menu = new QualityMenu((index) => player.engine?.choose(index));
+    this.#seekBar = new SeekBar(player, video);
     this.#bindButtons();
     this.#bindIdle();
     document.addEventListener("keydown", (event) => this.#onKey(event));
@@ -55,7 +58,7 @@ export class Controls {
     flag("paused", paused ? "" : null);
     flag("muted", muted ? "" : null);
     flag("full", full ? "" : null);
-    flag("waiting", this.#player.isStalled ? "" : null);
+    flag("waiting", this.#player.isWaiting ? "" : null);
     flag("unmute-hint", this.#player.isMutedByBrowser ? "" : null);
     label(this.#play, paused ? "Play" : "Pause", "K");
     label(this.#mute, muted ? "Unmute" : "Mute", "M");
@@ -75,6 +78,7 @@ export class Controls {
     label(this.#live, atEdge ? "Watching live" : "Jump to live", "L");
     this.#latencyBox.hidden = latencyMs === null;
     this.#latency.textContent = latencyMs === null ? "" : latencyText(latencyMs);
+    this.#seekBar.draw();
   }
 
   #bindButtons(): void {
@@ -128,7 +132,7 @@ export class Controls {
   /** Hides the bar, unless it is being used. */
   #sleep(): void {
     const keyboardInside = this.#bar.querySelector(":focus-visible") !== null;
-    if (this.#menu.isOpen || keyboardInside || this.#bar.matches(":hover")) {
+    if (this.#menu.isOpen || this.#seekBar.isDragged || keyboardInside || this.#bar.matches(":hover")) {
       this.#wake();
     } else {
       flag("idle", "");
@@ -159,6 +163,8 @@ export class Controls {
         return this.#player.seekBy(-SEEK_S);
       case "seek-forward":
         return this.#player.seekBy(SEEK_S);
+      case "seek-to-start":
+        return this.#player.seekToStart();
       case "volume-up":
         return this.#player.setVolume(this.#audible() + VOLUME_STEP);
       case "volume-down":

@@ -20,6 +20,8 @@ const FROZEN_AFTER_MS = 6000;
 const STARVED_AFTER_MS = 15_000;
 /** Media ahead of the playhead that counts as something to play. */
 const BUFFERED_ENOUGH_S = 0.5;
+/** Where the playlist slides, its first segments count as gone: so many target durations. */
+const LEAVING_TARGETS = 2;
 /** HTTP's status for what the token does not open. */
 const FORBIDDEN = 403;
 /** The last samples of audio and video never end together. */
@@ -71,6 +73,8 @@ export class HlsEngine implements Engine {
   #lastPositionS = -1;
   #movedAtMs = performance.now();
   #ended = false;
+  /** The media sequence number of the first playlist. */
+  #firstSequence: number | null = null;
 
   static isSupported(): boolean {
     return Hls.isSupported();
@@ -111,13 +115,40 @@ export class HlsEngine implements Engine {
     this.#listener.qualityChanged();
   }
 
+  /**
+   * Where the position is not buffered together with the picture, all that is buffered goes. A buffer
+   * that was left at the live edge ends within a segment. When the viewer comes back, hls.js would go
+   * on with the part after that, without a keyframe, which the browser drops after media from
+   * elsewhere: the picture would stand until the next segment, and then be too near to the edge.
+   */
+  seek(positionS: number): void {
+    if (!this.#isBufferedThrough(positionS)) {
+      this.#hls.trigger(Events.BUFFER_FLUSHING, { startOffset: 0, endOffset: Number.POSITIVE_INFINITY, type: null });
+    }
+    this.#video.currentTime = positionS;
+  }
+
   window(): SeekWindow | null {
     const details = this.#hls.latestLevelDetails;
-    return details ? { startS: details.fragmentStart, endS: details.edge } : null;
+    if (!details) {
+      return null;
+    }
+    // Once segments leave the playlist the first ones would be gone before they are loaded, and
+    // hls.js goes to the live edge where it finds nothing to play.
+    this.#firstSequence ??= details.startSN;
+    const leaving = details.live && details.startSN > this.#firstSequence;
+    const startS = details.fragmentStart + (leaving ? LEAVING_TARGETS * details.targetduration : 0);
+    return { startS: Math.min(startS, details.edge), endS: details.edge };
   }
 
   idealS(): number | null {
-    return this.#hls.latestLevelDetails?.live ? this.#hls.liveSyncPosition : null;
+    const { latestLevelDetails: details, liveSyncPosition, targetLatency } = this.#hls;
+    if (!details?.live || liveSyncPosition === null) {
+      return null;
+    }
+    // hls.js guesses how far the edge has moved since the playlist came. A jump to its guess may land
+    // on what is not listed yet; what is listed can be played, and the rest is caught up with.
+    return Math.min(liveSyncPosition, details.edge - (targetLatency ?? 0));
   }
 
   pictureTimeMs(): number | null {
@@ -242,6 +273,18 @@ export class HlsEngine implements Engine {
   #isAtEnd(): boolean {
     const details = this.#hls.latestLevelDetails;
     return details?.live === false && this.#video.currentTime >= details.edge - END_TOLERANCE_S;
+  }
+
+  /** Whether one buffered range has both the picture and the position. */
+  #isBufferedThrough(positionS: number): boolean {
+    const { buffered, currentTime } = this.#video;
+    const [fromS, untilS] = [Math.min(positionS, currentTime), Math.max(positionS, currentTime)];
+    for (let range = 0; range < buffered.length; range += 1) {
+      if (buffered.start(range) <= fromS && untilS < buffered.end(range)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   #bufferedAheadS(): number {

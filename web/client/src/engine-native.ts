@@ -55,6 +55,10 @@ export class NativeEngine implements Engine {
     // The browser's own player takes no orders on quality.
   }
 
+  seek(positionS: number): void {
+    this.#video.currentTime = positionS;
+  }
+
   window(): SeekWindow | null {
     const { seekable } = this.#video;
     if (seekable.length === 0) {

@@ -29,6 +29,8 @@ export interface Engine {
   chosen(): number;
   /** Plays `index` from now on, or chooses automatically for `AUTOMATIC`. */
   choose(index: number): void;
+  /** Goes on playing at a position of the window. */
+  seek(positionS: number): void;
   /** What can be played now. */
   window(): SeekWindow | null;
   /** Where a player at the live edge would be; null before it is known, or after the end. */

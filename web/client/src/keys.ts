@@ -7,6 +7,7 @@ export type Command =
   | "toggle-picture-in-picture"
   | "seek-back"
   | "seek-forward"
+  | "seek-to-start"
   | "volume-up"
   | "volume-down"
   | "go-live";
@@ -30,6 +31,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["i", "toggle-picture-in-picture"],
   ["l", "go-live"],
   ["End", "go-live"],
+  ["Home", "seek-to-start"],
   ["ArrowLeft", "seek-back"],
   ["ArrowRight", "seek-forward"],
   ["ArrowUp", "volume-up"],
@@ -43,8 +45,9 @@ export function commandOf(press: KeyPress, focus: Focus): Command | null {
   }
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
   const takenByButton = focus === "button" && key === " ";
-  const takenBySlider = focus === "slider" && (key.startsWith("Arrow") || key === "End");
-  const takenByMenu = focus === "menu" && (key.startsWith("Arrow") || key === " " || key === "End");
+  const isEndKey = key === "Home" || key === "End";
+  const takenBySlider = focus === "slider" && (key.startsWith("Arrow") || isEndKey);
+  const takenByMenu = focus === "menu" && (key.startsWith("Arrow") || key === " " || isEndKey);
   if (takenByButton || takenBySlider || takenByMenu) {
     return null;
   }

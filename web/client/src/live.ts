@@ -56,14 +56,32 @@ export function hasFallenOut(positionS: number, window: SeekWindow | null): bool
   return window !== null && positionS < window.startS;
 }
 
-/** `1.4 s`, `12 s`, `2 min 5 s`: how far behind the broadcast the picture is. */
+/** `1.4 s`, `12 s`, `2 min 5 s`, `1 h 2 min`: how far behind the broadcast the picture is. */
 export function latencyText(latencyMs: number): string {
   const seconds = Math.max(0, latencyMs) / 1000;
   if (seconds < 10) {
     return `${seconds.toFixed(1)} s`;
   }
   const whole = Math.round(seconds);
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes >= 60) {
+    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  }
+  return minutes < 1 ? `${whole} s` : `${minutes} min ${whole % 60} s`;
+}
+
+/** `1 viewer`, `12 viewers`, `1.2K viewers`; nothing for nobody. */
+export function viewersText(count: number): string {
+  if (count <= 0) {
+    return "";
+  }
+  // Rounded down, so that 999,999 is not 1000K.
+  const short = (unit: number, letter: string): string => {
+    const tenths = Math.floor(count / (unit / 10));
+    return `${tenths >= 100 || tenths % 10 === 0 ? Math.floor(tenths / 10) : tenths / 10}${letter}`;
+  };
+  const text = count >= 1e6 ? short(1e6, "M") : count >= 1000 ? short(1000, "K") : String(count);
+  return `${text} ${count === 1 ? "viewer" : "viewers"}`;
 }
 
 /** `just now`, `12 min`, `2 h 5 min`: how long a broadcast has been on. */

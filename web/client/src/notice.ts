@@ -1,9 +1,9 @@
 // What stands on the stage while there is no picture, and below it beside the title.
 
 import { byId, flag } from "./dom.ts";
-import { onAirText } from "./live.ts";
+import { onAirText, viewersText } from "./live.ts";
 import type { Fault, Session } from "./session.ts";
-import { liveSinceMs } from "./watch-api.ts";
+import { type Audience, liveSinceMs } from "./watch-api.ts";
 
 interface Words {
   title: string;
@@ -77,6 +77,8 @@ const noticeTitle = byId("notice-title", HTMLElement);
 const noticeText = byId("notice-text", HTMLElement);
 const badge = byId("badge", HTMLElement);
 const since = byId("since", HTMLElement);
+const viewers = byId("viewers", HTMLElement);
+const viewersCount = byId("viewers-count", HTMLElement);
 const title = byId("title", HTMLElement);
 
 /** Draws the session, where it differs from what is there. */
@@ -96,6 +98,16 @@ export function drawSession(session: Session, name: string | null, supported: bo
 export function drawOnAir(session: Session, nowMs: number): void {
   const startMs = session.phase === "playing" ? liveSinceMs(session.broadcast) : null;
   replaceText(since, startMs === null ? "" : onAirText(startMs, nowMs));
+}
+
+/** Draws how many watch; nothing where nothing is live. */
+export function drawAudience(session: Session, audience: Audience | null): void {
+  const live = session.phase === "playing" && !session.draining;
+  const text = live && audience !== null ? viewersText(audience.now) : "";
+  flag("viewers", text === "" ? null : String(audience?.now));
+  viewers.hidden = text === "";
+  viewers.title = audience === null ? "" : `Most at a time: ${audience.peak}`;
+  replaceText(viewersCount, text);
 }
 
 /** A live region reads out every replacement: only a change is one. */

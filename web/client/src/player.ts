@@ -49,6 +49,7 @@ export class Player {
   readonly #listener: PlayerListener;
   readonly #debug: boolean;
   #engine: Engine | null = null;
+  #canRewind = false;
   #start: Start = "pending";
   #pausedByViewer = false;
   /** Whether the viewer went back, or paused: then nothing but the viewer leads to the edge. */
@@ -68,7 +69,7 @@ export class Player {
     video.volume = sound.volume;
     video.muted = sound.muted;
     const changed = (): void => listener.changed();
-    for (const event of ["play", "pause", "volumechange", "seeked", "ratechange"]) {
+    for (const event of ["play", "pause", "volumechange", "seeking", "seeked", "ratechange"]) {
       video.addEventListener(event, changed);
     }
     video.addEventListener("pause", () => (this.#isBehindByChoice = true));
@@ -81,6 +82,16 @@ export class Player {
   /** The engine of the playlist that is loaded. */
   get engine(): Engine | null {
     return this.#engine;
+  }
+
+  /** Whether the playlist reaches back as far as the broadcast can be rewound. */
+  get canRewind(): boolean {
+    return this.#canRewind;
+  }
+
+  /** Whether the picture is about to come, for want of media or after a seek. */
+  get isWaiting(): boolean {
+    return this.isStalled || this.#video.seeking;
   }
 
   /** Whether the picture stands for want of media. */
@@ -103,8 +114,9 @@ export class Player {
     return HlsEngine.isSupported() || NativeEngine.isSupported(video);
   }
 
-  load(url: string): void {
+  load(url: string, canRewind: boolean): void {
     this.unload();
+    this.#canRewind = canRewind;
     this.#loadedAtMs = performance.now();
     this.#movedAtMs = this.#loadedAtMs;
     this.counters.broadcasts += 1;
@@ -165,19 +177,30 @@ export class Player {
   }
 
   seekBy(deltaS: number): void {
+    this.seekTo(this.#video.currentTime + deltaS);
+  }
+
+  /** Seeks to a position, or as near to it as the broadcast reaches. */
+  seekTo(positionS: number): void {
     if (this.#engine !== null) {
       const { currentTime } = this.#video;
+      const deltaS = positionS - currentTime;
       const target = seekTarget(currentTime, deltaS, this.#engine.window(), this.#engine.idealS());
       this.#isBehindByChoice ||= deltaS < 0;
-      this.#video.currentTime = target;
+      this.#engine.seek(target);
     }
+  }
+
+  /** Seeks to the earliest that can be played. */
+  seekToStart(): void {
+    this.seekTo(Number.NEGATIVE_INFINITY);
   }
 
   goLive(): void {
     const idealS = this.#engine?.idealS() ?? null;
     this.#isBehindByChoice = false;
     if (idealS !== null) {
-      this.#video.currentTime = idealS;
+      this.#engine?.seek(idealS);
     }
     if (this.#video.paused) {
       this.#pausedByViewer = false;

@@ -138,6 +138,7 @@ function end(session: Session): [Session, Effect] {
 }
 
 const POLL_WAITING_MS = 2000;
+/** The server takes a page that says it plays for a viewer for so long. */
 const POLL_PLAYING_MS = 5000;
 const POLL_HIDDEN_MS = 15_000;
 /** There is no such stream, or it is not for this viewer: hardly ever does that change. */
@@ -145,7 +146,10 @@ const POLL_CLOSED_MS = 10_000;
 /** Spread over so much, so that the viewers of a stream do not all ask at the same instant. */
 const POLL_SPREAD = 0.25;
 
-/** How long to wait before asking again; `random` from 0 to 1. */
+/**
+ * How long to wait before asking again; `random` from 0 to 1. A page that plays asks as often while
+ * it is hidden, since the server counts it by that.
+ */
 export function pollDelayMs(session: Session, hidden: boolean, random: number): number {
   let delayMs = POLL_WAITING_MS;
   if (session.phase === "playing" && !session.draining) {
@@ -153,7 +157,7 @@ export function pollDelayMs(session: Session, hidden: boolean, random: number): 
   } else if (session.phase === "error" && session.fault !== "unreachable") {
     delayMs = POLL_CLOSED_MS;
   }
-  if (hidden) {
+  if (hidden && delayMs !== POLL_PLAYING_MS) {
     delayMs = Math.max(delayMs, POLL_HIDDEN_MS);
   }
   return delayMs * (1 + POLL_SPREAD * (random - 0.5));

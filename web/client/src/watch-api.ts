@@ -12,10 +12,27 @@ export interface Answer {
   title: string | null;
   /** Where to play, as a path on this page's own origin. */
   playlist: string | null;
+  /** Whether that playlist reaches back as far as a broadcast can be rewound. */
+  canRewind: boolean;
+  /** Null where nothing is live. */
+  audience: Audience | null;
   clock: ClockSample | null;
 }
 
-const NO_ANSWER: Answer = { status: { kind: "unreachable" }, title: null, playlist: null, clock: null };
+/** How many watch. */
+export interface Audience {
+  now: number;
+  peak: number;
+}
+
+const NO_ANSWER: Answer = {
+  status: { kind: "unreachable" },
+  title: null,
+  playlist: null,
+  canRewind: false,
+  audience: null,
+  clock: null,
+};
 
 /** The stream's id, still percent-encoded, from the page's own path. */
 export function streamIdOf(pathname: string): string {
@@ -27,12 +44,18 @@ export function tokenOf(search: string): string | null {
   return new URLSearchParams(search).get("token");
 }
 
-/** Asks once; never throws. */
-export async function askStatus(streamId: string, token: string | null): Promise<Answer> {
+/** Asks once; never throws. `isPlaying` counts this page as a viewer until it asks again. */
+export async function askStatus(streamId: string, token: string | null, isPlaying: boolean): Promise<Answer> {
   const sentMs = Date.now();
   try {
-    const query = token === null ? "" : `?token=${encodeURIComponent(token)}`;
-    const response = await fetch(`/api/v1/watch/${streamId}${query}`, {
+    const query = new URLSearchParams();
+    if (token !== null) {
+      query.set("token", token);
+    }
+    if (isPlaying) {
+      query.set("playing", "1");
+    }
+    const response = await fetch(`/api/v1/watch/${streamId}?${query}`, {
       cache: "no-store",
       credentials: "omit",
       headers: { accept: "application/json" },
@@ -59,11 +82,14 @@ function clockSample(sentMs: number, receivedMs: number, date: string | null): C
 
 /** Reads the body of a 200; what does not have its shape counts as no answer. */
 export function parseWatch(body: unknown): Omit<Answer, "clock"> {
-  const { title, status, playback, live_since: liveSince } = fieldsOf(body);
-  const hls = fieldsOf(playback)["hls"];
+  const { title, status, playback, live_since: liveSince, viewers, viewers_peak: peak } = fieldsOf(body);
+  const { hls, dvr } = fieldsOf(playback);
+  const rewindable = typeof dvr === "string" ? pathOf(dvr) : null;
   const known = {
     title: typeof title === "string" && title.trim() !== "" ? title : null,
-    playlist: typeof hls === "string" ? pathOf(hls) : null,
+    playlist: rewindable ?? (typeof hls === "string" ? pathOf(hls) : null),
+    canRewind: rewindable !== null,
+    audience: typeof viewers === "number" && typeof peak === "number" ? { now: viewers, peak } : null,
   };
   switch (status) {
     case "live": {

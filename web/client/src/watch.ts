@@ -5,11 +5,11 @@ import { ServerClock } from "./clock.ts";
 import { Controls } from "./controls.ts";
 import { byId, flag } from "./dom.ts";
 import { pictureAgeMs } from "./live.ts";
-import { drawOnAir, drawSession } from "./notice.ts";
+import { drawAudience, drawOnAir, drawSession } from "./notice.ts";
 import { Player } from "./player.ts";
 import { AUTOMATIC, levelName } from "./quality.ts";
 import { type Event, INITIAL, pollDelayMs, type Session, step } from "./session.ts";
-import { askStatus, streamIdOf, tokenOf } from "./watch-api.ts";
+import { askStatus, type Audience, streamIdOf, tokenOf } from "./watch-api.ts";
 
 /** How often latency and position are measured and drawn. */
 const MEASURE_EVERY_MS = 250;
@@ -38,6 +38,8 @@ const controls = new Controls(player, video);
 let session: Session = INITIAL;
 let title: string | null = null;
 let playlist = `/live/${streamId}/master.m3u8`;
+let canRewind = false;
+let audience: Audience | null = null;
 let pollTimer = 0;
 let asking = false;
 
@@ -45,8 +47,9 @@ function dispatch(event: Event): void {
   const [next, effect] = step(session, event);
   session = next;
   drawSession(session, title, supported);
+  drawAudience(session, audience);
   if (effect === "load" && supported) {
-    player.load(playlist);
+    player.load(playlist, canRewind);
   } else if (effect === "unload") {
     player.unload();
   }
@@ -59,14 +62,20 @@ async function poll(): Promise<void> {
   }
   asking = true;
   window.clearTimeout(pollTimer);
-  const answer = await askStatus(streamId, token);
+  const isPlaying = session.phase === "playing" && !session.draining && !video.paused;
+  const answer = await askStatus(streamId, token, isPlaying);
   asking = false;
   if (answer.clock) {
     clock.observe(answer.clock);
   }
   // Who is refused is not told the title any more.
   title = answer.status.kind === "refused" ? null : (answer.title ?? title);
-  playlist = answer.playlist ?? playlist;
+  if (answer.playlist !== null) {
+    playlist = answer.playlist;
+    canRewind = answer.canRewind;
+  }
+  // One answer that is missing does not change how many watch.
+  audience = answer.status.kind === "unreachable" ? audience : answer.audience;
   dispatch({ kind: "status", status: answer.status });
   pollTimer = window.setTimeout(() => void poll(), pollDelayMs(session, document.hidden, Math.random()));
 }
@@ -120,6 +129,8 @@ function stats(): Record<string, unknown> {
     latencyMs: latencyMs(),
     targetLatencyMs: engine?.targetLatencyMs() ?? null,
     liveness: player.liveness(),
+    window: engine?.window() ?? null,
+    audience,
     level: playingLevel(),
     chosen: chosen ? levelName(chosen) : "auto",
     levels: levels.map(levelName),
