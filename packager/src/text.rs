@@ -17,9 +17,10 @@ const LONG_BYTES: usize = 64 * 1024;
 const GZIP_LEVEL_LONG: u32 = 1;
 
 /// How a text is coded for its way (RFC 9110 §8.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Coding {
     /// As it is.
+    #[default]
     Identity,
     /// RFC 1952.
     Gzip,
