@@ -133,11 +133,25 @@ fn connection(value: &[u8]) -> Option<bool> {
 /// A path under `/live/` (RFC 9112 §3.2.1) of characters that a URI may have (RFC 3986 §2), so that
 /// nothing downstream reads it in another way.
 fn is_for_delivery(target: &str) -> bool {
-    target.starts_with("/live/")
-        && target
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"/.?=&_-%~:@!$'()*+,;".contains(&byte))
+    target.starts_with("/live/") && target.bytes().all(|byte| IN_TARGET[usize::from(byte)])
 }
+
+/// Which bytes may stand in a target, by a look and not a search: there are a hundred a request.
+const IN_TARGET: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let signs = b"/.?=&_-%~:@!$'()*+,;";
+    let mut at = 0;
+    while at < signs.len() {
+        allowed[signs[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0u8;
+    while byte < 128 {
+        allowed[byte as usize] |= byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    allowed
+};
 
 #[cfg(test)]
 mod tests {
