@@ -6,6 +6,7 @@
 
 mod body;
 mod counters;
+mod date;
 mod http1;
 mod http2;
 mod limits;
@@ -120,11 +121,8 @@ pub(crate) async fn serve(
             }
         };
         let (tls, front, closing) = (tls.clone(), Arc::clone(&front), closing.clone());
-        let open = connection.clone();
-        tokio::spawn(async move {
-            connect(stream, peer, tls, front, closing).await;
-            drop((place, open));
-        });
+        let held = (place, connection.clone());
+        tokio::spawn(connect(stream, peer, tls, front, closing, held));
     }
     drop((listener, connection));
     if timeout(DRAIN_MAX, connections.closed()).await.is_err() {
@@ -132,12 +130,14 @@ pub(crate) async fn serve(
     }
 }
 
+/// Serves a connection, which holds its place and `serve` until it ends.
 async fn connect(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     front: Arc<Front>,
     closing: watch::Receiver<bool>,
+    _held: (Place, watch::Receiver<()>),
 ) {
     // A part must not wait for the acknowledgement of the playlist before it.
     if let Err(error) = stream.set_nodelay(true) {

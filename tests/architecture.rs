@@ -120,8 +120,14 @@ const HOMES: &[Home] = &[
     Home {
         library: "h2",
         crates: &[ROOT],
-        // HTTP/1.1 is hyper's; only the listener knows which protocol a request came by.
+        // Only the listener knows which protocol a request came by.
         sources: &["src/listener/"],
+    },
+    Home {
+        library: "httparse",
+        crates: &[ROOT],
+        // Heads that are delivery's; all others are hyper's to read.
+        sources: &["src/listener/http1/head.rs"],
     },
     Home {
         library: "hyper-rustls",

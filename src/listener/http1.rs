@@ -1,22 +1,29 @@
-//! HTTP/1.1: hyper, watched.
+//! HTTP/1.1 (RFC 9112): requests for what viewers play are answered here, everything else by hyper.
+//!
+//! Viewers make nearly all requests, and each of them needs little: no body comes in, a dozen
+//! headers go out, media goes out from where it lies. [`Connection`] does that without a buffer or
+//! a map while it waits. The first request that is for anything else, or in any way unusual, hands
+//! the connection over to hyper, with the bytes read so far, for good ([`by_hyper`]).
 
-use std::convert::Infallible;
+mod by_hyper;
+mod connection;
+mod head;
+mod replayed;
+mod reply;
+mod sending;
+
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::body::{Ending, RequestBody};
-use super::limits::{HEAD_BYTES_MAX, TICK};
-use super::pulse::{Bytes, CutOff, Exchange, Pulse, Verdict, Watch};
+use super::limits::TICK;
+use super::pulse::{Bytes, CutOff, Pulse, Verdict, Watch};
 use super::service::{Service, Via};
+use connection::{Connection, End};
 
 /// Serves a connection to its end, which is an error where the peer had to be cut off.
 pub(super) async fn serve(
@@ -26,58 +33,31 @@ pub(super) async fn serve(
     pulse: Arc<Pulse>,
     mut closing: watch::Receiver<bool>,
 ) -> Result<(), CutOff> {
-    let answer = service_fn(|request| answer(Arc::clone(&service), via, pulse.request(), request));
-    let mut connection = pin!(
-        http1::Builder::new()
-            // Its timer would be made anew for each request; the pulse is watched instead.
-            .header_read_timeout(None)
-            .max_header_size(HEAD_BYTES_MAX)
-            // Media goes to the socket, or to TLS, from where it lies.
-            .writev(true)
-            .serve_connection(TokioIo::new(io), answer)
-    );
+    let mut connection = Connection::new(io, via, service, pulse);
     let mut watch = Watch::new(Bytes::Heads);
-    let mut tick = pin!(sleep_until(Instant::now() + TICK));
-    let mut is_closing = false;
-    loop {
-        tokio::select! {
-            biased;
-            end = connection.as_mut() => {
-                // A peer that hangs up or breaks HTTP ends its own connection only.
-                if let Err(error) = end {
-                    tracing::trace!(%error, "connection");
+    let end = {
+        let mut tick = pin!(sleep_until(Instant::now() + TICK));
+        let mut closes = pin!(closing.wait_for(|closing| *closing));
+        let mut is_closing = false;
+        loop {
+            tokio::select! {
+                biased;
+                end = poll_fn(|context| connection.poll(context)) => break end,
+                () = tick.as_mut() => match watch.tick(connection.pulse()) {
+                    Verdict::Fine => tick.as_mut().reset(Instant::now() + TICK),
+                    Verdict::Idle => return Ok(()),
+                    Verdict::CutOff(reason) => return Err(reason),
+                },
+                _ = closes.as_mut(), if !is_closing => {
+                    is_closing = true;
+                    connection.close();
                 }
-                return Ok(());
-            }
-            () = tick.as_mut() => match watch.tick(&pulse) {
-                Verdict::Fine => tick.as_mut().reset(Instant::now() + TICK),
-                Verdict::Idle => return Ok(()),
-                Verdict::CutOff(reason) => return Err(reason),
-            },
-            _ = closing.wait_for(|closing| *closing), if !is_closing => {
-                is_closing = true;
-                connection.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-#[expect(
-    clippy::manual_async_fn,
-    reason = "its arguments would be in its future twice, and each connection has room for one"
-)]
-fn answer(
-    service: Arc<Service>,
-    via: Via,
-    exchange: Exchange,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Ending>, Infallible>> + Send {
-    async move {
-        let request = request.map(RequestBody::Http1);
-        let response = service.respond(via, request).await;
-        Ok(response.map(|body| Ending {
-            body,
-            _exchange: exchange,
-        }))
+    };
+    match end {
+        End::Closed => Ok(()),
+        // Apart on the heap: most connections never come here.
+        End::HandOver => Box::pin(by_hyper::serve(connection.into_parts(), watch, closing)).await,
     }
 }

@@ -35,9 +35,14 @@ impl Redirect {
         }
     }
 
-    /// Whether a request that came without TLS is redirected.
+    /// Whether a connection is one whose requests are redirected.
+    pub(super) fn concerns(via: Via) -> bool {
+        !via.is_secure && !via.is_local
+    }
+
+    /// Whether a request is.
     pub(super) fn applies<B>(&self, via: Via, request: &Request<B>) -> bool {
-        !via.is_local && request.uri().path() != HEALTH_PATH
+        Self::concerns(via) && request.uri().path() != HEALTH_PATH
     }
 
     /// The redirection; 400 where the request names no host that could stand in a URL.

@@ -57,6 +57,21 @@ impl Service {
         self
     }
 
+    /// What answers under `/live/`.
+    pub(super) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Whether what is asked by such a connection is redirected, but for health checks.
+    pub(super) fn redirects(&self, via: Via) -> bool {
+        self.redirect.is_some() && Redirect::concerns(via)
+    }
+
+    /// `Strict-Transport-Security`, where it is said: never without TLS (RFC 6797 §7.2).
+    pub(super) fn hsts(&self, via: Via) -> Option<&HeaderValue> {
+        self.hsts.as_ref().filter(|_| via.is_secure)
+    }
+
     #[expect(
         clippy::manual_async_fn,
         reason = "the request would be in its future twice, and each connection has room for one"
@@ -67,7 +82,7 @@ impl Service {
         request: Request<RequestBody>,
     ) -> impl Future<Output = Response<Body>> + Send {
         async move {
-            let redirect = self.redirect.as_ref().filter(|_| !via.is_secure);
+            let redirect = self.redirect.as_ref();
             if let Some(redirect) = redirect.filter(|redirect| redirect.applies(via, &request)) {
                 return page(redirect.respond(&request));
             }
@@ -80,8 +95,7 @@ impl Service {
             } else {
                 self.ask_api(via, request).await
             };
-            // RFC 6797 §7.2: never without TLS.
-            if let Some(hsts) = self.hsts.as_ref().filter(|_| via.is_secure) {
+            if let Some(hsts) = self.hsts(via) {
                 let headers = response.headers_mut();
                 headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
             }

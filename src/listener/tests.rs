@@ -1,8 +1,10 @@
 //! Slow and hostile peers against both protocols, on a clock that the test moves. The pipe
 //! between the two ends stands for the socket and its buffers.
 
+mod delivery;
 mod http1;
 mod http2;
+mod studio;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,7 @@ use super::limits::{STALL_TICKS_MAX, TICK};
 use super::pulse::{CutOff, Pulse};
 use super::socket::Watched;
 use super::{Front, Redirect, Service, Via};
+use studio::Studio;
 
 /// What the pipe takes before its other end reads.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -44,6 +47,7 @@ struct Served {
     task: JoinHandle<Result<(), CutOff>>,
     closing: watch::Sender<bool>,
     front: Arc<Front>,
+    studio: Studio,
     since: Instant,
 }
 
@@ -86,7 +90,9 @@ impl Served {
             .route("/small", get(|| async { "small" }))
             .route("/never", any(std::future::pending::<()>))
             .route("/echo", any(|body: String| async { body }));
-        let service = Service::new(Delivery::new(Live::new(), Arc::new(Everyone)), api)
+        let live = Live::new();
+        let studio = Studio::new(&live);
+        let service = Service::new(Delivery::new(live, Arc::new(Everyone)), api)
             .redirecting(Some(Redirect::new(None, 8443)))
             .with_hsts(300);
         let front = Front::new(service, 1);
@@ -98,6 +104,7 @@ impl Served {
             task: serve(io, Arc::clone(&front), pulse, closes),
             closing,
             front,
+            studio,
             since: Instant::now(),
         };
         (served, client)

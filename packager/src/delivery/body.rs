@@ -1,7 +1,7 @@
 //! Response bodies: the muxer's own bytes, handed to the socket without a copy, or what the
 //! archive has in a file.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -93,18 +93,15 @@ impl Body {
             return self;
         }
         self.skip = first;
-        while let Some(piece) = self.piece() {
-            if self.skip < piece.len() {
-                break;
-            }
-            self.skip -= piece.len();
-            self.advance();
-        }
+        self.skip_pieces();
         self
     }
 
     fn piece(&self) -> Option<&Bytes> {
-        let Cursor { part, piece } = self.next;
+        self.piece_at(self.next)
+    }
+
+    fn piece_at(&self, Cursor { part, piece }: Cursor) -> Option<&Bytes> {
         match &self.media {
             Media::Empty | Media::Stored(_) => None,
             Media::Whole(bytes) => (piece == 0).then_some(bytes),
@@ -114,16 +111,21 @@ impl Body {
     }
 
     fn advance(&mut self) {
-        self.next.piece += 1;
+        self.next = self.after(self.next);
+    }
+
+    fn after(&self, Cursor { part, piece }: Cursor) -> Cursor {
+        let piece = piece + 1;
         if let Media::Segment(segment) = &self.media {
-            let pieces = segment.parts.get(self.next.part).map(|part| &part.pieces);
-            if pieces.is_some_and(|pieces| self.next.piece == pieces.len()) {
-                self.next = Cursor {
-                    part: self.next.part + 1,
+            let pieces = segment.parts.get(part).map(|part| &part.pieces);
+            if pieces.is_some_and(|pieces| piece == pieces.len()) {
+                return Cursor {
+                    part: part + 1,
                     piece: 0,
                 };
             }
         }
+        Cursor { part, piece }
     }
 
     fn next_frame(&mut self) -> Option<Bytes> {
@@ -140,6 +142,53 @@ impl Body {
             }
         }
         None
+    }
+
+    /// Whether the next bytes come from a file: [`http_body::Body::poll_frame`] gives them, and
+    /// the two methods below do not.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.media, Media::Stored(_))
+    }
+
+    /// The next bytes to send, from where they lie, as many pieces as `slices` has room for from
+    /// `filled` on. Returns how many slices are filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], mut filled: usize) -> usize {
+        let (mut cursor, mut skip, mut remaining) = (self.next, self.skip, self.remaining);
+        while remaining > 0 && filled < slices.len() {
+            let Some(piece) = self.piece_at(cursor) else {
+                break;
+            };
+            let end = piece.len().min(skip + remaining);
+            if skip < end {
+                slices[filled] = IoSlice::new(&piece[skip..end]);
+                filled += 1;
+                remaining -= end - skip;
+            }
+            skip = 0;
+            cursor = self.after(cursor);
+        }
+        filled
+    }
+
+    /// Leaves out the next `count` bytes, at most those that [`slices`](Self::slices) gave: they
+    /// are sent.
+    pub fn sent(&mut self, count: usize) {
+        self.remaining -= count;
+        self.skip += count;
+        if self.remaining > 0 {
+            self.skip_pieces();
+        }
+    }
+
+    /// Goes on to the piece that has the next byte.
+    fn skip_pieces(&mut self) {
+        while let Some(piece) = self.piece() {
+            if self.skip < piece.len() {
+                break;
+            }
+            self.skip -= piece.len();
+            self.advance();
+        }
     }
 }
 
@@ -227,6 +276,34 @@ mod tests {
                 let (promised, frames) = sent(body);
                 assert_eq!(frames.concat(), &text[first..end], "{first}..{end}");
                 assert_eq!(promised, end - first);
+            }
+        }
+    }
+
+    #[test]
+    fn vectored_writes_of_any_length_send_every_byte_once() {
+        let whole = segment(vec![
+            part(&["abc", "", "d"]),
+            part(&["ef"]),
+            part(&["", "ghij"]),
+        ]);
+        for room in 1..5 {
+            for taken_max in 1..11 {
+                let mut body = Body::segment(whole.clone()).slice(1, 9);
+                let mut sent: Vec<u8> = Vec::new();
+                while body.len_bytes() > 0 {
+                    let mut slices = [IoSlice::new(b"head"); 5];
+                    let filled = body.slices(&mut slices[..=room], 1);
+                    let offered: Vec<u8> = slices[1..filled]
+                        .iter()
+                        .flat_map(|it| it.to_vec())
+                        .collect();
+                    assert!(!offered.is_empty());
+                    let taken = offered.len().min(taken_max);
+                    sent.extend(&offered[..taken]);
+                    body.sent(taken);
+                }
+                assert_eq!(sent, b"bcdefghi", "{room}, {taken_max}");
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::Reply;
+
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -61,12 +63,12 @@ impl Counters {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note(&self, subject: Subject, succeeded: bool, len_bytes: usize) {
-        let counts = match succeeded {
+    pub(super) fn note(&self, subject: Subject, reply: &Reply) {
+        let counts = match reply.status().is_success() {
             true => &self.answered,
             false => &self.refused,
         };
         counts[subject as usize].fetch_add(1, Ordering::Relaxed);
-        self.bytes[subject as usize].fetch_add(len_bytes as u64, Ordering::Relaxed);
+        self.bytes[subject as usize].fetch_add(reply.len_bytes() as u64, Ordering::Relaxed);
     }
 }

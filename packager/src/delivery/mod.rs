@@ -1,9 +1,8 @@
 //! Answers to requests under `/live/`, from memory. It knows no socket: the caller's HTTP server
 //! gives it requests and sends what it returns.
 //!
-//! A request allocates its response's header map and, if it waits, its place and timer; playlists
-//! and media are references to what the encoder threads left, or read from the archive piece by
-//! piece.
+//! A request allocates nothing unless it waits: then its place and timer. Playlists and media are
+//! references to what the encoder threads left, or read from the archive piece by piece.
 
 mod access;
 mod archive;
@@ -11,28 +10,33 @@ mod body;
 mod coding;
 mod counters;
 mod feed;
+mod held;
 mod path;
 mod query;
 mod range;
 mod reply;
+mod request;
 mod stored;
 mod viewers;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Response};
+use http::{Method, Response};
 
 pub use access::{Access, Everyone, Verdict};
 pub use archive::{Archive, Stored};
 pub use body::Body;
 pub use counters::{Counters, Subject};
 pub(crate) use feed::Feed;
-use feed::Look;
+use feed::{Awaits, Look};
+use held::Place;
+pub use held::{Answer, Held};
 use path::{Media, Resource};
+pub use reply::Reply;
 use reply::{Asked, Audience, Refused};
+pub use request::{Fields, Request};
 pub(crate) use viewers::{Sign, Viewers};
 
 use crate::broadcast::Broadcast;
@@ -41,7 +45,7 @@ use crate::live::Live;
 use crate::playlist::links::Links;
 use crate::playlist::media::Content;
 
-/// Most requests that wait at a time. Each holds a connection, a timer and about 2 kB; a viewer
+/// Most requests that wait at a time. Each holds a connection, a timer and about 1 kB; a viewer
 /// has up to four (playlist and hinted part, of video and audio).
 pub const WAITING_MAX: usize = 65_536;
 
@@ -59,15 +63,16 @@ pub struct Delivery {
 
 /// A request that [`Access`] has let in.
 #[derive(Clone, Copy)]
-struct Request<'a> {
+struct Admitted<'a> {
     stream: &'a str,
     query: &'a str,
-    headers: &'a HeaderMap,
+    fields: Fields<'a>,
+    subject: Subject,
     /// The token that opened a private stream.
     token: Option<&'a str>,
 }
 
-impl Request<'_> {
+impl Admitted<'_> {
     fn audience(&self) -> Audience {
         match self.token {
             None => Audience::Everyone,
@@ -91,18 +96,25 @@ impl Delivery {
         }
     }
 
-    /// Answers a request; `None` where its path is not under `/live/`. The request's body is not
-    /// looked at.
-    pub async fn respond<B>(&self, request: &http::Request<B>) -> Option<Response<Body>> {
-        let path = request.uri().path().strip_prefix(path::PREFIX)?;
-        let query = request.uri().query().unwrap_or("");
-        let headers = request.headers();
-        Some(match *request.method() {
-            Method::GET => self.get(path, query, headers).await,
-            Method::HEAD => reply::head_of(self.get(path, query, headers).await),
-            Method::OPTIONS => reply::preflight(),
-            _ => reply::refusal(Refused::Method),
+    /// Answers a request; `None` where its path is not under `/live/`.
+    pub fn answer(&self, request: &Request<'_>) -> Option<Answer> {
+        let path = request.path.strip_prefix(path::PREFIX)?;
+        Some(match *request.method {
+            Method::GET => self.get(path, request),
+            Method::HEAD => self.get(path, request).without_content(),
+            Method::OPTIONS => Answer::Now(Reply::preflight()),
+            _ => Answer::Now(Reply::refusal(Refused::Method)),
         })
+    }
+
+    /// The same with the types of the `http` crate. The request's body is not looked at.
+    pub async fn respond<B>(&self, request: &http::Request<B>) -> Option<Response<Body>> {
+        let answer = self.answer(&Request::of(request))?;
+        let reply = match answer {
+            Answer::Now(reply) => reply,
+            Answer::Later(held) => held.await,
+        };
+        Some(reply.into_response())
     }
 
     /// How many requests wait for media that is still to come.
@@ -115,52 +127,52 @@ impl Delivery {
         &self.counters
     }
 
-    async fn get(&self, path: &str, query: &str, headers: &HeaderMap) -> Response<Body> {
+    fn get(&self, path: &str, request: &Request<'_>) -> Answer {
         let parsed = path::parse(path);
         let subject = parsed.map_or(Subject::Other, |(_, resource)| subject(resource));
-        let response = match parsed {
-            Some((stream, resource)) => self.find(stream, resource, query, headers).await,
-            None => reply::refusal(Refused::NotFound),
+        let answer = match parsed {
+            Some((stream, resource)) => self.find(stream, resource, subject, request),
+            None => Err(Refused::NotFound),
         };
-        let (status, len_bytes) = (response.status(), response.body().len_bytes());
-        self.counters.note(subject, status.is_success(), len_bytes);
-        response
+        let answer = answer.unwrap_or_else(|refused| Answer::Now(Reply::refusal(refused)));
+        if let Answer::Now(reply) = &answer {
+            self.counters.note(subject, reply);
+        }
+        answer
     }
 
-    async fn find(
+    fn find(
         &self,
         stream: &str,
         resource: Resource<'_>,
-        query: &str,
-        headers: &HeaderMap,
-    ) -> Response<Body> {
-        let token = query::token(query);
+        subject: Subject,
+        request: &Request<'_>,
+    ) -> Result<Answer, Refused> {
+        let token = query::token(request.query);
         let token = match self.access.check(stream, token) {
             Verdict::Public => None,
             Verdict::Granted => token,
-            Verdict::Refused => return reply::refusal(Refused::NoToken),
+            Verdict::Refused => return Err(Refused::NoToken),
         };
-        let request = Request {
+        let request = Admitted {
             stream,
-            query,
-            headers,
+            query: request.query,
+            fields: request.fields,
+            subject,
             token,
         };
-        let answer = match resource {
+        match resource {
             Resource::Master => self.master(request),
-            Resource::Playlist { rendition, content } => {
-                self.playlist(request, rendition, content).await
-            }
+            Resource::Playlist { rendition, content } => self.playlist(request, rendition, content),
             Resource::Media {
                 rendition,
                 broadcast,
                 media,
-            } => self.media(request, rendition, broadcast, media).await,
-        };
-        answer.unwrap_or_else(reply::refusal)
+            } => self.media(request, rendition, broadcast, media),
+        }
     }
 
-    fn master(&self, request: Request<'_>) -> Result<Response<Body>, Refused> {
+    fn master(&self, request: Admitted<'_>) -> Result<Answer, Refused> {
         let query = query::parse(request.query).map_err(|_| Refused::BadDirectives)?;
         let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
         let master = broadcast.master().ok_or(Refused::NotLiveYet)?;
@@ -170,17 +182,17 @@ impl Delivery {
             dvr: query.dvr && broadcast.plan().dvr.is_some(),
             token: request.token,
         };
-        let coding = coding::accepted(request.headers);
+        let coding = request.fields.coding();
         let text = master.text(links, coding);
-        Ok(reply::playlist(text, coding, Asked::Latest))
+        Ok(Answer::Now(Reply::playlist(text, coding, Asked::Latest)))
     }
 
-    async fn playlist(
+    fn playlist(
         &self,
-        request: Request<'_>,
+        request: Admitted<'_>,
         rendition: &str,
         content: Content,
-    ) -> Result<Response<Body>, Refused> {
+    ) -> Result<Answer, Refused> {
         let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
         let feed = broadcast.feed(rendition).ok_or(Refused::NotFound)?;
         if !broadcast.playable() {
@@ -206,41 +218,46 @@ impl Delivery {
             };
             broadcast.viewers().note(Sign::Reload(next));
         }
-        let coding = coding::accepted(request.headers);
-        let text = |edition: &Edition| edition.text(shape, request.token, coding);
+        let coding = request.fields.coding();
         let Some(awaited) = query.awaited else {
-            return Ok(reply::playlist(text(&latest), coding, Asked::Latest));
-        };
-        let text = match latest.reload(awaited) {
-            Reload::Ready => text(&latest),
-            Reload::TooFarAhead => return Err(Refused::TooFarAhead),
-            Reload::Wait => {
-                // Not while waiting: it holds segments that may be gone by then.
-                drop(latest);
-                let look = |edition: &Edition| match edition.reload(awaited) {
-                    // It was near enough, and the stream only moves towards it.
-                    Reload::Wait | Reload::TooFarAhead => Look::Later,
-                    Reload::Ready => Look::Answer(text(edition)),
-                };
-                self.wait(&broadcast, feed, look).await?
-            }
+            let text = latest.text(shape, request.token, coding);
+            return Ok(Answer::Now(Reply::playlist(text, coding, Asked::Latest)));
         };
         let asked = Asked::Awaited(request.audience());
-        Ok(reply::playlist(text, coding, asked))
+        match latest.reload(awaited) {
+            Reload::TooFarAhead => Err(Refused::TooFarAhead),
+            Reload::Ready => {
+                let text = latest.text(shape, request.token, coding);
+                Ok(Answer::Now(Reply::playlist(text, coding, asked)))
+            }
+            Reload::Wait => {
+                let token: Option<Box<str>> = request.token.map(Into::into);
+                let look = move |edition: &Edition| match edition.reload(awaited) {
+                    // It was near enough, and the stream only moves towards it.
+                    Reload::Wait | Reload::TooFarAhead => Look::Later,
+                    Reload::Ready => {
+                        let text = edition.text(shape, token.as_deref(), coding);
+                        Look::Answer(Ok(Reply::playlist(text, coding, asked)))
+                    }
+                };
+                self.hold(request, broadcast, rendition, Awaits::Playlist, look)
+            }
+        }
     }
 
-    async fn media(
+    fn media(
         &self,
-        request: Request<'_>,
+        request: Admitted<'_>,
         rendition: &str,
         broadcast: &str,
         media: Media,
-    ) -> Result<Response<Body>, Refused> {
+    ) -> Result<Answer, Refused> {
         let broadcast = self.live.named(request.stream, broadcast);
         let broadcast = broadcast.ok_or(Refused::NotFound)?;
         let feed = broadcast.feed(rendition).ok_or(Refused::NotFound)?;
         let latest = feed.latest().ok_or(Refused::NotFound)?;
-        let kind = latest.kind;
+        let (kind, audience) = (latest.kind, request.audience());
+        let range = request.fields.range();
         let body = match media {
             Media::Init => Body::whole(latest.init.clone()),
             Media::Segment(sequence) => match latest.segment(sequence) {
@@ -255,36 +272,46 @@ impl Delivery {
                 Found::Nowhere => return Err(Refused::NotFound),
                 // §6.2.6: a hinted part is held until it is there.
                 Found::Coming => {
-                    drop(latest);
-                    let look = |edition: &Edition| match edition.part(sequence, index) {
-                        Found::Here(part) => Look::Answer(Some(part)),
+                    let range: Option<Box<[u8]>> = range.map(Into::into);
+                    let look = move |edition: &Edition| match edition.part(sequence, index) {
+                        Found::Here(part) => {
+                            let (body, range) = (Body::part(part), range.as_deref());
+                            Look::Answer(Ok(Reply::media(body, kind, audience, range)))
+                        }
                         Found::Coming => Look::Later,
-                        Found::Nowhere => Look::Answer(None),
+                        Found::Nowhere => Look::Answer(Err(Refused::NotFound)),
                     };
-                    let part = self.wait(&broadcast, feed, look).await?;
-                    Body::part(part.ok_or(Refused::NotFound)?)
+                    return self.hold(request, broadcast, rendition, Awaits::Media, look);
                 }
             },
         };
-        Ok(reply::media(
-            body,
-            kind,
-            request.audience(),
-            request.headers,
-        ))
+        Ok(Answer::Now(Reply::media(body, kind, audience, range)))
     }
 
-    async fn wait<T>(
+    /// Holds a request until `look` finds its answer.
+    fn hold(
         &self,
-        broadcast: &Broadcast,
-        feed: &Feed,
-        look: impl Fn(&Edition) -> Look<T>,
-    ) -> Result<T, Refused> {
-        let _place = Place::take(&self.counters.waiting, self.waiting_max).ok_or(Refused::Busy)?;
-        let patience = stall(broadcast);
-        tokio::time::timeout(patience, feed.wait(look))
-            .await
-            .map_err(|_| Refused::Stalled)
+        request: Admitted<'_>,
+        broadcast: Arc<Broadcast>,
+        rendition: &str,
+        awaits: Awaits,
+        look: impl Fn(&Edition) -> Look<Result<Reply, Refused>> + Send + 'static,
+    ) -> Result<Answer, Refused> {
+        let place = Place::take(&self.counters, self.waiting_max).ok_or(Refused::Busy)?;
+        let rendition: Box<str> = rendition.into();
+        let subject = request.subject;
+        Ok(Answer::Later(Held::new(async move {
+            let answered = match broadcast.feed(&rendition) {
+                Some(feed) => {
+                    tokio::time::timeout(stall(&broadcast), feed.wait(awaits, look)).await
+                }
+                None => Ok(Err(Refused::NotFound)),
+            };
+            let reply = answered.unwrap_or(Err(Refused::Stalled));
+            let reply = reply.unwrap_or_else(Reply::refusal);
+            place.counters().note(subject, &reply);
+            reply
+        })))
     }
 }
 
@@ -311,23 +338,6 @@ fn subject(resource: Resource<'_>) -> Subject {
 
 fn stall(broadcast: &Broadcast) -> Duration {
     broadcast.plan().target_duration() * STALL_TARGETS
-}
-
-/// A place among those who wait, given back when the request is answered or its viewer leaves.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
-        let place = Self(waiting);
-        // Dropping the place gives back what this takes, also when it was too much.
-        (waiting.fetch_add(1, Ordering::Relaxed) < max).then_some(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]

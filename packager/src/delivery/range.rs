@@ -1,7 +1,5 @@
 //! The `Range` of a request for media (RFC 9110 §14): one range of bytes.
 
-use http::{HeaderMap, header};
-
 /// Which bytes of a resource are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -14,18 +12,10 @@ pub(super) enum Wanted {
     Unsatisfiable,
 }
 
-/// What `headers` ask of a resource of `len` bytes.
-pub(super) fn wanted(headers: &HeaderMap, len: usize) -> Wanted {
-    let Some(range) = headers.get(header::RANGE) else {
-        return Wanted::Whole;
-    };
-    // §13.1.5: media carries no validator, so that no If-Range can match.
-    if headers.contains_key(header::IF_RANGE) {
-        return Wanted::Whole;
-    }
+/// What the value of a `Range` asks of a resource of `len` bytes.
+pub(super) fn wanted(range: Option<&[u8]>, len: usize) -> Wanted {
     range
-        .to_str()
-        .ok()
+        .and_then(|range| str::from_utf8(range).ok())
         .and_then(|text| parse(text, len))
         .unwrap_or(Wanted::Whole)
 }

@@ -1,7 +1,7 @@
-//! Responses and their headers: content types, caching, CORS.
+//! Answers and their headers: content types, caching, CORS.
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::Body;
@@ -9,47 +9,48 @@ use super::range::{Wanted, wanted};
 use crate::edition::Kind;
 use crate::text::Coding;
 
-const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
-const VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
-const AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
-const PROBLEM_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+static PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+static VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
+static AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
+static PROBLEM_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Media URLs name their broadcast: what they lead to never changes.
-const CACHE_MEDIA: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+static CACHE_MEDIA: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// The same where the URL carries one viewer's token: not for a cache that others share.
-const CACHE_GRANTED_MEDIA: HeaderValue =
+static CACHE_GRANTED_MEDIA: HeaderValue =
     HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// A playlist without directives is whatever is latest.
-const CACHE_PLAYLIST: HeaderValue = HeaderValue::from_static("no-cache");
+static CACHE_PLAYLIST: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// A blocking answer satisfies its own query for ever; ten seconds let one cached copy serve
 /// everyone who waits for the same part (draft-pantos-hls-rfc8216bis-18 appendix B.1).
-const CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public, max-age=10");
+static CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public, max-age=10");
 
 /// The same for one viewer.
-const CACHE_GRANTED_AWAITED: HeaderValue = HeaderValue::from_static("private, max-age=10");
+static CACHE_GRANTED_AWAITED: HeaderValue = HeaderValue::from_static("private, max-age=10");
 
 /// A refusal may be wrong a moment later.
-const CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
+static CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
 
-const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+static ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
+static METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 /// `Range` is not always safelisted (Fetch §2.2.2).
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Range");
+static REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Range");
 /// Players read sizes and the server's date.
-const SHOWN_HEADERS: HeaderValue = HeaderValue::from_static("Content-Length, Content-Range, Date");
+static SHOWN_HEADERS: HeaderValue = HeaderValue::from_static("Content-Length, Content-Range, Date");
 /// A day, which browsers cut to their own limit.
-const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
-const RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
-const BYTES: HeaderValue = HeaderValue::from_static("bytes");
-const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+static PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
+static RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
+static BYTES: HeaderValue = HeaderValue::from_static("bytes");
+static GZIP: HeaderValue = HeaderValue::from_static("gzip");
 /// Also of an uncompressed playlist: a cache must not give the other one for it (RFC 9110 §12.5.5).
-const BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+static BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
-/// Most headers that a reply has, so that its map is allocated once.
-const HEADERS_MAX: usize = 8;
+/// Most headers that a reply has, with those that the HTTP server adds, so that its map is
+/// allocated once.
+const HEADERS_MAX: usize = 12;
 
 /// Why there is no content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,119 +131,197 @@ pub(super) enum Asked {
     Awaited(Audience),
 }
 
-/// A playlist.
-pub(super) fn playlist(text: Bytes, coding: Coding, asked: Asked) -> Response<Body> {
-    let cache = match asked {
-        Asked::Latest => CACHE_PLAYLIST,
-        Asked::Awaited(Audience::Everyone) => CACHE_AWAITED,
-        Asked::Awaited(Audience::Granted) => CACHE_GRANTED_AWAITED,
-    };
-    let mut response = content(StatusCode::OK, Body::whole(text), PLAYLIST_TYPE, cache);
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, BY_CODING);
-    if coding == Coding::Gzip {
-        headers.insert(header::CONTENT_ENCODING, GZIP);
-    }
-    response
-}
-
-/// Media, or as much of it as `headers` ask for.
-pub(super) fn media(
+/// The answer to a request, from which any HTTP server makes its own response. Its headers are
+/// not a map but what follows from it.
+#[derive(Debug)]
+pub struct Reply {
+    content: Content,
+    /// `Content-Length`, which the answer to a HEAD has without content.
+    len_bytes: usize,
     body: Body,
-    kind: Kind,
-    audience: Audience,
-    headers: &HeaderMap,
-) -> Response<Body> {
-    let content_type = match kind {
-        Kind::Video => VIDEO_TYPE,
-        Kind::Audio => AUDIO_TYPE,
-    };
-    let cache = match audience {
-        Audience::Everyone => CACHE_MEDIA,
-        Audience::Granted => CACHE_GRANTED_MEDIA,
-    };
-    let len = body.len_bytes();
-    let mut response = match wanted(headers, len) {
-        Wanted::Whole => content(StatusCode::OK, body, content_type, cache),
-        Wanted::Slice { first, end } => {
-            let slice = body.slice(first, end);
-            let mut response = content(StatusCode::PARTIAL_CONTENT, slice, content_type, cache);
-            let range = format!("bytes {first}-{}/{len}", end - 1);
-            insert_text(&mut response, header::CONTENT_RANGE, &range);
-            response
-        }
-        Wanted::Unsatisfiable => {
-            let status = StatusCode::RANGE_NOT_SATISFIABLE;
-            let mut response = content(status, Body::empty(), content_type, CACHE_NOTHING);
-            insert_text(
-                &mut response,
-                header::CONTENT_RANGE,
-                &format!("bytes */{len}"),
-            );
-            response
-        }
-    };
-    response.headers_mut().insert(header::ACCEPT_RANGES, BYTES);
-    response
 }
 
-/// No content, and why.
-pub(super) fn refusal(refused: Refused) -> Response<Body> {
-    let (status, problem) = refused.problem();
-    let body = Body::whole(Bytes::from_static(problem.as_bytes()));
-    let mut response = content(status, body, PROBLEM_TYPE, CACHE_NOTHING);
-    if refused == Refused::Method {
-        response.headers_mut().insert(header::ALLOW, METHODS);
+/// What is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Playlist(Coding, Asked),
+    Media(Kind, Audience, Extent),
+    Refusal(Refused),
+    Preflight,
+}
+
+/// How much of a resource is answered, whose length is in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Slice { first: usize, end: usize, of: usize },
+    Nothing { of: usize },
+}
+
+impl Reply {
+    /// A playlist.
+    pub(super) fn playlist(text: Bytes, coding: Coding, asked: Asked) -> Self {
+        Self::new(Content::Playlist(coding, asked), Body::whole(text))
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+
+    /// Media, or as much of it as the value of `Range` asks for.
+    pub(super) fn media(body: Body, kind: Kind, audience: Audience, range: Option<&[u8]>) -> Self {
+        let of = body.len_bytes();
+        let (extent, body) = match wanted(range, of) {
+            Wanted::Whole => (Extent::Whole, body),
+            Wanted::Slice { first, end } => {
+                (Extent::Slice { first, end, of }, body.slice(first, end))
+            }
+            Wanted::Unsatisfiable => (Extent::Nothing { of }, Body::empty()),
+        };
+        Self::new(Content::Media(kind, audience, extent), body)
+    }
+
+    /// No content, and why.
+    pub(super) fn refusal(refused: Refused) -> Self {
+        let (_, problem) = refused.problem();
+        let body = Body::whole(Bytes::from_static(problem.as_bytes()));
+        Self::new(Content::Refusal(refused), body)
+    }
+
+    /// What a browser asks before a request with headers of its own (Fetch §3.2.2).
+    pub(super) fn preflight() -> Self {
+        Self::new(Content::Preflight, Body::empty())
+    }
+
+    fn new(content: Content, body: Body) -> Self {
+        Self {
+            content,
+            len_bytes: body.len_bytes(),
+            body,
+        }
+    }
+
+    /// The same without its content (RFC 9110 §9.3.2).
+    #[must_use]
+    pub(super) fn without_content(self) -> Self {
+        Self {
+            body: Body::empty(),
+            ..self
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        match self.content {
+            Content::Playlist(..) | Content::Media(_, _, Extent::Whole) => StatusCode::OK,
+            Content::Media(_, _, Extent::Slice { .. }) => StatusCode::PARTIAL_CONTENT,
+            Content::Media(_, _, Extent::Nothing { .. }) => StatusCode::RANGE_NOT_SATISFIABLE,
+            Content::Refusal(refused) => refused.problem().0,
+            Content::Preflight => StatusCode::NO_CONTENT,
+        }
+    }
+
+    /// `Content-Length`; `None`: the answer has none (RFC 9110 §8.6).
+    pub fn content_length(&self) -> Option<usize> {
+        (self.content != Content::Preflight).then_some(self.len_bytes)
+    }
+
+    /// The content's length, had it not been left out.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Calls `each` with every header but those that only the HTTP server knows and
+    /// `Content-Length`.
+    pub fn each_header(&self, mut each: impl FnMut(HeaderName, &HeaderValue)) {
+        each(header::ACCESS_CONTROL_ALLOW_ORIGIN, &ANY_ORIGIN);
+        let (content_type, cache) = match self.content {
+            Content::Preflight => {
+                each(header::ALLOW, &METHODS);
+                each(header::ACCESS_CONTROL_ALLOW_METHODS, &METHODS);
+                each(header::ACCESS_CONTROL_ALLOW_HEADERS, &REQUEST_HEADERS);
+                each(header::ACCESS_CONTROL_MAX_AGE, &PREFLIGHT_AGE);
+                return;
+            }
+            Content::Playlist(coding, asked) => {
+                each(header::VARY, &BY_CODING);
+                if coding == Coding::Gzip {
+                    each(header::CONTENT_ENCODING, &GZIP);
+                }
+                (&PLAYLIST_TYPE, asked.cache())
+            }
+            Content::Media(kind, audience, extent) => {
+                each(header::ACCEPT_RANGES, &BYTES);
+                if let Some(range) = extent.content_range() {
+                    let range = HeaderValue::try_from(range);
+                    let range = range.expect("digits and ASCII words");
+                    each(header::CONTENT_RANGE, &range);
+                }
+                let cache = match (extent, audience) {
+                    (Extent::Nothing { .. }, _) => &CACHE_NOTHING,
+                    (_, Audience::Everyone) => &CACHE_MEDIA,
+                    (_, Audience::Granted) => &CACHE_GRANTED_MEDIA,
+                };
+                let content_type = match kind {
+                    Kind::Video => &VIDEO_TYPE,
+                    Kind::Audio => &AUDIO_TYPE,
+                };
+                (content_type, cache)
+            }
+            Content::Refusal(refused) => {
+                let (status, _) = refused.problem();
+                if status == StatusCode::METHOD_NOT_ALLOWED {
+                    each(header::ALLOW, &METHODS);
+                }
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    each(header::RETRY_AFTER, &RETRY_SOON);
+                }
+                (&PROBLEM_TYPE, &CACHE_NOTHING)
+            }
+        };
+        each(header::CONTENT_TYPE, content_type);
+        each(header::CACHE_CONTROL, cache);
+        each(header::ACCESS_CONTROL_EXPOSE_HEADERS, &SHOWN_HEADERS);
+    }
+
+    /// The content, which may be none.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
+    /// As the `http` crate has it. `Content-Length` is in it only where the body does not tell it.
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut headers = HeaderMap::with_capacity(HEADERS_MAX);
+        self.each_header(|name, value| {
+            headers.insert(name, value.clone());
+        });
+        if let Some(len) = self
+            .content_length()
+            .filter(|&len| len != self.body.len_bytes())
+        {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+        }
+        let status = self.status();
+        let mut response = Response::new(self.body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
         response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, RETRY_SOON);
     }
-    response
 }
 
-/// What a browser asks before a request with headers of its own (Fetch §3.2.2).
-pub(super) fn preflight() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(header::ALLOW, METHODS);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
-    response
+impl Asked {
+    fn cache(self) -> &'static HeaderValue {
+        match self {
+            Self::Latest => &CACHE_PLAYLIST,
+            Self::Awaited(Audience::Everyone) => &CACHE_AWAITED,
+            Self::Awaited(Audience::Granted) => &CACHE_GRANTED_AWAITED,
+        }
+    }
 }
 
-/// The same response without its body (RFC 9110 §9.3.2).
-pub(super) fn head_of(mut response: Response<Body>) -> Response<Body> {
-    let len = response.body().len_bytes();
-    *response.body_mut() = Body::empty();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    response
-}
-
-fn content(
-    status: StatusCode,
-    body: Body,
-    content_type: HeaderValue,
-    cache: HeaderValue,
-) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.reserve(HEADERS_MAX);
-    headers.insert(header::CONTENT_TYPE, content_type);
-    headers.insert(header::CACHE_CONTROL, cache);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, SHOWN_HEADERS);
-    response
-}
-
-fn insert_text(response: &mut Response<Body>, name: header::HeaderName, text: &str) {
-    let value = HeaderValue::from_str(text).expect("digits and ASCII words");
-    response.headers_mut().insert(name, value);
+impl Extent {
+    /// RFC 9110 §14.4.
+    fn content_range(self) -> Option<String> {
+        match self {
+            Self::Whole => None,
+            Self::Slice { first, end, of } => Some(format!("bytes {first}-{}/{of}", end - 1)),
+            Self::Nothing { of } => Some(format!("bytes */{of}")),
+        }
+    }
 }

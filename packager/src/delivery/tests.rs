@@ -572,3 +572,33 @@ impl XorShift {
         texts[(self.next() % texts.len() as u64) as usize]
     }
 }
+
+#[tokio::test]
+async fn of_those_who_wait_for_an_edition_those_who_want_media_are_answered_first() {
+    let mut stage = Stage::at(MediaTime::from_millis(6700));
+    let answered = Arc::new(std::sync::Mutex::new(Vec::new()));
+    for (index, path) in [
+        "/live/s/720p/playlist.m3u8?_HLS_msn=3&_HLS_part=4",
+        "/live/s/720p/b7/3.4.m4s",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (delivery, answered) = (stage.delivery.clone(), answered.clone());
+        tokio::spawn(async move {
+            let response = delivery.respond(&request(Method::GET, path, None)).await;
+            assert_eq!(response.expect("under /live/").status(), StatusCode::OK);
+            answered.lock().unwrap().push(path);
+        });
+        while stage.delivery.waiting() == index {
+            tokio::task::yield_now().await;
+        }
+    }
+    stage.push_video();
+    while stage.delivery.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let answered = answered.lock().unwrap();
+    assert!(answered[0].ends_with(".m4s"), "{answered:?}");
+    assert_eq!(answered.len(), 2);
+}

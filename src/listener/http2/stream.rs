@@ -1,11 +1,9 @@
 //! One request and its answer on an HTTP/2 stream.
 
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -17,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::Front;
 use super::super::body::{Body, RequestBody};
+use super::super::date;
 use super::super::limits::{STREAM_PROGRESS_BYTES_MIN, STREAM_STALL_MAX};
 use super::super::pulse::Pulse;
 use super::super::service::Via;
@@ -79,7 +78,7 @@ async fn send(response: Response<Body>, mut respond: SendResponse<Bytes>) -> Res
     if let Some(length) = length.filter(|_| !head.headers.contains_key(CONTENT_LENGTH)) {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
-    head.headers.insert(DATE, date());
+    head.headers.insert(DATE, date::with(HeaderValue::clone));
     let is_end = body.is_end_stream();
     let mut stream = respond
         .send_response(Response::from_parts(head, ()), is_end)
@@ -175,23 +174,4 @@ impl Patience {
             Some(Err(_)) | None => Err(Ended::Gone),
         }
     }
-}
-
-/// `Date` (RFC 9110 §6.6.1), rendered once a second and thread.
-fn date() -> HeaderValue {
-    thread_local! {
-        static LAST: RefCell<(u64, HeaderValue)> =
-            const { RefCell::new((0, HeaderValue::from_static(""))) };
-    }
-    let now = SystemTime::now();
-    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
-    let second = since_epoch.map_or(0, |since| since.as_secs());
-    LAST.with_borrow_mut(|(rendered, value)| {
-        if *rendered != second {
-            let text = httpdate::fmt_http_date(now);
-            *value = HeaderValue::try_from(text).expect("a date is ASCII");
-            *rendered = second;
-        }
-        value.clone()
-    })
 }
