@@ -8,7 +8,7 @@ use storage::StreamKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::shutdown;
+use crate::shutdown::Signals;
 
 /// The pattern's size. A larger one costs a small machine what its ladder needs.
 const WIDTH: u32 = 1280;
@@ -22,13 +22,14 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Publishes the pattern to the RTMP listener at `address` until the process is told to stop: that
 /// the listener then sends it away is no news.
-pub(crate) fn publish(address: String, key: StreamKey) -> JoinHandle<()> {
-    tokio::spawn(async move {
+pub(crate) fn publish(address: String, key: StreamKey) -> anyhow::Result<JoinHandle<()>> {
+    let signals = Signals::listen()?;
+    Ok(tokio::spawn(async move {
         tokio::select! {
-            _ = shutdown::signal() => {}
+            _ = signals.any() => {}
             () = publish_for_ever(&address, &key) => {}
         }
-    })
+    }))
 }
 
 async fn publish_for_ever(address: &str, key: &StreamKey) {

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
-use crate::shutdown;
+use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::Certificates;
 
@@ -26,6 +26,7 @@ const ENDED_SERVED_FOR: Duration = Duration::from_millis(1500);
 
 /// A server whose ports are bound and that answers.
 pub(crate) struct Server {
+    signals: Signals,
     supervisor: Supervisor,
     database: Database,
     srt: srt::Listener,
@@ -39,6 +40,8 @@ pub(crate) struct Server {
 impl Server {
     /// Binds the ports and begins to answer.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        // Before anything can be asked: whoever sees an answer may ask for the end.
+        let signals = Signals::listen()?;
         graph::init()?;
         let encoding = encoding(config)?;
         let database = open_database(&config.data).await?;
@@ -155,6 +158,7 @@ impl Server {
             tracing::warn!("this binary was built without its pages: run make web and build again");
         }
         Ok(Self {
+            signals,
             supervisor,
             database,
             srt,
@@ -167,7 +171,7 @@ impl Server {
 
     /// Runs until SIGTERM or SIGINT, then stops in order: publishers, broadcasts, viewers.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let signal = shutdown::signal().await?;
+        let signal = self.signals.any().await;
         tracing::info!(signal, "stopping");
         let limit = shutdown::exit_at_the_latest();
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;

@@ -65,7 +65,7 @@ pub(crate) async fn start_demo(
     writeln!(out, "  Watch    {}", page(config, &pattern.id))?;
     writeln!(out, "\n  Your own encoder (OBS, ffmpeg)")?;
     print_addresses(config, &own.id, &own_key, out)?;
-    Ok(crate::demo::publish(reachable(config.rtmp), pattern_key))
+    crate::demo::publish(reachable(config.rtmp), pattern_key)
 }
 
 async fn with_fresh_key(server: &Server, title: &str) -> anyhow::Result<(Stream, StreamKey)> {

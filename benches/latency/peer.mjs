@@ -4,10 +4,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root, until } from "../../tests/browser/rig.mjs";
+import { freePort } from "../servers.mjs";
 
 const MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 const READY_WITHIN_MS = 20_000;
@@ -118,13 +118,4 @@ function start(command, args) {
       }
     },
   };
-}
-
-async function freePort() {
-  const socket = createServer();
-  socket.listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  await new Promise((resolve) => socket.close(resolve));
-  return port;
 }

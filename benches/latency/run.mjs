@@ -4,13 +4,11 @@
 //
 //   node benches/latency/run.mjs [--seconds 60] [--rounds 3] [--parts 333,200,100]
 
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { latencies, measureMillrace, watch } from "../glass/measure.mjs";
 import { stackPlot } from "../plot.mjs";
 import { machineLoad, median, table, writeResults } from "../results.mjs";
-import { run } from "../servers.mjs";
+import { freePort, run } from "../servers.mjs";
 import { startPeer } from "./peer.mjs";
 
 const SOURCE = { size: "1280x720", fps: 30, kbps: 3000 };
@@ -153,13 +151,4 @@ function report() {
   });
   console.log(lines.join("\n"));
   process.exitCode = parts.every((part) => rounds.every((round) => round[part].stalls === 0)) ? 0 : 1;
-}
-
-async function freePort() {
-  const socket = createServer();
-  socket.listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  await new Promise((resolve) => socket.close(resolve));
-  return port;
 }
