@@ -57,10 +57,12 @@ const PLAYERS = [
       };`,
   },
   {
+    // Not in low latency: 8.24.1 begins with the first part of a segment, goes on with the first part
+    // of the next one, and stands in the hole between them until it has sought over it.
     name: "video.js",
     script: "video.js/dist/video.min.js",
     load: `
-      const player = videojs(video, { html5: { vhs: { llhls: true, overrideNative: true } } });
+      const player = videojs(video, { html5: { vhs: { llhls: false, overrideNative: true } } });
       player.on("error", () => window.errors.push("video.js " + player.error().message));
       player.src({ src: url, type: "application/vnd.apple.mpegurl" });
       window.choose = (height) => {
