@@ -378,15 +378,20 @@ fn nothing_vanishes(view: &View<'_>, findings: &mut Findings) {
     }
 }
 
-/// Loads of live playlists from which a segment has left already.
+/// Loads of live playlists from which a segment was seen to leave. A number above zero says nothing
+/// of that: a server that was started anew may go on counting where it was.
 fn sliding<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = &'v Load<'a>> {
-    view.renditions
-        .iter()
-        .flat_map(|rendition| &rendition.loads)
-        .filter(|load| {
+    view.renditions.iter().flat_map(|rendition| {
+        let first = rendition
+            .loads
+            .first()
+            .map(|load| first_msn(&load.playlist));
+        rendition.loads.iter().filter(move |load| {
             let playlist = &load.playlist;
-            playlist.end.is_none() && playlist.kind.is_none() && first_msn(playlist) > 0
+            let has_slid = Some(first_msn(playlist)) > first;
+            playlist.end.is_none() && playlist.kind.is_none() && has_slid
         })
+    })
 }
 
 fn window_minimum(view: &View<'_>, findings: &mut Findings) {
