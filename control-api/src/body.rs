@@ -8,8 +8,9 @@ use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use utoipa::IntoResponses;
 
-use crate::problem::{Error, FieldError};
+use crate::problem::{CONTENT_TYPE, Error, FieldError, Problem};
 
 /// The largest body: a hundred times what any request needs.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -20,6 +21,21 @@ pub(crate) const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The body, read as JSON.
 #[derive(Debug, Default)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// How [`JsonBody`] refuses, for the descriptions of the endpoints that take one.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described: what is sent is an Error")]
+pub(crate) enum Refusals {
+    /// The body is no JSON, or a field is invalid.
+    #[response(status = 400, content_type = CONTENT_TYPE)]
+    Invalid(Problem),
+    /// The body is larger than 64 KiB.
+    #[response(status = 413, content_type = CONTENT_TYPE)]
+    TooLarge(Problem),
+    /// The body is not declared as JSON.
+    #[response(status = 415, content_type = CONTENT_TYPE)]
+    NotJson(Problem),
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Error;

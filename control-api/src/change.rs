@@ -8,7 +8,7 @@ use storage::streams::Change;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::JsonBody;
+use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::{StreamPath, StreamView, announce, to_the_end};
 use crate::urls::Origin;
@@ -47,16 +47,11 @@ fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     request_body = StreamChange,
     responses(
         (status = 200, description = "The stream as it is now.", body = StreamView),
-        (status = 400, description = "The body is no JSON, or a field is invalid.",
-            body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Without the admin token.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not declared as JSON.", body = Problem,
-            content_type = "application/problem+json"),
+        body::Refusals,
     )
 )]
 pub(crate) async fn change(

@@ -12,7 +12,7 @@ use storage::playback_token::Lifetime;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::JsonBody;
+use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::StreamPath;
 use crate::time::rfc3339;
@@ -64,16 +64,11 @@ pub(crate) struct IssuedPlaybackToken {
     request_body = NewPlaybackToken,
     responses(
         (status = 201, description = "The token.", body = IssuedPlaybackToken),
-        (status = 400, description = "The body is no JSON, or a field is invalid.",
-            body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Without the admin token.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not declared as JSON.", body = Problem,
-            content_type = "application/problem+json"),
+        body::Refusals,
     )
 )]
 pub(crate) async fn issue(

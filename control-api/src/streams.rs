@@ -18,7 +18,7 @@ use storage::{SrtPassphrase, Stream, StreamKey, Title};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::body::JsonBody;
+use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
 use crate::time::rfc3339;
 use crate::urls::{Origin, PlaybackUrls, PublishUrls};
@@ -173,16 +173,11 @@ impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
     responses(
         (status = 201, description = "Created.", body = StreamWithKey,
             headers(("Location" = String, description = "The stream's address."))),
-        (status = 400, description = "The body is no JSON, or a field is invalid.",
-            body = Problem, content_type = "application/problem+json"),
         (status = 401, description = "Without the admin token.", body = Problem,
             content_type = "application/problem+json"),
         (status = 409, description = "There are too many streams already.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 413, description = "The body is larger than 64 KiB.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is not declared as JSON.", body = Problem,
-            content_type = "application/problem+json"),
+        body::Refusals,
     )
 )]
 pub(crate) async fn create(
