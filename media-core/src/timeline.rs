@@ -295,12 +295,19 @@ impl Timeline {
             Kind::Audio => &mut self.audio,
         };
         let anew = expected.nanos_from(pts);
+        // A tick may have put a slate where the picture that belongs to the sound would go: a
+        // publisher's sound is there before its first picture is decoded.
+        let is_first_picture = matches!(kind, Kind::Video) && track.offset.is_none();
+        let snap_nanos = SNAP_FRAMES * 1e9 / self.rate.as_f64();
         let is_near = |offset: i64| {
             Duration::from_nanos(anew.saturating_sub(offset).unsigned_abs()) < JUMP_MIN
         };
         match (self.offset, track.offset) {
             (Some(shared), _) if is_near(shared) => {
-                let offset = if track.is_late_too_long(anew - shared, now) {
+                let would_be_dropped = (anew - shared) as f64 > snap_nanos;
+                let offset = if is_first_picture && would_be_dropped
+                    || track.is_late_too_long(anew - shared, now)
+                {
                     anew
                 } else {
                     shared

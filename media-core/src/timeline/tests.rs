@@ -208,6 +208,33 @@ fn silence_and_slate_stand_in_for_a_publisher_that_went_away_and_its_return_take
 }
 
 #[test]
+fn a_first_picture_that_comes_behind_its_sound_is_not_lost_to_the_slate() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    timeline.video(millis(0.0), at(0.0));
+    timeline.audio(millis(0.0), 1600, at(0.0));
+    timeline.tick(at(2.0), true, true);
+    timeline.publisher_began();
+    timeline.audio(millis(50.0), 960, at(2.01));
+    // Its picture is being decoded while the slate goes on.
+    let slate = timeline.tick(at(2.1), true, true).frames;
+    assert!(slate >= 2, "{slate}");
+    let next = timeline.next_frame();
+    assert_eq!(timeline.video(millis(50.0), at(2.11)), place(next));
+    assert_eq!(timeline.video(millis(50.033), at(2.12)), place(next + 1));
+    assert_eq!(timeline.counters().frames_dropped, 0);
+    // What belongs to that first picture is heard with it.
+    timeline.audio(millis(50.02), 960, at(2.13));
+    let sound = sample_time(timeline.next_sample());
+    let belongs = MediaTime::from_nanos(
+        timeline.rate.frame_time(next).as_nanos() + Duration::from_millis(40).as_nanos() as i64,
+    );
+    assert!(
+        sound.nanos_from(belongs).abs() <= 18_000_000,
+        "{sound:?}, not {belongs:?}"
+    );
+}
+
+#[test]
 fn the_burst_after_a_stall_is_dropped_up_to_where_the_tick_filled() {
     let mut timeline = Timeline::new(rate(30, 1));
     for index in 0..30 {
