@@ -22,13 +22,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use counters::{Counters, Open};
-use limits::{ACCEPT_RETRY, CONNECTIONS_MAX, DRAIN_MAX, HANDSHAKE_MAX};
+use limits::{ACCEPT_RETRY, BACKLOG, CONNECTIONS_MAX, DRAIN_MAX, HANDSHAKE_MAX, SEND_BUFFER_BYTES};
 use places::{NoPlace, Place, Places};
 use pulse::Pulse;
 pub(crate) use redirect::Redirect;
@@ -44,7 +44,7 @@ pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Binds a TCP port; a busy one is one clear line.
 pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+    listen(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "TCP port {} is in use on {}: end the program that has it, or set {setting} to another address",
             address.port(),
@@ -55,6 +55,19 @@ pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<T
         ),
         _ => anyhow::anyhow!("cannot listen on {address} ({setting}): {error}"),
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Or a server that was just restarted finds its own port in use.
+    socket.set_reuseaddr(true)?;
+    // What is accepted has it from here.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What all HTTP ports share.

@@ -61,9 +61,11 @@ const GOALS = {
 
 /** Ways to set nginx up; the best for each row is measured against. */
 const NGINX = {
-  'sendfile, tcp_nopush': 'sendfile on; tcp_nopush on; sendfile_max_chunk 0;',
-  sendfile: 'sendfile on; tcp_nopush off; sendfile_max_chunk 0;',
-  'read and writev': 'sendfile off; output_buffers 2 1m;',
+  'sendfile, tcp_nopush': { file: 'sendfile on; tcp_nopush on; sendfile_max_chunk 0;', listen: '' },
+  sendfile: { file: 'sendfile on; tcp_nopush off; sendfile_max_chunk 0;', listen: '' },
+  'sendfile, sndbuf=512k': { file: 'sendfile on; tcp_nopush off; sendfile_max_chunk 0;', listen: 'sndbuf=512k' },
+  'read and writev': { file: 'sendfile off; output_buffers 2 1m;', listen: '' },
+  'read and writev, sndbuf=512k': { file: 'sendfile off; output_buffers 2 1m;', listen: 'sndbuf=512k' },
 };
 const NGINX_COMMON = `
   types { application/vnd.apple.mpegurl m3u8; video/mp4 m4s; }
@@ -162,10 +164,10 @@ async function fetchItem(folder, millrace, item) {
 async function startPeer(folder, tls) {
   const ports = await Promise.all(Object.keys(NGINX).map(() => freePort()));
   const secure = tls ? `ssl_certificate ${tls.certificate}; ssl_certificate_key ${tls.key};` : '';
-  const servers = Object.values(NGINX).map((settings, index) => `
+  const servers = Object.values(NGINX).map(({ file, listen }, index) => `
   server {
-    listen 127.0.0.1:${ports[index]} ${tls ? 'ssl http2' : ''} reuseport backlog=4096;
-    root ${folder}; ${secure} ${settings}
+    listen 127.0.0.1:${ports[index]} ${tls ? 'ssl http2' : ''} reuseport backlog=4096 ${listen};
+    root ${folder}; ${secure} ${file}
   }`);
   // The first address is only asked whether nginx runs.
   const plain = await freePort();

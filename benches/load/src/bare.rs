@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use crate::epoll::Epoll;
 
@@ -17,6 +18,10 @@ const LISTENER: u64 = u64::MAX;
 
 /// Bytes read at a time: more than any request's head here.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Inherited by what is accepted: the kernel's own choice, of up to 4 MB, is slower, since so much
+/// of 64 connections does not stay in a processor's caches.
+const SEND_BUFFER_BYTES: usize = 512 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -55,6 +60,7 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
         body,
     };
     let listener = TcpListener::bind(options.listen)?;
+    set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
     listener.set_nonblocking(true)?;
     let mut epoll = Epoll::new()?;
     epoll.add(&listener, LISTENER)?;
