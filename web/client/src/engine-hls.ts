@@ -5,6 +5,7 @@ import Hls, { ErrorDetails, ErrorTypes, Events } from "hls.js";
 import type { ErrorData, HlsConfig, LoaderConfig, RetryConfig } from "hls.js";
 import workerPath from "hls.js/dist/hls.worker.js";
 import { type Failure, Recovery, type Remedy } from "./backoff.ts";
+import { playbackRate } from "./catch-up.ts";
 import type { Engine, EngineListener } from "./engine.ts";
 import { HoldBack, STEP_S } from "./hold-back.ts";
 import type { SeekWindow } from "./live.ts";
@@ -47,8 +48,8 @@ const playlistLoading: LoaderConfig = {
 const config: Partial<HlsConfig> = {
   workerPath,
   lowLatencyMode: true,
-  // The server's PART-HOLD-BACK is the target; hls.js catches up to it, but not by default.
-  maxLiveSyncPlaybackRate: 1.5,
+  // The server's PART-HOLD-BACK is the target; `catch-up.ts` sees to it.
+  maxLiveSyncPlaybackRate: 1,
   // The default is a second, for the rest of the broadcast.
   liveSyncOnStallIncrease: STEP_S,
   backBufferLength: BACK_BUFFER_S,
@@ -88,6 +89,7 @@ export class HlsEngine implements Engine {
     this.#hls = this.#build();
     this.#watch = window.setInterval(() => this.#checkProgress(), WATCH_EVERY_MS);
     video.addEventListener("ended", this.#onEnded);
+    video.addEventListener("timeupdate", this.#onTimeUpdate);
   }
 
   levels(): Level[] {
@@ -173,6 +175,7 @@ export class HlsEngine implements Engine {
     window.clearInterval(this.#watch);
     window.clearTimeout(this.#remedyTimer);
     this.#video.removeEventListener("ended", this.#onEnded);
+    this.#video.removeEventListener("timeupdate", this.#onTimeUpdate);
     this.#hls.destroy();
   }
 
@@ -296,6 +299,23 @@ export class HlsEngine implements Engine {
     }
     return 0;
   }
+
+  readonly #onTimeUpdate = (): void => {
+    const { latestLevelDetails: details, latency, targetLatency } = this.#hls;
+    const rate =
+      details?.live && targetLatency !== null
+        ? playbackRate({
+            behindS: latency,
+            targetS: targetLatency,
+            bufferedS: this.#bufferedAheadS(),
+            partS: details.partTarget || null,
+            targetDurationS: details.targetduration,
+          })
+        : 1;
+    if (this.#video.playbackRate !== rate) {
+      this.#video.playbackRate = rate;
+    }
+  };
 
   readonly #onEnded = (): void => {
     if (!this.#ended) {
