@@ -12,7 +12,8 @@ const PLAYS_WITHIN_MS = 60_000;
 
 /**
  * Millrace with `settings` and its watch page for `seconds`, from the first picture on. `source` is
- * `{ size, fps, kbps }`. `metrics` is the address that its figures are read from at the end, if any.
+ * `{ size, fps, kbps }`. `metrics` is the address that its figures are read from, if any, while the
+ * broadcast still runs.
  */
 export async function measureMillrace({ settings, source, seconds, metrics = null, debug = false }) {
   const server = await startServer({ ...settings, ...(metrics && { MILLRACE_METRICS: metrics }) }, binary(["release"]));
@@ -27,17 +28,20 @@ export async function measureMillrace({ settings, source, seconds, metrics = nul
       pids: () => [server.pid],
       plays: (page) => reaches(page, "playing", PLAYS_WITHIN_MS),
       onConsole: (message) => debug && console_.push(`${Date.now()} ${message.text()}`),
-      own: stats,
+      own: async (page) => ({ ...(await stats(page)), figures: await figuresAt(metrics) }),
     });
     if (debug) {
       writeFileSync("glass-console.log", console_.join("\n"));
       writeFileSync("glass-server.log", server.log);
     }
-    const figures = metrics && (await (await fetch(`http://${metrics}/metrics`)).text());
-    return { ...result, figures };
+    return result;
   } finally {
     await server.stop();
   }
+}
+
+async function figuresAt(metrics) {
+  return metrics && (await (await fetch(`http://${metrics}/metrics`)).text());
 }
 
 /**

@@ -77,25 +77,26 @@ function summary({ glass, own, cpuCores, publishedMs }) {
 
 /**
  * The mean of each stage in milliseconds, of the rendition that was shown; what is left of the median
- * is the publisher's own and the screen's. Of a part's length the half counts: so old is the end of
- * a playlist in the mean, from which the player keeps its distance.
+ * is the publisher's own and the screen's. The player keeps its distance from where the live edge is,
+ * not from the playlist's end, which is older by half a part in the mean: that half is the part's.
  */
-function stages({ glass, own, figures }) {
+function stages({ glass, own }) {
   const { p50 } = latencies(glass);
   const mean = (stage) => {
     const of = (what) => {
       const shown = stage === "intake" ? "" : ',rendition="720p"';
       const line = new RegExp(`^millrace_stage_duration_seconds_${what}\\{[^}]*stage="${stage}"${shown}\\} (\\S+)$`, "m");
-      return Number(line.exec(figures)?.[1]);
+      return Number(line.exec(own.figures)?.[1]);
     };
     return (of("sum") / of("count")) * 1000;
   };
+  const halfPart = mean("part") / 2;
   const inside = {
     intake: mean("intake"),
     encode: mean("encode"),
-    "half a part": mean("part") / 2,
+    "half a part": halfPart,
     publish: mean("publish"),
-    "hold-back": own.targetLatencyMs,
+    "hold-back": own.targetLatencyMs - halfPart,
   };
   const rest = p50 - Object.values(inside).reduce((sum, ms) => sum + ms, 0);
   return { ...inside, "publisher, player": rest };

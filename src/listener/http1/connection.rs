@@ -19,7 +19,7 @@ use super::super::pulse::{Exchange, Pulse};
 use super::super::service::{Service, Via};
 use super::head::{self, Parsed};
 use super::reply::{self, Framing, HEAD_BYTES};
-use super::sending::Sending;
+use super::sending::{self, Sending};
 
 /// What comes in at once: a whole head of the largest size.
 const READ_BYTES: usize = HEAD_BYTES_MAX;
@@ -272,7 +272,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         HEAD.with_borrow_mut(|head| {
             head.clear();
             reply::write_head(head, &reply, self.framing(is_last));
-            self.write(head, reply.into_body(), is_last, exchange, context)
+            let mut body = reply.into_body();
+            sending::join(head, &mut body);
+            self.write(head, body, is_last, exchange, context)
         })
     }
 
