@@ -20,8 +20,10 @@ const folder = new URL('.', import.meta.url).pathname;
  */
 export function writeResults({ name, title, command, versions, load, lines, plot, file = join(folder, 'RESULTS.md') }) {
   const picture = `plots/${name}.svg`;
-  mkdirSync(join(dirname(file), 'plots'), { recursive: true });
-  writeFileSync(join(dirname(file), picture), plot.svg);
+  if (plot) {
+    mkdirSync(join(dirname(file), 'plots'), { recursive: true });
+    writeFileSync(join(dirname(file), picture), plot.svg);
+  }
   const before = existsSync(file) ? readFileSync(file, 'utf8') : HEAD;
   writeFileSync(file, withSection(before, name, [
     `## ${title}`,
@@ -30,8 +32,7 @@ export function writeResults({ name, title, command, versions, load, lines, plot
     `${Object.entries(versions).map(([program, version]) => `${program} ${version}`).join(', ')}.`,
     '',
     ...lines,
-    '',
-    `![${plot.alt}](${picture})`,
+    ...(plot ? ['', `![${plot.alt}](${picture})`] : []),
   ].join('\n')));
 }
 

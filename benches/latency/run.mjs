@@ -123,7 +123,7 @@ function report() {
       [...parts.map((part) => row(`Millrace, parts of ${part} ms`, part)), row(`nginx-rtmp, FFmpeg, fragments of ${PEER_FRAGMENT_S} s`, "peer")],
     ),
     "",
-    "Where Millrace's time goes, in ms (means of its own stages; the rest is the publisher's encoder, and the browser's):",
+    "Where Millrace's time goes, in ms (means of its own stages; the rest is the publisher's encoder and the browser's, less the up to 50 ms that the page may be nearer than it aims at):",
     "",
     ...table(["", ...names], parts.map((part) => [`parts of ${part} ms`, ...names.map((name) => stage(part, name).toFixed(1))])),
   ];

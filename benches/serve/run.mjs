@@ -242,7 +242,7 @@ function report(rows) {
     '',
     ...table(['', 'Millrace', 'nginx', 'ratio (of pairs)', 'to reach', 'bare write loop'], lines),
     '',
-    `nginx's settings, the best of three for each row: ${rows.map((row) =>
+    `nginx's settings, the best of five for each row: ${rows.map((row) =>
       `${PROTOCOLS[row.protocol].title} ${row.item.name} ${row.variant}`).join('; ')}.`,
     ...rows.filter((row) => row.tls && row.item.name === 'playlist').map((row) =>
       `${PROTOCOLS[row.protocol].title}: ${row.tls}, for both.`),
