@@ -26,7 +26,8 @@ writeResults({
   versions: { rustc: run('rustc', ['--version']).split(' ')[1] },
   load,
   lines: [
-    'One thread; median and 95 % interval by criterion. Playlists are those of a full window (or two hours) at parts of 200 ms.',
+    'One thread; median and 95 % interval by criterion. Parts of 200 ms. Rows with a size render a media playlist of a full '
+      + 'window or of two hours; playlist, part and segment are requests for what is there already.',
     '',
     ...table(['', 'median', '95 % interval'], found.map(({ title, median }) => [
       title, time(median.point_estimate),
