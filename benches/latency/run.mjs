@@ -142,7 +142,7 @@ function report() {
       svg: stackPlot({
         title: "Glass to glass, median",
         y: { label: "milliseconds" },
-        series: [...names, "peer, all of it"],
+        series: [...names, "peer"],
         groups: [
           ...parts.map((part) => ({ name: `parts of\n${part} ms`, values: [...names.map((name) => stage(part, name)), 0] })),
           { name: "nginx-rtmp\nand FFmpeg", values: [...names.map(() => 0), of("peer", "p50")] },

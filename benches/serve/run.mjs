@@ -269,7 +269,7 @@ function report(rows) {
         y: { label: 'times nginx' },
         series: ['Millrace', 'bare write loop'],
         groups: rows.map((row) => ({
-          name: `${PROTOCOLS[row.protocol].title.replace(', ', ' ')}\n${row.item.name}`,
+          name: `${PROTOCOLS[row.protocol].title.replace(', ', '\n')}\n${row.item.name}`,
           values: [median(row.ratios), row.perCpu.bare ? row.perCpu.bare / row.perCpu.nginx : null],
         })),
         goals: [{ at: 1, name: 'nginx' }],
