@@ -29,6 +29,10 @@ pub(super) fn join(head: &mut Vec<u8>, body: &mut Body) {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let filled = body.slices(&mut slices, 0);
         let before = head.len();
+        if filled == 0 {
+            // Less than it said it was: as where it is sent from where it lies.
+            return;
+        }
         for slice in &slices[..filled] {
             head.extend_from_slice(slice);
         }
