@@ -13,8 +13,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("media-core", &[]),
     ("ingest", &["media-core"]),
     ("packager", &["media-core"]),
-    ("storage", &["media-core"]),
-    ("control-api", &["media-core", "storage"]),
+    ("storage", &["media-core", "scratch"]),
+    // Databases for tests, and for nothing else.
+    ("scratch", &[]),
+    ("control-api", &["media-core", "storage", "scratch"]),
     ("web", &[]),
     // It judges other servers as it judges ours: it must not know how ours works.
     ("check", &[]),
@@ -29,6 +31,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "packager",
             "storage",
             "control-api",
+            "scratch",
             "web",
             "check",
         ],
@@ -40,6 +43,7 @@ fn folder(name: &str) -> &str {
     match name {
         ROOT => "",
         "load" => "benches/load",
+        "scratch" => "storage/scratch",
         name => name,
     }
 }

@@ -68,6 +68,11 @@ identifier!(
     "broadcast id"
 );
 identifier!(
+    /// Encoded media on a disk or in an object store: what a recording or a video plays.
+    AssetId,
+    "asset id"
+);
+identifier!(
     /// One rung of the ladder, or the audio: `1080p`, `720p`, `480p`, `360p`, `audio`.
     RenditionName,
     "rendition name"

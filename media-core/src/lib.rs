@@ -3,6 +3,7 @@
 //! Everything here but `graph` is plain Rust: no GStreamer, no clock, no socket. `ingest`,
 //! `packager`, `storage` and `control-api` speak to each other in these words and in no others.
 
+pub mod asset;
 pub mod cadence;
 pub mod chunk;
 pub mod codec;
@@ -15,11 +16,12 @@ pub mod sample;
 pub mod time;
 pub mod timeline;
 
+pub use asset::{SampleRun, StoredRendition, StoredSegment};
 pub use cadence::{Cadence, Place};
 pub use chunk::{Chunk, Init, InitKind};
 pub use codec::{AudioCodec, VideoCodec};
 pub use histogram::Histogram;
-pub use id::{BroadcastId, RenditionName, StreamId};
+pub use id::{AssetId, BroadcastId, RenditionName, StreamId};
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
 pub use sample::{Sample, Track};
