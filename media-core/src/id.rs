@@ -73,6 +73,11 @@ identifier!(
     "asset id"
 );
 identifier!(
+    /// The stored form of one broadcast.
+    RecordingId,
+    "recording id"
+);
+identifier!(
     /// One rung of the ladder, or the audio: `1080p`, `720p`, `480p`, `360p`, `audio`.
     RenditionName,
     "rendition name"

@@ -14,6 +14,11 @@ impl Bitrate {
         Self(kbps.saturating_mul(1000))
     }
 
+    /// A rate in bits a second.
+    pub const fn from_bps(bps: u32) -> Self {
+        Self(bps)
+    }
+
     /// Kilobits (1000 bits) a second.
     pub const fn as_kbps(self) -> u32 {
         self.0 / 1000

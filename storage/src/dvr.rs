@@ -11,10 +11,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use reel::Extent;
 pub use spool::Spool;
 
 use crate::data_dir;
+pub use crate::extent::Extent;
 
 /// The folder in the data folder that the files lie in.
 const FOLDER: &str = "dvr";

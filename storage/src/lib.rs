@@ -10,9 +10,11 @@
 //! changes.
 
 pub mod admin_token;
+pub mod asset;
 pub mod data_dir;
 pub mod database;
 pub mod dvr;
+mod extent;
 pub mod key;
 pub mod playback_token;
 mod random;
@@ -22,6 +24,7 @@ pub mod streams;
 
 pub use admin_token::AdminToken;
 pub use database::Database;
+pub use extent::Extent;
 pub use key::{KeyHash, StreamKey};
 pub use playback_token::{PlaybackSecret, PlaybackToken};
 pub use stream::{SrtPassphrase, Stream, Title, Visibility};

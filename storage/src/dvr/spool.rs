@@ -10,7 +10,8 @@ use bytes::Bytes;
 use media_core::RenditionName;
 
 use super::Folder;
-use super::reel::{self, Extent, Reel};
+use super::reel::{self, Reel};
+use crate::extent::{self, Extent};
 
 /// Segments that wait for the disk, of all renditions together: some 16 s of a full ladder. A disk
 /// that is behind further is too slow for the broadcast.
@@ -168,7 +169,7 @@ impl<F: Fn() -> io::Result<File>> Writer<F> {
             return Ok(());
         };
         // Not under the lock: readers ask where things lie meanwhile.
-        let len_bytes = reel::write(&file, offset, pieces)?;
+        let len_bytes = extent::write(&file, offset, pieces)?;
         let mut reels = self.shared.reels();
         if let Some(reel) = reels.get_mut(rendition) {
             reel.written(number, len_bytes);
