@@ -1,7 +1,7 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in one file, written ahead (WAL) so that a command line tool can write while the server
-//! reads. Queries are in [`crate::streams`].
+//! reads. Queries are in [`crate::streams`] and [`crate::recordings`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::data_dir::{self, Preparation};
+use crate::recordings::Recordings;
 use crate::streams::Streams;
 
 /// The database's file in the data folder.
@@ -110,6 +111,11 @@ impl Database {
     /// The streams in it.
     pub fn streams(&self) -> Streams {
         Streams::new(self.pool.clone())
+    }
+
+    /// The recordings in it.
+    pub fn recordings(&self) -> Recordings {
+        Recordings::new(self.pool.clone())
     }
 
     /// Ends all connections; queries fail from now on.

@@ -1,7 +1,9 @@
-//! What lies on disk: streams and their keys in SQL, the admin token, the secret that playback
-//! tokens are signed with, and what viewers of a running broadcast rewind to.
+//! What lies on disk: streams, their keys and their recordings in SQL, the recordings' media, the
+//! admin token, the secret that playback tokens are signed with, and what viewers of a running
+//! broadcast rewind to.
 //!
-//! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`.
+//! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`,
+//! `assets`, `dvr`.
 //! The SQL is written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this
 //! build carries the SQLite driver alone.
 //!
@@ -18,6 +20,9 @@ mod extent;
 pub mod key;
 pub mod playback_token;
 mod random;
+pub mod recording;
+pub mod recordings;
+pub mod retention;
 pub mod secret_file;
 pub mod stream;
 pub mod streams;
@@ -27,5 +32,6 @@ pub use database::Database;
 pub use extent::Extent;
 pub use key::{KeyHash, StreamKey};
 pub use playback_token::{PlaybackSecret, PlaybackToken};
+pub use recordings::Recordings;
 pub use stream::{SrtPassphrase, Stream, Title, Visibility};
 pub use streams::Streams;

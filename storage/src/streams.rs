@@ -15,6 +15,8 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 
 use crate::key::{KeyHash, StreamKey};
 use crate::random;
+use crate::recording::{self, Choice, Limit};
+use crate::retention;
 use crate::stream::{SrtPassphrase, Stream, Title, Visibility};
 
 /// How many streams a database holds: the snapshot of all their keys is kept in memory (about
@@ -27,6 +29,18 @@ pub const LIST_MAX: u32 = 500;
 /// Characters of base32 in a stream's id: 70 bits. An id is no secret, but nobody finds a stream
 /// by trying.
 const ID_CHARS: usize = 14;
+
+/// A statement with the columns that a [`Stream`] is made of in the middle.
+macro_rules! with_columns {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " id, title, srt_passphrase, private, created_at_ms, record, record_renditions, \
+             retention_days, retention_bytes ",
+            $after
+        )
+    };
+}
 
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +79,8 @@ pub struct Grant {
     /// The passphrase that SRT publishers must use, with an AES key of
     /// [`crate::stream::SRT_PBKEYLEN_BYTES`].
     pub srt_passphrase: Option<SrtPassphrase>,
+    /// Whether and how a broadcast that it opens is recorded.
+    pub recording: Choice,
 }
 
 /// All stream keys at one moment, by their hashes, and which streams are private: what is answered
@@ -149,6 +165,7 @@ impl Streams {
             title,
             srt_passphrase,
             visibility,
+            recording: Choice::default(),
             created_at: from_unix_ms(created_at_ms),
         };
         let key = StreamKey::generate()?;
@@ -183,10 +200,11 @@ impl Streams {
             Some(id) => (self.created_at_ms(id).await?, id.as_str()),
             None => (i64::MIN, ""),
         };
-        let rows = sqlx::query(
-            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams \
-             WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3",
-        )
+        let rows = sqlx::query(with_columns!(
+            "SELECT",
+            "FROM streams \
+             WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3"
+        ))
         .bind(created_at_ms)
         .bind(id)
         .bind(i64::from(limit.min(LIST_MAX)))
@@ -197,24 +215,53 @@ impl Streams {
 
     /// The stream with this id.
     pub async fn find(&self, id: &StreamId) -> Result<Option<Stream>, Error> {
-        let row = sqlx::query(
-            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams WHERE id = $1",
-        )
-        .bind(id.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = sqlx::query(with_columns!("SELECT", "FROM streams WHERE id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
         row.as_ref().map(stream_of).transpose()
     }
 
     /// Changes the stream's title or who may watch it.
     pub async fn change(&self, id: &StreamId, change: &Change) -> Result<Stream, Error> {
         let mut write = self.write().await?;
-        let row = sqlx::query(
+        let row = sqlx::query(with_columns!(
             "UPDATE streams SET title = COALESCE($1, title), private = COALESCE($2, private) \
-             WHERE id = $3 RETURNING id, title, srt_passphrase, private, created_at_ms",
-        )
+             WHERE id = $3 RETURNING",
+            ""
+        ))
         .bind(change.title.as_ref().map(Title::as_str))
         .bind(change.visibility.map(to_private))
+        .bind(id.as_str())
+        .fetch_optional(&mut *write)
+        .await?
+        .ok_or_else(|| Error::UnknownStream(id.clone()))?;
+        let stream = stream_of(&row)?;
+        if let Some(visibility) = change.visibility {
+            // Recordings follow their stream, and stay as they are when it is deleted.
+            sqlx::query("UPDATE recordings SET private = $1 WHERE stream_id = $2")
+                .bind(to_private(visibility))
+                .bind(id.as_str())
+                .execute(&mut *write)
+                .await?;
+        }
+        write.commit().await?;
+        Ok(stream)
+    }
+
+    /// Changes what becomes of the stream's broadcasts from the next one on, and how long
+    /// recordings are kept from now on.
+    pub async fn choose_recording(&self, id: &StreamId, choice: &Choice) -> Result<Stream, Error> {
+        let mut write = self.write().await?;
+        let row = sqlx::query(with_columns!(
+            "UPDATE streams SET record = $1, record_renditions = $2, retention_days = $3, \
+             retention_bytes = $4 WHERE id = $5 RETURNING",
+            ""
+        ))
+        .bind(choice.record.map(i64::from))
+        .bind(recording::to_column(&choice.renditions))
+        .bind(choice.keep_days.to_column())
+        .bind(choice.keep_bytes.to_column())
         .bind(id.as_str())
         .fetch_optional(&mut *write)
         .await?
@@ -224,14 +271,33 @@ impl Streams {
         Ok(stream)
     }
 
+    /// The streams that have bounds of their own on their recordings.
+    pub async fn retention(&self) -> Result<HashMap<StreamId, retention::OfStream>, Error> {
+        let rows = sqlx::query(with_columns!(
+            "SELECT",
+            "FROM streams WHERE retention_days IS NOT NULL OR retention_bytes IS NOT NULL"
+        ))
+        .fetch_all(&self.pool)
+        .await?;
+        let of = |row: &AnyRow| {
+            let stream = stream_of(row)?;
+            let bounds = retention::OfStream {
+                days: stream.recording.keep_days,
+                bytes: stream.recording.keep_bytes,
+            };
+            Ok((stream.id, bounds))
+        };
+        rows.iter().map(of).collect()
+    }
+
     /// Gives the stream a new key; the old one opens nothing from now on.
     pub async fn rotate_key(&self, id: &StreamId) -> Result<(Stream, StreamKey), Error> {
         let key = StreamKey::generate()?;
         let mut write = self.write().await?;
-        let row = sqlx::query(
-            "UPDATE streams SET key_sha256 = $1 WHERE id = $2 \
-             RETURNING id, title, srt_passphrase, private, created_at_ms",
-        )
+        let row = sqlx::query(with_columns!(
+            "UPDATE streams SET key_sha256 = $1 WHERE id = $2 RETURNING",
+            ""
+        ))
         .bind(KeyHash::of(key.reveal()).to_hex())
         .bind(id.as_str())
         .fetch_optional(&mut *write)
@@ -269,7 +335,7 @@ impl Streams {
         // Read before the rows: a write in between makes the snapshot newer than it says, so that
         // it is read once more. The other way round the write would be missed.
         let revision = self.revision().await?;
-        let rows = sqlx::query("SELECT id, key_sha256, srt_passphrase, private FROM streams")
+        let rows = sqlx::query(with_columns!("SELECT key_sha256,", "FROM streams"))
             .fetch_all(&self.pool)
             .await?;
         let mut keys = Keys {
@@ -314,6 +380,7 @@ fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
         title: Title::new(&title).map_err(|error| damaged(&id, error))?,
         srt_passphrase: passphrase_of(row, &id)?,
         visibility: visibility_of(row, &id)?,
+        recording: recording_of(row, &id)?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     })
@@ -325,6 +392,7 @@ fn grant_of(row: &AnyRow) -> Result<(KeyHash, Grant), Error> {
     let hash = KeyHash::from_hex(&hash).ok_or_else(|| damaged(&id, "key_sha256 is no SHA-256"))?;
     let grant = Grant {
         srt_passphrase: passphrase_of(row, &id)?,
+        recording: recording_of(row, &id)?,
         stream: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     };
     Ok((hash, grant))
@@ -336,7 +404,26 @@ fn passphrase_of(row: &AnyRow, id: &str) -> Result<Option<SrtPassphrase>, Error>
         .transpose()
 }
 
-fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
+fn recording_of(row: &AnyRow, id: &str) -> Result<Choice, Error> {
+    let record = match row.try_get::<Option<i64>, _>("record")? {
+        None => None,
+        Some(0) => Some(false),
+        Some(1) => Some(true),
+        Some(_) => return Err(damaged(id, "record is neither 0 nor 1")),
+    };
+    let renditions: Option<String> = row.try_get("record_renditions")?;
+    let renditions = recording::from_column(renditions.as_deref());
+    let limit = |column| damaged(id, format!("{column} is out of range"));
+    let (days, bytes) = ("retention_days", "retention_bytes");
+    Ok(Choice {
+        record,
+        renditions: renditions.map_err(|error| damaged(id, error))?,
+        keep_days: Limit::from_column(row.try_get(days)?).ok_or_else(|| limit(days))?,
+        keep_bytes: Limit::from_column(row.try_get(bytes)?).ok_or_else(|| limit(bytes))?,
+    })
+}
+
+pub(crate) fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
     match row.try_get::<i64, _>("private")? {
         0 => Ok(Visibility::Public),
         1 => Ok(Visibility::Private),
@@ -345,7 +432,7 @@ fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
 }
 
 /// The column `private`.
-fn to_private(visibility: Visibility) -> i64 {
+pub(crate) fn to_private(visibility: Visibility) -> i64 {
     match visibility {
         Visibility::Public => 0,
         Visibility::Private => 1,
@@ -360,14 +447,14 @@ fn damaged(id: &str, what: impl ToString) -> Error {
 }
 
 /// Milliseconds since 1970; a clock set before that counts as 1970.
-fn to_unix_ms(time: SystemTime) -> i64 {
+pub(crate) fn to_unix_ms(time: SystemTime) -> i64 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn from_unix_ms(unix_ms: i64) -> SystemTime {
+pub(crate) fn from_unix_ms(unix_ms: i64) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
     SystemTime::UNIX_EPOCH
         .checked_add(since)
