@@ -23,6 +23,8 @@ mod reserve;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod synthetic;
+#[cfg(test)]
 mod tests;
 
 use std::fs::File;
