@@ -431,6 +431,7 @@ fn test_only() -> &'static [&'static str] {
     &[
         "packager/src/reread.rs",
         "packager/src/synthetic.rs",
+        "packager/src/synthetic/",
         "check/src/synthetic.rs",
         "check/src/synthetic/",
     ]

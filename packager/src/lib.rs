@@ -16,6 +16,7 @@ pub mod live;
 mod master;
 pub mod plan;
 pub mod playlist;
+pub mod progressive;
 mod rate;
 pub mod segment;
 pub mod sequence;

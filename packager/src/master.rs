@@ -25,7 +25,7 @@ impl Master {
 
     /// The playlist whose children have `links`.
     pub(crate) fn text(&self, links: Links<'_>, coding: Coding) -> Bytes {
-        let render = || render(&self.renditions, links);
+        let render = || render(&self.renditions, &[], links);
         match (links.token, links.dvr) {
             (Some(_), _) => code(render(), coding),
             (None, false) => self.live.coded(coding, render),
