@@ -179,6 +179,7 @@ const SHELLS: &[&str] = &[
     "ingest/src/srt/listener.rs",
     "ingest/src/srt/sys/",
     "packager/src/delivery/",
+    "packager/src/vod/",
     "check/src/shell/",
 ];
 
