@@ -179,6 +179,7 @@ const SHELLS: &[&str] = &[
     "ingest/src/srt/listener.rs",
     "ingest/src/srt/sys/",
     "packager/src/delivery/",
+    "packager/src/vod/",
     "check/src/shell/",
 ];
 
@@ -431,6 +432,7 @@ fn test_only() -> &'static [&'static str] {
     &[
         "packager/src/reread.rs",
         "packager/src/synthetic.rs",
+        "packager/src/synthetic/",
         "check/src/synthetic.rs",
         "check/src/synthetic/",
     ]

@@ -361,7 +361,7 @@ impl Broadcast {
                 }
             })
             .collect();
-        let master = Arc::new(Master::new(renditions));
+        let master = Arc::new(Master::new(renditions, Vec::new()));
         if self.master.swap(Some(master)).is_none() {
             tracing::info!(broadcast = %self.plan.broadcast, "broadcast playable");
         }

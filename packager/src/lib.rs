@@ -3,9 +3,11 @@
 //! whose section numbers stand in the comments).
 //!
 //! A [`Live`] registry knows each stream's [`Broadcast`]; encoder threads push chunks into it,
-//! [`Delivery`] answers requests under `/live/`. The windows and playlists are plain functions of
-//! what was pushed: tokio is named in [`delivery`] only. Encoding, storage, TLS and every other
-//! path belong to other crates.
+//! [`Delivery`] answers requests under `/live/`. What is stored of a broadcast becomes a
+//! [`vod::Title`], and [`vod::Delivery`] answers those under `/vod/`, byte ranges of the same media
+//! or one ordinary MP4 of it ([`progressive`]). The windows and playlists are plain functions of
+//! what was pushed: tokio is named in [`delivery`] and [`vod`] only. Encoding, storage, TLS and
+//! every other path belong to other crates.
 
 pub mod broadcast;
 pub mod cmaf;
@@ -16,10 +18,12 @@ pub mod live;
 mod master;
 pub mod plan;
 pub mod playlist;
+pub mod progressive;
 mod rate;
 pub mod segment;
 pub mod sequence;
 mod text;
+pub mod vod;
 pub mod window;
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use crate::segment::Segment;
-
 /// Adds complete segments up. Shorter than half a target duration they count for the average
 /// only: the definition of the peak leaves them out, and a broadcast's stump would exaggerate it.
 #[derive(Debug)]
@@ -27,14 +25,13 @@ impl Meter {
         }
     }
 
-    pub(crate) fn add(&mut self, segment: &Segment) {
-        let (len_bytes, duration) = (segment.len_bytes as u64, segment.duration());
+    /// Counts a segment of so many bytes, of which the first frame of video takes so many.
+    pub(crate) fn add(&mut self, len_bytes: u64, duration: Duration, keyframe_bytes: u64) {
         self.total_bytes = self.total_bytes.saturating_add(len_bytes);
         self.total = self.total.saturating_add(duration);
         if duration >= self.peak_floor {
             self.peak_bps = self.peak_bps.max(bits_per_second(len_bytes, duration));
-            let iframe_bytes = segment.entry().keyframe_bytes.unwrap_or(0) as u64;
-            let iframe_bps = bits_per_second(iframe_bytes, duration);
+            let iframe_bps = bits_per_second(keyframe_bytes, duration);
             self.iframe_peak_bps = self.iframe_peak_bps.max(iframe_bps);
         }
     }

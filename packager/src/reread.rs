@@ -14,6 +14,8 @@ pub(crate) struct Playlist {
     pub(crate) sequence: u64,
     pub(crate) discontinuity_sequence: u64,
     pub(crate) map: String,
+    /// Length and offset.
+    pub(crate) map_range: Option<(u64, u64)>,
     pub(crate) segments: Vec<Segment>,
     /// Parts after the last complete segment.
     pub(crate) open_parts: Vec<Part>,
@@ -86,7 +88,12 @@ pub(crate) fn media(text: &str) -> Playlist {
                 Tag::DiscontinuitySequence(tag) => {
                     playlist.discontinuity_sequence = tag.discontinuity_sequence();
                 }
-                Tag::Map(tag) => playlist.map = tag.uri().to_owned(),
+                Tag::Map(tag) => {
+                    playlist.map = tag.uri().to_owned();
+                    let range = tag.byterange();
+                    playlist.map_range = range.map(|range| (range.length, range.offset));
+                }
+                Tag::PlaylistType(_) => assert!(playlist.segments.is_empty()),
                 Tag::ProgramDateTime(_) => dated = true,
                 Tag::Discontinuity(_) => discontinuity = true,
                 Tag::Part(tag) => playlist.open_parts.push(Part {

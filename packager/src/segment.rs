@@ -124,7 +124,7 @@ pub struct ListedDuration {
 }
 
 impl ListedDuration {
-    fn between(start: MediaTime, end: MediaTime) -> Self {
+    pub(crate) fn between(start: MediaTime, end: MediaTime) -> Self {
         let micros = |time: MediaTime| time.as_nanos().saturating_add(500).div_euclid(1000);
         Self {
             micros: u64::try_from(micros(end) - micros(start)).unwrap_or(0),

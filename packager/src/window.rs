@@ -283,7 +283,12 @@ impl Window {
             return false;
         };
         self.next_sequence = self.next_sequence.next();
-        self.meter.add(&segment);
+        let keyframe_bytes = segment.entry().keyframe_bytes.unwrap_or(0);
+        self.meter.add(
+            segment.len_bytes as u64,
+            segment.duration(),
+            keyframe_bytes as u64,
+        );
         let end = segment.end();
         self.closed.push_back(Arc::new(segment));
         while self.closed.len() > self.held_max {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use media_core::{Init, InitKind, Track};
 
-use super::boxes::{put_u16, put_u32, put_zeros, write_box, write_full_box};
+use super::boxes::{put_u16, put_u32, put_u64, put_zeros, write_box, write_full_box};
 
 /// The one track of a CMAF file.
 pub(super) const TRACK_ID: u32 = 1;
@@ -40,7 +40,7 @@ pub enum InvalidTrack {
 }
 
 /// Units of a track's clock a second: fine enough that one frame is a whole number of them.
-pub(super) fn timescale(kind: InitKind) -> u32 {
+pub(crate) fn timescale(kind: InitKind) -> u32 {
     match kind {
         InitKind::Video { frame_rate, .. } => {
             frame_rate.numerator() * clock_factor(frame_rate.numerator())
@@ -67,9 +67,10 @@ pub(super) fn describe(track: &Track) -> Result<Init, InvalidTrack> {
         }
     });
     write_box(&mut out, b"moov", |out| {
-        movie_header(out, timescale(track.kind));
+        // How long it is, only its chunks tell.
+        movie_header(out, timescale(track.kind), 0, TRACK_ID + 1);
         write_box(out, b"trak", |out| {
-            track_header(out, track.kind);
+            track_header(out, TRACK_ID, track.kind, 0);
             media(out, track);
         });
         write_box(out, b"mvex", |out| {
@@ -108,11 +109,12 @@ fn codec_string(track: &Track) -> Result<String, InvalidTrack> {
     }
 }
 
-fn movie_header(out: &mut Vec<u8>, timescale: u32) {
-    write_full_box(out, b"mvhd", 0, 0, |out| {
-        put_zeros(out, 8);
+/// `mvhd` (§8.2.2) of a movie of `duration`, in units of which `timescale` are a second.
+pub(crate) fn movie_header(out: &mut Vec<u8>, timescale: u32, duration: u64, next_track_id: u32) {
+    write_full_box(out, b"mvhd", version_for(duration), 0, |out| {
+        put_zeros(out, 2 * time_bytes(duration));
         put_u32(out, timescale);
-        put_u32(out, 0);
+        put_time(out, duration);
         put_u32(out, 0x0001_0000);
         put_u16(out, 0x0100);
         put_zeros(out, 10);
@@ -120,29 +122,70 @@ fn movie_header(out: &mut Vec<u8>, timescale: u32) {
             .into_iter()
             .for_each(|entry| put_u32(out, entry));
         put_zeros(out, 24);
-        put_u32(out, TRACK_ID + 1);
+        put_u32(out, next_track_id);
     });
 }
 
-fn track_header(out: &mut Vec<u8>, kind: InitKind) {
+/// `tkhd` (§8.3.2) of a track of `duration`, in the movie's units.
+pub(crate) fn track_header(out: &mut Vec<u8>, track_id: u32, kind: InitKind, duration: u64) {
     const ENABLED_IN_MOVIE: u32 = 0x03;
     let (volume, width, height) = match kind {
         InitKind::Video { width, height, .. } => (0, width, height),
         InitKind::Audio { .. } => (0x0100, 0, 0),
     };
-    write_full_box(out, b"tkhd", 0, ENABLED_IN_MOVIE, |out| {
-        put_zeros(out, 8);
-        put_u32(out, TRACK_ID);
-        put_zeros(out, 16);
-        put_u32(out, u32::from(matches!(kind, InitKind::Audio { .. })));
-        put_u16(out, volume);
+    write_full_box(
+        out,
+        b"tkhd",
+        version_for(duration),
+        ENABLED_IN_MOVIE,
+        |out| {
+            put_zeros(out, 2 * time_bytes(duration));
+            put_u32(out, track_id);
+            put_zeros(out, 4);
+            put_time(out, duration);
+            put_zeros(out, 8);
+            put_u32(out, u32::from(matches!(kind, InitKind::Audio { .. })));
+            put_u16(out, volume);
+            put_u16(out, 0);
+            UNITY_MATRIX
+                .into_iter()
+                .for_each(|entry| put_u32(out, entry));
+            put_u32(out, width << 16);
+            put_u32(out, height << 16);
+        },
+    );
+}
+
+/// `mdhd` (§8.4.2) of a track of `duration`, in units of which `timescale` are a second.
+pub(crate) fn media_header(out: &mut Vec<u8>, timescale: u32, duration: u64) {
+    write_full_box(out, b"mdhd", version_for(duration), 0, |out| {
+        put_zeros(out, 2 * time_bytes(duration));
+        put_u32(out, timescale);
+        put_time(out, duration);
+        put_u16(out, LANGUAGE_UND);
         put_u16(out, 0);
-        UNITY_MATRIX
-            .into_iter()
-            .for_each(|entry| put_u32(out, entry));
-        put_u32(out, width << 16);
-        put_u32(out, height << 16);
     });
+}
+
+/// The version of a header whose longest time this is: times have 32 bits in version 0 and 64 in
+/// version 1.
+pub(crate) fn version_for(time: u64) -> u8 {
+    u8::from(u32::try_from(time).is_err())
+}
+
+/// A time in a header of that version.
+fn put_time(out: &mut Vec<u8>, time: u64) {
+    match u32::try_from(time) {
+        Ok(time) => put_u32(out, time),
+        Err(_) => put_u64(out, time),
+    }
+}
+
+fn time_bytes(time: u64) -> usize {
+    match version_for(time) {
+        0 => 4,
+        _ => 8,
+    }
 }
 
 fn media(out: &mut Vec<u8>, track: &Track) {
@@ -151,13 +194,7 @@ fn media(out: &mut Vec<u8>, track: &Track) {
         InitKind::Audio { .. } => (b"soun", b"audio\0"),
     };
     write_box(out, b"mdia", |out| {
-        write_full_box(out, b"mdhd", 0, 0, |out| {
-            put_zeros(out, 8);
-            put_u32(out, timescale(track.kind));
-            put_u32(out, 0);
-            put_u16(out, LANGUAGE_UND);
-            put_u16(out, 0);
-        });
+        media_header(out, timescale(track.kind), 0);
         write_full_box(out, b"hdlr", 0, 0, |out| {
             put_u32(out, 0);
             out.extend_from_slice(handler);

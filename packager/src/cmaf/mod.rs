@@ -4,8 +4,8 @@
 //! does not wait for the sample after it. Chunks refer to the samples' own memory. It does not
 //! encrypt, reorder or interleave: one track a file, decode order is presentation order.
 
-mod boxes;
-mod init;
+pub(crate) mod boxes;
+pub(crate) mod init;
 mod muxer;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which coding a request accepts for a text (RFC 9110 §12.5.3).
 
 /// Whether a value of `Accept-Encoding` accepts gzip by name.
-pub(super) fn accepts_gzip(value: &[u8]) -> bool {
+pub(crate) fn accepts_gzip(value: &[u8]) -> bool {
     let mut entries = value.split(|&byte| byte == b',');
     entries.any(|entry| str::from_utf8(entry).is_ok_and(is_gzip))
 }

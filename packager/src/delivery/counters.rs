@@ -36,26 +36,24 @@ impl Subject {
 /// Requests and bytes of each subject, monotonic, and how many requests wait.
 #[derive(Debug, Default)]
 pub struct Counters {
-    answered: [AtomicU64; Subject::ALL.len()],
-    refused: [AtomicU64; Subject::ALL.len()],
-    bytes: [AtomicU64; Subject::ALL.len()],
+    tally: Tally<{ Subject::ALL.len() }>,
     pub(super) waiting: AtomicUsize,
 }
 
 impl Counters {
     /// Requests that got what they asked for.
     pub fn answered(&self, subject: Subject) -> u64 {
-        self.answered[subject as usize].load(Ordering::Relaxed)
+        self.tally.answered(subject as usize)
     }
 
     /// Requests that got an error.
     pub fn refused(&self, subject: Subject) -> u64 {
-        self.refused[subject as usize].load(Ordering::Relaxed)
+        self.tally.refused(subject as usize)
     }
 
     /// Bytes of the answers' bodies; those that a viewer who hung up did not take are counted too.
     pub fn bytes(&self, subject: Subject) -> u64 {
-        self.bytes[subject as usize].load(Ordering::Relaxed)
+        self.tally.bytes(subject as usize)
     }
 
     /// How many requests wait for media that is still to come.
@@ -64,11 +62,50 @@ impl Counters {
     }
 
     pub(super) fn note(&self, subject: Subject, reply: &Reply) {
-        let counts = match reply.status().is_success() {
+        let is_answer = reply.status().is_success();
+        self.tally
+            .note(subject as usize, is_answer, reply.len_bytes() as u64);
+    }
+}
+
+/// Requests and bytes of each of so many subjects.
+#[derive(Debug)]
+pub(crate) struct Tally<const SUBJECTS: usize> {
+    answered: [AtomicU64; SUBJECTS],
+    refused: [AtomicU64; SUBJECTS],
+    bytes: [AtomicU64; SUBJECTS],
+}
+
+impl<const SUBJECTS: usize> Default for Tally<SUBJECTS> {
+    fn default() -> Self {
+        let zeros = || [const { AtomicU64::new(0) }; SUBJECTS];
+        Self {
+            answered: zeros(),
+            refused: zeros(),
+            bytes: zeros(),
+        }
+    }
+}
+
+impl<const SUBJECTS: usize> Tally<SUBJECTS> {
+    pub(crate) fn answered(&self, subject: usize) -> u64 {
+        self.answered[subject].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn refused(&self, subject: usize) -> u64 {
+        self.refused[subject].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn bytes(&self, subject: usize) -> u64 {
+        self.bytes[subject].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note(&self, subject: usize, is_answer: bool, len_bytes: u64) {
+        let counts = match is_answer {
             true => &self.answered,
             false => &self.refused,
         };
-        counts[subject as usize].fetch_add(1, Ordering::Relaxed);
-        self.bytes[subject as usize].fetch_add(reply.len_bytes() as u64, Ordering::Relaxed);
+        counts[subject].fetch_add(1, Ordering::Relaxed);
+        self.bytes[subject].fetch_add(len_bytes, Ordering::Relaxed);
     }
 }

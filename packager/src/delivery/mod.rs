@@ -7,16 +7,17 @@
 mod access;
 mod archive;
 mod body;
-mod coding;
+pub(crate) mod coding;
 mod counters;
 mod feed;
 mod held;
 mod path;
-mod query;
-mod range;
+pub(crate) mod query;
+pub(crate) mod range;
 mod reply;
 mod request;
 mod stored;
+pub(crate) mod values;
 mod viewers;
 
 use std::fmt;
@@ -28,14 +29,15 @@ use http::{Method, Response};
 pub use access::{Access, Everyone, Verdict};
 pub use archive::{Archive, Stored};
 pub use body::Body;
+pub(crate) use counters::Tally;
 pub use counters::{Counters, Subject};
 pub(crate) use feed::Feed;
 use feed::{Awaits, Look};
 use held::Place;
 pub use held::{Answer, Held};
 use path::{Media, Resource};
-pub use reply::Reply;
-use reply::{Asked, Audience, Refused};
+use reply::{Asked, Refused};
+pub use reply::{Audience, Reply};
 pub use request::{Fields, Request};
 pub(crate) use viewers::{Sign, Viewers};
 

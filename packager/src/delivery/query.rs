@@ -63,7 +63,7 @@ pub(super) fn parse(query: &str) -> Result<Query<'_>, Invalid> {
 }
 
 /// The playback token in the query of any URL.
-pub(super) fn token(query: &str) -> Option<&str> {
+pub(crate) fn token(query: &str) -> Option<&str> {
     query
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("token="))

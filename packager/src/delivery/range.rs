@@ -2,25 +2,25 @@
 
 /// Which bytes of a resource are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of them: no range, or one that a server may ignore (§14.2: other units, several
     /// ranges, wrong syntax).
     Whole,
     /// Those from `first` up to and not including `end`; at least one.
-    Slice { first: usize, end: usize },
+    Slice { first: u64, end: u64 },
     /// None that exist (§15.5.17).
     Unsatisfiable,
 }
 
 /// What the value of a `Range` asks of a resource of `len` bytes.
-pub(super) fn wanted(range: Option<&[u8]>, len: usize) -> Wanted {
+pub(crate) fn wanted(range: Option<&[u8]>, len: u64) -> Wanted {
     range
         .and_then(|range| str::from_utf8(range).ok())
         .and_then(|text| parse(text, len))
         .unwrap_or(Wanted::Whole)
 }
 
-fn parse(text: &str, len: usize) -> Option<Wanted> {
+fn parse(text: &str, len: u64) -> Option<Wanted> {
     let (unit, spec) = text.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
@@ -44,7 +44,7 @@ fn parse(text: &str, len: usize) -> Option<Wanted> {
     Some(slice(first, end))
 }
 
-fn slice(first: usize, end: usize) -> Wanted {
+fn slice(first: u64, end: u64) -> Wanted {
     if first < end {
         Wanted::Slice { first, end }
     } else {
@@ -53,9 +53,9 @@ fn slice(first: usize, end: usize) -> Wanted {
 }
 
 /// Digits; more than a size can hold is past every end.
-fn number(text: &str) -> Option<usize> {
+fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(usize::MAX))
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -6,47 +6,9 @@ use http::{Response, StatusCode};
 
 use super::Body;
 use super::range::{Wanted, wanted};
+use super::values;
 use crate::edition::Kind;
 use crate::text::Coding;
-
-static PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
-static VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
-static AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
-static PROBLEM_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-/// Media URLs name their broadcast: what they lead to never changes.
-static CACHE_MEDIA: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-
-/// The same where the URL carries one viewer's token: not for a cache that others share.
-static CACHE_GRANTED_MEDIA: HeaderValue =
-    HeaderValue::from_static("private, max-age=31536000, immutable");
-
-/// A playlist without directives is whatever is latest.
-static CACHE_PLAYLIST: HeaderValue = HeaderValue::from_static("no-cache");
-
-/// A blocking answer satisfies its own query for ever; ten seconds let one cached copy serve
-/// everyone who waits for the same part (draft-pantos-hls-rfc8216bis-18 appendix B.1).
-static CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public, max-age=10");
-
-/// The same for one viewer.
-static CACHE_GRANTED_AWAITED: HeaderValue = HeaderValue::from_static("private, max-age=10");
-
-/// A refusal may be wrong a moment later.
-static CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
-
-static ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
-static METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-/// `Range` is not always safelisted (Fetch §2.2.2).
-static REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Range");
-/// Players read sizes and the server's date.
-static SHOWN_HEADERS: HeaderValue = HeaderValue::from_static("Content-Length, Content-Range, Date");
-/// A day, which browsers cut to their own limit.
-static PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
-static RETRY_SOON: HeaderValue = HeaderValue::from_static("1");
-static BYTES: HeaderValue = HeaderValue::from_static("bytes");
-static GZIP: HeaderValue = HeaderValue::from_static("gzip");
-/// Also of an uncompressed playlist: a cache must not give the other one for it (RFC 9110 §12.5.5).
-static BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
 /// Most headers that a reply has, with those that the HTTP server adds, so that its map is
 /// allocated once.
@@ -115,7 +77,7 @@ impl Refused {
 
 /// Whom an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Audience {
+pub enum Audience {
     /// Everyone who has the URL.
     Everyone,
     /// Those whose token is in the URL.
@@ -167,9 +129,10 @@ impl Reply {
     /// Media, or as much of it as the value of `Range` asks for.
     pub(super) fn media(body: Body, kind: Kind, audience: Audience, range: Option<&[u8]>) -> Self {
         let of = body.len_bytes();
-        let (extent, body) = match wanted(range, of) {
+        let (extent, body) = match wanted(range, of as u64) {
             Wanted::Whole => (Extent::Whole, body),
             Wanted::Slice { first, end } => {
+                let (first, end) = (first as usize, end as usize);
                 (Extent::Slice { first, end, of }, body.slice(first, end))
             }
             Wanted::Unsatisfiable => (Extent::Nothing { of }, Body::empty()),
@@ -230,54 +193,60 @@ impl Reply {
     /// Calls `each` with every header but those that only the HTTP server knows and
     /// `Content-Length`.
     pub fn each_header(&self, mut each: impl FnMut(HeaderName, &HeaderValue)) {
-        each(header::ACCESS_CONTROL_ALLOW_ORIGIN, &ANY_ORIGIN);
+        each(header::ACCESS_CONTROL_ALLOW_ORIGIN, &values::ANY_ORIGIN);
         let (content_type, cache) = match self.content {
             Content::Preflight => {
-                each(header::ALLOW, &METHODS);
-                each(header::ACCESS_CONTROL_ALLOW_METHODS, &METHODS);
-                each(header::ACCESS_CONTROL_ALLOW_HEADERS, &REQUEST_HEADERS);
-                each(header::ACCESS_CONTROL_MAX_AGE, &PREFLIGHT_AGE);
+                each(header::ALLOW, &values::METHODS);
+                each(header::ACCESS_CONTROL_ALLOW_METHODS, &values::METHODS);
+                each(
+                    header::ACCESS_CONTROL_ALLOW_HEADERS,
+                    &values::REQUEST_HEADERS,
+                );
+                each(header::ACCESS_CONTROL_MAX_AGE, &values::PREFLIGHT_AGE);
                 return;
             }
             Content::Playlist(coding, asked) => {
-                each(header::VARY, &BY_CODING);
+                each(header::VARY, &values::BY_CODING);
                 if coding == Coding::Gzip {
-                    each(header::CONTENT_ENCODING, &GZIP);
+                    each(header::CONTENT_ENCODING, &values::GZIP);
                 }
-                (&PLAYLIST_TYPE, asked.cache())
+                (&values::PLAYLIST_TYPE, asked.cache())
             }
             Content::Media(kind, audience, extent) => {
-                each(header::ACCEPT_RANGES, &BYTES);
+                each(header::ACCEPT_RANGES, &values::BYTES);
                 if let Some(range) = extent.content_range() {
                     let range = HeaderValue::try_from(range);
                     let range = range.expect("digits and ASCII words");
                     each(header::CONTENT_RANGE, &range);
                 }
                 let cache = match (extent, audience) {
-                    (Extent::Nothing { .. }, _) => &CACHE_NOTHING,
-                    (_, Audience::Everyone) => &CACHE_MEDIA,
-                    (_, Audience::Granted) => &CACHE_GRANTED_MEDIA,
+                    (Extent::Nothing { .. }, _) => &values::CACHE_NOTHING,
+                    (_, Audience::Everyone) => &values::CACHE_MEDIA,
+                    (_, Audience::Granted) => &values::CACHE_GRANTED_MEDIA,
                 };
                 let content_type = match kind {
-                    Kind::Video => &VIDEO_TYPE,
-                    Kind::Audio => &AUDIO_TYPE,
+                    Kind::Video => &values::VIDEO_TYPE,
+                    Kind::Audio => &values::AUDIO_TYPE,
                 };
                 (content_type, cache)
             }
             Content::Refusal(refused) => {
                 let (status, _) = refused.problem();
                 if status == StatusCode::METHOD_NOT_ALLOWED {
-                    each(header::ALLOW, &METHODS);
+                    each(header::ALLOW, &values::METHODS);
                 }
                 if status == StatusCode::SERVICE_UNAVAILABLE {
-                    each(header::RETRY_AFTER, &RETRY_SOON);
+                    each(header::RETRY_AFTER, &values::RETRY_SOON);
                 }
-                (&PROBLEM_TYPE, &CACHE_NOTHING)
+                (&values::PROBLEM_TYPE, &values::CACHE_NOTHING)
             }
         };
         each(header::CONTENT_TYPE, content_type);
         each(header::CACHE_CONTROL, cache);
-        each(header::ACCESS_CONTROL_EXPOSE_HEADERS, &SHOWN_HEADERS);
+        each(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            &values::SHOWN_HEADERS,
+        );
     }
 
     /// The content, which may be none.
@@ -308,9 +277,9 @@ impl Reply {
 impl Asked {
     fn cache(self) -> &'static HeaderValue {
         match self {
-            Self::Latest => &CACHE_PLAYLIST,
-            Self::Awaited(Audience::Everyone) => &CACHE_AWAITED,
-            Self::Awaited(Audience::Granted) => &CACHE_GRANTED_AWAITED,
+            Self::Latest => &values::CACHE_PLAYLIST,
+            Self::Awaited(Audience::Everyone) => &values::CACHE_AWAITED,
+            Self::Awaited(Audience::Granted) => &values::CACHE_GRANTED_AWAITED,
         }
     }
 }

@@ -3,3 +3,4 @@
 pub mod links;
 pub mod media;
 pub mod multivariant;
+pub mod stored;

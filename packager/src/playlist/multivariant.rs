@@ -1,4 +1,4 @@
-//! The multivariant playlist of a live broadcast (RFC 8216 §4.3.4; draft-pantos-hls-rfc8216bis-18
+//! The multivariant playlist of a live broadcast or a stored title (RFC 8216 §4.3.4; draft-pantos-hls-rfc8216bis-18
 //! §4.4.6), written by `m3u8-rs`.
 
 use m3u8_rs::{
@@ -11,6 +11,9 @@ use super::links::Links;
 
 /// `GROUP-ID` of the shared audio.
 const AUDIO_GROUP: &str = "audio";
+
+/// `GROUP-ID` of the subtitles.
+const SUBTITLES_GROUP: &str = "subtitles";
 
 /// `EXT-X-VERSION`: nothing in it needs more than fractional numbers and renditions do.
 const VERSION: usize = 6;
@@ -32,12 +35,26 @@ pub struct Rendition {
     pub iframe_peak_bps: u64,
 }
 
-/// Renders the playlist of `renditions`, video from high to low. Its URIs are relative to
-/// `/live/{stream}/`.
+/// What is said of subtitles in one language (§4.4.6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subtitles {
+    /// Their name in URLs, unique among a title's.
+    pub name: RenditionName,
+    /// What a player's menu calls them. A quoted string holds any text but quotes and control
+    /// characters, in whose place others are written.
+    pub label: String,
+    /// Their language (RFC 5646).
+    pub language: String,
+    /// Whether a player shows them unless its user chose others.
+    pub default: bool,
+}
+
+/// Renders the playlist of `renditions`, video from high to low. Its URIs are relative to the
+/// folder of the stream or title.
 ///
 /// With video, the first audio rendition becomes the group that every rung shares. Without, each
-/// audio rendition is a variant of its own.
-pub fn render(renditions: &[Rendition], links: Links<'_>) -> String {
+/// audio rendition is a variant of its own. Subtitles are every variant's.
+pub fn render(renditions: &[Rendition], subtitles: &[Subtitles], links: Links<'_>) -> String {
     let is_video = |rendition: &&Rendition| matches!(rendition.kind, InitKind::Video { .. });
     let mut rungs: Vec<_> = renditions.iter().filter(is_video).collect();
     let mut audio = renditions.iter().find(|rendition| !is_video(rendition));
@@ -50,7 +67,11 @@ pub fn render(renditions: &[Rendition], links: Links<'_>) -> String {
         let middle = (rungs.len() - 1) / 2;
         rungs[..=middle].rotate_right(1);
     }
-    let variants = rungs.iter().map(|rung| variant(rung, audio, links));
+    let subtitles_group = (!subtitles.is_empty()).then_some(SUBTITLES_GROUP);
+    let variants = rungs.iter().map(|rung| VariantStream {
+        subtitles: subtitles_group.map(str::to_owned),
+        ..variant(rung, audio, links)
+    });
     let iframes = rungs.iter().filter(|rung| rung.iframe_peak_bps > 0);
     let iframes = iframes.map(|rung| iframe_variant(rung, links));
 
@@ -60,6 +81,7 @@ pub fn render(renditions: &[Rendition], links: Links<'_>) -> String {
         alternatives: audio
             .map(|audio| alternative(audio, links))
             .into_iter()
+            .chain(subtitles.iter().map(|it| subtitles_alternative(it, links)))
             .collect(),
         variants: variants.chain(iframes).collect(),
         ..MasterPlaylist::default()
@@ -86,6 +108,33 @@ fn alternative(audio: &Rendition, links: Links<'_>) -> AlternativeMedia {
         channels,
         ..AlternativeMedia::default()
     }
+}
+
+fn subtitles_alternative(subtitles: &Subtitles, links: Links<'_>) -> AlternativeMedia {
+    AlternativeMedia {
+        media_type: AlternativeMediaType::Subtitles,
+        uri: Some(format!(
+            "subtitles/{}.m3u8{}",
+            subtitles.name,
+            links.playlist_query()
+        )),
+        group_id: SUBTITLES_GROUP.to_owned(),
+        language: Some(quotable(&subtitles.language)),
+        name: quotable(&subtitles.label),
+        default: subtitles.default,
+        autoselect: true,
+        ..AlternativeMedia::default()
+    }
+}
+
+/// §4.2: a quoted string has no way to write a quote or a line's end.
+fn quotable(text: &str) -> String {
+    let quotable = |letter: char| match letter {
+        '"' => '\'',
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    };
+    text.chars().map(quotable).collect()
 }
 
 fn variant(rung: &Rendition, audio: Option<&Rendition>, links: Links<'_>) -> VariantStream {

@@ -7,11 +7,11 @@ use crate::synthetic::{Source, rate};
 
 #[track_caller]
 fn golden(file: &str, inits: &[Init]) {
-    golden_with(file, inits, Links::default());
+    golden_with(file, inits, &[], Links::default());
 }
 
 #[track_caller]
-fn golden_with(file: &str, inits: &[Init], links: Links<'_>) {
+fn golden_with(file: &str, inits: &[Init], subtitles: &[Subtitles], links: Links<'_>) {
     let renditions: Vec<_> = inits
         .iter()
         .map(|init| Rendition {
@@ -26,7 +26,7 @@ fn golden_with(file: &str, inits: &[Init], links: Links<'_>) {
             },
         })
         .collect();
-    let text = render(&renditions, links);
+    let text = render(&renditions, subtitles, links);
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures/playlists");
     let path = folder.join(file);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -74,5 +74,29 @@ fn golden_children_carry_the_token_and_the_dvr() {
         dvr: true,
         token: Some("1800000000.abc"),
     };
-    golden_with("master-private-dvr.m3u8", &ladder(), links);
+    golden_with("master-private-dvr.m3u8", &ladder(), &[], links);
+}
+
+#[test]
+fn golden_subtitles_are_every_variants_and_quote_nothing() {
+    let subtitles = |name: &str, label: &str, language: &str, default| Subtitles {
+        name: RenditionName::new(name).unwrap(),
+        label: label.to_owned(),
+        language: language.to_owned(),
+        default,
+    };
+    let subtitles = [
+        subtitles("en", "English", "en", true),
+        subtitles("de", "Deutsch, \"für\nGehörlose\"", "de-AT", false),
+    ];
+    let inits = [
+        video("720p", 30, 1),
+        video("360p", 30, 1),
+        Source::audio().init(),
+    ];
+    let links = Links {
+        token: Some("1800000000.abc"),
+        ..Links::default()
+    };
+    golden_with("master-subtitles.m3u8", &inits, &subtitles, links);
 }

@@ -1,0 +1,97 @@
+//! Storage that fails, is silent, or comes back.
+
+use super::*;
+
+const MEDIA: [&str; 3] = [
+    "/vod/public/720p.mp4",
+    "/vod/public/720p/download.mp4",
+    "/vod/public/subtitles/en.vtt",
+];
+
+#[tokio::test]
+async fn storage_that_is_gone_is_503_until_it_is_back() {
+    let stage = Stage::new();
+    stage.shelf.cause(Trouble::Gone);
+    for path in MEDIA {
+        let response = stage.get(path).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(field(&response, "retry-after"), "1");
+    }
+    // What is in memory needs no storage.
+    assert_eq!(stage.status("/vod/public/720p/playlist.m3u8").await, 200);
+    stage.shelf.cause(Trouble::None);
+    for path in MEDIA {
+        assert_eq!(stage.status(path).await, 200, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn storage_that_says_nothing_is_waited_for_so_long() {
+    let stage = Stage::new();
+    stage.shelf.cause(Trouble::Silent);
+    for path in MEDIA {
+        let began = tokio::time::Instant::now();
+        assert_eq!(stage.status(path).await, 503, "{path}");
+        assert_eq!(began.elapsed().as_secs(), READ_WITHIN.as_secs());
+    }
+}
+
+/// Its length was promised: it ends with an error and never early or with other bytes.
+#[tokio::test]
+async fn an_outage_in_the_middle_ends_the_body_with_an_error() {
+    let long = Duration::from_secs(1000);
+    let stage = Stage::of(vec![Tape::video("720p", Duration::ZERO, long)]);
+    for path in &MEDIA[..2] {
+        stage.shelf.cause(Trouble::None);
+        let whole = body(stage.get(path).await).await;
+        stage.shelf.cause(Trouble::After(PIECE_BYTES));
+        let mut cut = stage.get(path).await.into_body();
+        let mut sent = Vec::new();
+        let error = loop {
+            match cut.frame().await.expect("an error first") {
+                Ok(frame) => sent.extend(frame.into_data().unwrap()),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "unplugged");
+        assert!(!sent.is_empty() && sent.len() < whole.len());
+        assert!(whole.starts_with(&sent), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_shorter_than_its_index_is_not_sent() {
+    let stage = Stage::new();
+    stage.shelf.cause(Trouble::Truncated);
+    assert_eq!(stage.status("/vod/public/720p.mp4").await, 503);
+}
+
+/// However many ask, so many read: the others wait, and each is answered.
+#[tokio::test(start_paused = true)]
+async fn more_viewers_than_places_wait_their_turn() {
+    let stage = Arc::new(Stage::new());
+    stage.shelf.cause(Trouble::Silent);
+    let stuck: Vec<_> = (0..READS_MAX)
+        .map(|_| {
+            let stage = Arc::clone(&stage);
+            tokio::spawn(async move { stage.status("/vod/public/720p.mp4").await })
+        })
+        .collect();
+    while stage.shelf.reads.load(Ordering::SeqCst) < READS_MAX {
+        tokio::task::yield_now().await;
+    }
+    stage.shelf.cause(Trouble::None);
+    let next = {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { stage.status("/vod/public/360p.mp4").await })
+    };
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.shelf.reads.load(Ordering::SeqCst), READS_MAX);
+    // Viewers who leave give their places back.
+    for viewer in &stuck {
+        viewer.abort();
+    }
+    assert_eq!(next.await.unwrap(), 200);
+}
