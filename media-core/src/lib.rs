@@ -13,6 +13,7 @@ pub mod id;
 pub mod ladder;
 pub mod publication;
 pub mod sample;
+pub mod thumbnail;
 pub mod time;
 pub mod timeline;
 
@@ -25,4 +26,5 @@ pub use id::{AssetId, BroadcastId, RecordingId, RenditionName, StreamId};
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
 pub use sample::{Sample, Track};
+pub use thumbnail::Thumbnail;
 pub use time::{FrameRate, MediaTime};

@@ -16,8 +16,10 @@ use media_core::graph::{
     self, EncoderChoice, Meters, Output, Plan, Preset, Profile, Settings, Transcoder,
 };
 use media_core::{
-    Bitrate, FrameRate, Ladder, Media, MediaTime, RenditionName, Rung, Sample, Track,
+    Bitrate, FrameRate, Ladder, Media, MediaTime, RenditionName, Rung, Sample, Thumbnail, Track,
 };
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
 
 /// Longer than any of these short sources needs on a busy machine.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
@@ -27,6 +29,7 @@ struct Collected {
     plan: Mutex<Option<Plan>>,
     tracks: Mutex<Vec<Track>>,
     samples: Mutex<BTreeMap<String, Vec<Sample>>>,
+    thumbnails: Mutex<Vec<Thumbnail>>,
 }
 
 impl Output for Collected {
@@ -48,6 +51,10 @@ impl Output for Collected {
 
     fn failed(&self) {
         panic!("the ladder failed");
+    }
+
+    fn thumbnail(&self, thumbnail: Thumbnail) {
+        self.thumbnails.lock().unwrap().push(thumbnail);
     }
 }
 
@@ -264,4 +271,44 @@ fn a_codec_that_is_not_taken_is_refused_by_name() {
         refused.starts_with("MPEG-2 video is not supported"),
         "{refused}"
     );
+}
+
+#[test]
+fn thumbnails_have_the_pictures_colours_and_times_whatever_its_matrix() {
+    for matrix in ["bt709", "smpte170m"] {
+        // Green for five seconds, then red, each beside blue.
+        let collected = transcode(ffmpeg(&format!(
+            "-f lavfi -i color=0x00ff00:size=640x360:rate=10 -t 13 -vf format=gbrp,\
+             drawbox=x=320:w=320:t=fill:c=blue,drawbox=w=320:t=fill:c=red:enable='gte(t,5)',\
+             scale=out_color_matrix={matrix}:out_range=tv,format=yuv420p -colorspace {matrix} \
+             -color_primaries {matrix} -color_trc {matrix} -color_range tv \
+             -c:v libx264 -preset ultrafast -f mpegts"
+        )));
+        let thumbnails = collected.thumbnails.lock().unwrap();
+        let times: Vec<f64> = thumbnails.iter().map(|it| it.time.as_secs_f64()).collect();
+        assert_eq!(times.len(), 2, "{times:?}");
+        assert!(
+            (1.0..5.0).contains(&times[0]) && (10.0..13.0).contains(&times[1]),
+            "{times:?}"
+        );
+        for (thumbnail, left) in thumbnails.iter().zip([[0, 255, 0], [255, 0, 0]]) {
+            let mut decoder = JpegDecoder::new(ZCursor::new(&thumbnail.jpeg));
+            let pixels = decoder.decode().unwrap();
+            assert_eq!(decoder.dimensions(), Some((320, 180)), "the highest rung's");
+            for (x, wanted) in [(40, left), (280, [0, 0, 255])] {
+                let pixel = &pixels[(90 * 320 + x) * 3..][..3];
+                let off = pixel.iter().zip(wanted).map(|(is, to)| is.abs_diff(to));
+                assert!(
+                    off.max() < Some(12),
+                    "{matrix}: {pixel:?} at {x}, not {wanted:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sound_alone_has_no_thumbnail() {
+    let sound = transcode(ffmpeg("-f lavfi -i sine -t 3 -c:a aac -f mpegts"));
+    assert!(sound.thumbnails.lock().unwrap().is_empty());
 }

@@ -22,6 +22,7 @@ use super::encoder::{self, EncoderSettings};
 use super::meters::Meters;
 use super::scaler::Scaler;
 use super::stamps::Stamps;
+use super::thumbnails::Thumbnails;
 use super::transcoder::Output;
 use crate::cadence::{AAC_FRAME_SAMPLES, Cadence};
 use crate::chunk::InitKind;
@@ -71,6 +72,8 @@ pub(super) struct LadderPipeline {
     pipeline: gst::Pipeline,
     video: Option<(gst_app::AppSrc, Cadence)>,
     audio: gst_app::AppSrc,
+    /// `None`: there are no pictures.
+    thumbnails: Option<Thumbnails>,
     ends: Arc<Ends>,
     entered: Entered,
 }
@@ -114,10 +117,12 @@ impl LadderPipeline {
         let audio = add_audio(&pipeline, spec.audio_bitrate, exit)?;
         watch_bus(&pipeline, output);
         pipeline.set_state(gst::State::Playing)?;
+        let pictures = spec.video.as_ref();
         Ok(Self {
             pipeline,
             video,
             audio,
+            thumbnails: pictures.and_then(|video| Thumbnails::start(&video.caps, output)),
             ends,
             entered,
         })
@@ -128,9 +133,17 @@ impl LadderPipeline {
         self.video.is_some()
     }
 
-    /// Puts a picture onto grid point `index`. Waits while the encoders are busy: that is what
-    /// fills the intake's queue where the machine cannot follow.
+    /// Puts a picture of the source onto grid point `index`. Waits while the encoders are busy: that
+    /// is what fills the intake's queue where the machine cannot follow.
     pub(super) fn picture(&self, picture: &gst::BufferRef, index: u64) {
+        if let (Some(thumbnails), Some((_, cadence))) = (&self.thumbnails, &self.video) {
+            thumbnails.offer(picture, cadence.rate().frame_time(index));
+        }
+        self.stand_in(picture, index);
+    }
+
+    /// The same with a picture that stands in where the source has none: no thumbnail is made of it.
+    pub(super) fn stand_in(&self, picture: &gst::BufferRef, index: u64) {
         let Some((source, cadence)) = &self.video else {
             return;
         };

@@ -14,6 +14,7 @@ mod probe;
 mod scaler;
 mod stamps;
 mod test_pattern;
+mod thumbnails;
 mod transcoder;
 
 pub use elements::{Error, Missing};

@@ -4,7 +4,7 @@
 //! at this quality (design/0007-scaler.md). It converts nothing and adds no borders: caps differ
 //! in size alone.
 
-mod plane;
+pub(super) mod plane;
 mod transpose;
 
 use gstreamer as gst;

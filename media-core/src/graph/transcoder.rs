@@ -16,6 +16,7 @@ use crate::cadence::Cadence;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
 use crate::sample::{Sample, Track};
+use crate::thumbnail::Thumbnail;
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::{AudioPlacement, SAMPLE_RATE, Timeline, VideoPlacement};
 
@@ -65,6 +66,10 @@ pub trait Output: Send + Sync {
     fn track(&self, track: Track);
     /// A rendition's next sample.
     fn sample(&self, rendition: &RenditionName, sample: Sample);
+    /// A small still picture of what is encoded now, each some ten seconds of media; called from a
+    /// thread of its own, of low priority, and not after the transcoder's end. Left out where nobody
+    /// takes it.
+    fn thumbnail(&self, _thumbnail: Thumbnail) {}
     /// The ladder cannot go on: the broadcast must end.
     fn failed(&self);
 }
@@ -335,7 +340,7 @@ impl Running {
         };
         let standing_in = self.last_picture.as_ref().unwrap_or(&picture);
         for missing in index - repeats..index {
-            self.ladder.picture(standing_in, missing);
+            self.ladder.stand_in(standing_in, missing);
         }
         self.ladder.picture(&picture, index);
         self.last_picture = Some(picture);
@@ -373,7 +378,7 @@ impl Running {
         }
         if let Some(standing_in) = self.slate.as_ref().or(self.last_picture.as_ref()) {
             for index in first_frame..first_frame + fill.frames {
-                self.ladder.picture(standing_in, index);
+                self.ladder.stand_in(standing_in, index);
             }
         }
         self.silence(first_sample, fill.silence);

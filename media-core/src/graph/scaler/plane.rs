@@ -9,17 +9,17 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use super::transpose::transpose;
 
 /// A plane of samples, which are bytes, row by row.
-pub(super) struct Plane<T> {
-    pub(super) bytes: T,
-    pub(super) width: usize,
-    pub(super) height: usize,
+pub(in crate::graph) struct Plane<T> {
+    pub(in crate::graph) bytes: T,
+    pub(in crate::graph) width: usize,
+    pub(in crate::graph) height: usize,
     /// From row to row; what lies behind `width` is padding.
-    pub(super) stride: usize,
+    pub(in crate::graph) stride: usize,
 }
 
 impl<T: AsRef<[u8]>> Plane<T> {
     /// A plane without padding.
-    pub(super) fn packed(bytes: T, width: usize, height: usize) -> Self {
+    pub(in crate::graph) fn packed(bytes: T, width: usize, height: usize) -> Self {
         Self {
             bytes,
             width,
@@ -29,14 +29,14 @@ impl<T: AsRef<[u8]>> Plane<T> {
     }
 
     /// Whether its bytes are as many as its size says.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::graph) fn is_whole(&self) -> bool {
         self.stride >= self.width && self.bytes.as_ref().len() >= self.stride * self.height
     }
 }
 
 /// A scaler, and the memory that it needs again for each picture.
 #[derive(Default)]
-pub(super) struct PlaneScaler {
+pub(in crate::graph) struct PlaneScaler {
     resizer: Resizer,
     /// What rows were mixed into.
     mixed: Vec<u8>,
@@ -53,7 +53,7 @@ impl PlaneScaler {
     ///
     /// # Errors
     /// A plane is shorter than its size says.
-    pub(super) fn scale(
+    pub(in crate::graph) fn scale(
         &mut self,
         source: &Plane<&[u8]>,
         target: &mut Plane<&mut [u8]>,
