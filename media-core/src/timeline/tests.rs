@@ -328,7 +328,7 @@ fn a_files_tracks_keep_their_distance_whichever_is_decoded_first() {
     let mut ends = Vec::new();
     for sound_first in [true, false] {
         let mut timeline = Timeline::of_file(rate, millis(5.0));
-        let mut sound = |timeline: &mut Timeline| {
+        let sound = |timeline: &mut Timeline| {
             for pts in &sounds {
                 timeline.audio(*pts, 960, Duration::ZERO);
             }
