@@ -2,7 +2,8 @@
 //!
 //! Video goes onto a grid of constant frame rate, audio onto a gapless count of 48 kHz samples.
 //! Publishers may drop, return, jump or wrap their clocks, and fall silent; what leaves here only
-//! ever moves forward by whole grid points. It is a pure state machine over (media time, arrival
+//! ever moves forward by whole grid points. A file's clock is trusted further than a publisher's
+//! ([`Timeline::of_file`]). It is a pure state machine over (media time, arrival
 //! time): it holds no pictures, no clock and no socket. The shell does as the placements say.
 
 #[cfg(test)]
@@ -41,6 +42,14 @@ const LATE_TOLERANCE_NANOS: i64 = 80_000_000;
 
 /// How far sound may lie behind the picture before silence is put in its place.
 const AUDIO_LAG_MAX: Duration = Duration::from_millis(1500);
+
+/// The longest gap in a file that is filled. A longer one is a broken timestamp, and would cost
+/// hours of encoding.
+const FILE_GAP_MAX: Duration = Duration::from_secs(600);
+
+/// How far a file's sound may outlast its pictures before the last one stands in. Coded sound ends
+/// with a frame of its own length, which is no reason to add a picture.
+const PICTURE_LAG_MAX: Duration = Duration::from_millis(250);
 
 /// Where a picture goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +117,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Timeline {
     rate: FrameRate,
+    source: Source,
     next_frame: u64,
     next_sample: u64,
     /// Broadcast time less publisher time, as the last track to establish it found; in ns.
@@ -115,6 +125,13 @@ pub struct Timeline {
     video: TrackClock,
     audio: TrackClock,
     counters: Counters,
+}
+
+/// Whose clock is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Publishers,
+    File,
 }
 
 /// One track of the publisher that holds the stream now.
@@ -131,12 +148,30 @@ impl Timeline {
     pub fn new(rate: FrameRate) -> Self {
         Self {
             rate,
+            source: Source::Publishers,
             next_frame: 0,
             next_sample: 0,
             offset: None,
             video: TrackClock::default(),
             audio: TrackClock::default(),
             counters: Counters::default(),
+        }
+    }
+
+    /// A file whose first picture or sound, whichever is earlier, is at `origin`. Each track keeps
+    /// its distance from there and gaps are filled, so that the outcome does not depend on which
+    /// track is decoded first; arrival times mean nothing. A track that jumps back, or further ahead
+    /// than any gap ([`FILE_GAP_MAX`]), goes on where it is.
+    pub fn of_file(rate: FrameRate, origin: MediaTime) -> Self {
+        let from_origin = || TrackClock {
+            offset: Some(0i64.saturating_sub(origin.as_nanos())),
+            ..TrackClock::default()
+        };
+        Self {
+            source: Source::File,
+            video: from_origin(),
+            audio: from_origin(),
+            ..Self::new(rate)
         }
     }
 
@@ -262,6 +297,23 @@ impl Timeline {
         silence
     }
 
+    /// What brings both tracks of a file to the same end: silence where the sound ends first, the
+    /// last picture where the pictures do.
+    pub fn even_out(&mut self) -> Fill {
+        let silence = self.finish();
+        let sound = sample_time(self.next_sample);
+        let lag = sound.saturating_since(self.rate.frame_time(self.next_frame));
+        let end = u64::try_from(self.rate.nearest_frame(sound)).unwrap_or(0);
+        let frames = if lag > PICTURE_LAG_MAX {
+            end.saturating_sub(self.next_frame)
+        } else {
+            0
+        };
+        self.next_frame += frames;
+        self.counters.frames_filled += frames;
+        Fill { frames, silence }
+    }
+
     fn silence_due(&mut self, now: Duration, has_video: bool) -> u64 {
         if !has_video {
             let Some(overdue) = stalled_for(self.audio.arrived, now) else {
@@ -295,6 +347,16 @@ impl Timeline {
             Kind::Audio => &mut self.audio,
         };
         let anew = expected.nanos_from(pts);
+        if self.source == Source::File {
+            let own = track.offset.unwrap_or(anew);
+            let behind = anew.saturating_sub(own);
+            let limit = if behind > 0 { JUMP_MIN } else { FILE_GAP_MAX };
+            let jumped = Duration::from_nanos(behind.unsigned_abs()) > limit;
+            self.counters.clock_jumps += u64::from(jumped);
+            let offset = if jumped { anew } else { own };
+            track.offset = Some(offset);
+            return offset;
+        }
         // A tick may have put a slate where the picture that belongs to the sound would go: a
         // publisher's sound is there before its first picture is decoded.
         let is_first_picture = matches!(kind, Kind::Video) && track.offset.is_none();

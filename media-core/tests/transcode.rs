@@ -6,79 +6,22 @@
     reason = "a test ends where something is not as expected"
 )]
 
-use std::collections::BTreeMap;
+mod collecting;
+
 use std::process::Command;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use media_core::graph::{
-    self, EncoderChoice, Meters, Output, Plan, Preset, Profile, Settings, Transcoder,
-};
-use media_core::{
-    Bitrate, FrameRate, Ladder, Media, MediaTime, RenditionName, Rung, Sample, Thumbnail, Track,
-};
+use media_core::graph::{self, Meters, Output, Profile, Settings, Transcoder};
+use media_core::{FrameRate, Media, MediaTime};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
+use collecting::{Collected, assert_gapless, settings};
+
 /// Longer than any of these short sources needs on a busy machine.
 const DRAINED_WITHIN: Duration = Duration::from_secs(60);
-
-#[derive(Default)]
-struct Collected {
-    plan: Mutex<Option<Plan>>,
-    tracks: Mutex<Vec<Track>>,
-    samples: Mutex<BTreeMap<String, Vec<Sample>>>,
-    thumbnails: Mutex<Vec<Thumbnail>>,
-}
-
-impl Output for Collected {
-    fn started(&self, plan: &Plan) {
-        *self.plan.lock().unwrap() = Some(plan.clone());
-    }
-
-    fn track(&self, track: Track) {
-        self.tracks.lock().unwrap().push(track);
-    }
-
-    fn sample(&self, rendition: &RenditionName, sample: Sample) {
-        let mut samples = self.samples.lock().unwrap();
-        samples
-            .entry(rendition.to_string())
-            .or_default()
-            .push(sample);
-    }
-
-    fn failed(&self) {
-        panic!("the ladder failed");
-    }
-
-    fn thumbnail(&self, thumbnail: Thumbnail) {
-        self.thumbnails.lock().unwrap().push(thumbnail);
-    }
-}
-
-fn settings() -> Settings {
-    graph::init().expect("every element is installed");
-    let rung = |name: &str, width, height| Rung {
-        name: RenditionName::new(name).unwrap(),
-        width,
-        height,
-        bitrate: Bitrate::from_kbps(300),
-    };
-    Settings {
-        ladder: Ladder {
-            rungs: vec![rung("180p", 320, 180), rung("90p", 160, 90)],
-            audio: Bitrate::from_kbps(64),
-        },
-        segment: Duration::from_secs(2),
-        part: Duration::from_millis(333),
-        encoder: EncoderChoice::Auto.resolve().expect("an encoder"),
-        preset: Preset::Ultrafast,
-        profile: Profile::LowLatency,
-        threads: 1,
-    }
-}
 
 fn ffmpeg(arguments: &str) -> Vec<u8> {
     let output = Command::new("ffmpeg")
@@ -121,12 +64,6 @@ fn metered(settings: Settings, transport_stream: Vec<u8>) -> (Arc<Collected>, Ar
         .expect("the intake drains");
     transcoder.end();
     (collected, Arc::clone(transcoder.meters()))
-}
-
-fn assert_gapless(samples: &[Sample], what: &str) {
-    for pair in samples.windows(2) {
-        assert_eq!(pair[0].time + pair[0].duration, pair[1].time, "{what}");
-    }
 }
 
 #[test]

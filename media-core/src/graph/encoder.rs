@@ -238,7 +238,8 @@ pub(super) struct EncoderSettings {
     pub(super) preset: Preset,
     pub(super) profile: Profile,
     /// Threads of one x264 encoder. The rungs run side by side, so one each is enough where the
-    /// machine has no more cores than rungs; above one it cuts pictures into slices.
+    /// machine has no more cores than rungs. Above one it cuts pictures into slices, or, where it
+    /// looks ahead and so waits anyway, has several pictures in hand.
     pub(super) threads: u32,
 }
 
@@ -287,7 +288,8 @@ fn set_x264(element: &gst::Element, settings: EncoderSettings, bitrate: Bitrate,
     element.set_property("key-int-max", cadence.frames_per_segment());
     element.set_property("bframes", 0u32);
     element.set_property("threads", settings.threads);
-    element.set_property("sliced-threads", settings.threads > 1);
+    let sliced = settings.threads > 1 && settings.profile == Profile::LowLatency;
+    element.set_property("sliced-threads", sliced);
     element.set_property("aud", false);
     // A scene cut's keyframe would not stand at the same media time in every rung.
     element.set_property("option-string", "scenecut=0:open-gop=0");

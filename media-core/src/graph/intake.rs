@@ -19,8 +19,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use self::chain::Chain;
+pub(super) use self::chain::{Chain, Decoding, picture_source, running_time};
 use self::codecs::Track;
+pub(super) use self::codecs::av1_decoder;
 use super::elements::Error;
 use super::meters::Meters;
 use super::stamps::Stamps;
@@ -106,6 +107,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What decoding chains share that hand out to `decoded`.
+    pub(super) fn new(decoded: Arc<dyn Decoded>, meters: Arc<Meters>) -> Self {
+        Self {
+            decoded,
+            meters,
+            entered: Stamps::new(STAMPS_MAX, Instant::now()),
+            fault: OnceLock::new(),
+        }
+    }
+
     /// A coded picture enters.
     fn picture_enters(&self, pts: Option<gst::ClockTime>) {
         if let Some(pts) = pts {
@@ -145,12 +156,7 @@ struct Elementary {
 impl Intake {
     pub(super) fn start(decoded: Arc<dyn Decoded>, meters: Arc<Meters>) -> Result<Self, Error> {
         let pipeline = gst::Pipeline::new();
-        let shared = Arc::new(Shared {
-            decoded,
-            meters,
-            entered: Stamps::new(STAMPS_MAX, Instant::now()),
-            fault: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared::new(decoded, meters));
         let end = watch_bus(&pipeline, &shared);
         pipeline.set_state(gst::State::Playing)?;
         Ok(Self {
@@ -231,7 +237,7 @@ impl Intake {
         let source = Chain::elementary(
             pipeline,
             &codecs::video_caps(&config),
-            Track::Video(config.codec),
+            &decoding(Track::Video(config.codec))?,
             &shared,
         )?;
         tracks.video = Some((config, source));
@@ -254,7 +260,7 @@ impl Intake {
         let source = Chain::elementary(
             pipeline,
             &codecs::audio_caps(&config),
-            Track::Audio(config.codec),
+            &decoding(Track::Audio(config.codec))?,
             &shared,
         )?;
         tracks.audio = Some((config, source));
@@ -383,6 +389,12 @@ fn drain(sources: &[gst_app::AppSrc], end: &mpsc::Receiver<()>) {
     if end.recv_timeout(DRAIN_MAX).is_err() {
         tracing::warn!("what a publisher sent last was not decoded in time");
     }
+}
+
+fn decoding(track: Track) -> Result<Decoding, IntakeError> {
+    track
+        .decoding()
+        .map_err(|error| IntakeError::Unsupported(error.to_string()))
 }
 
 fn changed(what: &str, from: impl std::fmt::Display, to: impl std::fmt::Display) -> IntakeError {

@@ -17,6 +17,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
+use super::background;
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
 use super::meters::Meters;
@@ -32,10 +33,14 @@ use crate::sample::{Sample, Track};
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::{SAMPLE_RATE, sample_time};
 
-/// Pictures that wait before an encoder or scaler. One lets rungs of unequal cost overlap; what is
-/// more waits undecoded in the intake, where a second of it is smaller than a picture here (3 MiB
-/// at 1080p).
+/// Pictures of a broadcast that wait before an encoder or scaler. One lets rungs of unequal cost
+/// overlap; what is more waits undecoded in the intake, where a second of it is smaller than a
+/// picture here (3 MiB at 1080p).
 const PICTURES_QUEUED_MAX: u32 = 1;
+
+/// The same of a file, which nobody waits for: rungs whose cost changes from picture to picture keep
+/// every core busy.
+const FILE_PICTURES_QUEUED_MAX: u32 = 4;
 
 /// Sound that waits before the AAC encoder, as time.
 const SOUND_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_mseconds(500);
@@ -57,6 +62,25 @@ pub(super) const SAMPLE_BYTES: usize = CHANNELS as usize * size_of::<f32>();
 pub(super) struct Spec {
     pub(super) video: Option<VideoSpec>,
     pub(super) audio_bitrate: Bitrate,
+    pub(super) work: Work,
+}
+
+/// Whose media a ladder encodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// What is sent now: with the least delay.
+    Broadcast,
+    /// What lies there: with the most throughput, in threads that give way to broadcasts'.
+    File,
+}
+
+impl Work {
+    const fn pictures_queued_max(self) -> u32 {
+        match self {
+            Self::Broadcast => PICTURES_QUEUED_MAX,
+            Self::File => FILE_PICTURES_QUEUED_MAX,
+        }
+    }
 }
 
 /// The video half of a [`Spec`].
@@ -109,13 +133,13 @@ impl LadderPipeline {
         };
         let video = match &spec.video {
             Some(video) => {
-                let source = add_video(&pipeline, video, exit)?;
+                let source = add_video(&pipeline, video, spec.work, exit)?;
                 Some((source, video.cadence))
             }
             None => None,
         };
         let audio = add_audio(&pipeline, spec.audio_bitrate, exit)?;
-        watch_bus(&pipeline, output);
+        watch_bus(&pipeline, spec.work, output);
         pipeline.set_state(gst::State::Playing)?;
         let pictures = spec.video.as_ref();
         Ok(Self {
@@ -194,11 +218,28 @@ impl LadderPipeline {
 
     /// Ends both inputs and waits until the encoders have handed out what they hold.
     pub(super) fn finish(self) {
+        self.end_inputs();
+        if !self.is_drained_within(FINISH_MAX) {
+            tracing::error!("encoders did not finish in time");
+        }
+    }
+
+    /// Ends both inputs: what the encoders hold comes out.
+    pub(super) fn end_inputs(&self) {
         if let Some((video, _)) = &self.video {
             let _stopping = video.end_of_stream();
         }
         let _stopping = self.audio.end_of_stream();
-        self.ends.wait(FINISH_MAX);
+    }
+
+    /// Waits until the encoders have handed out what they hold, at most for `limit`.
+    pub(super) fn is_drained_within(&self, limit: Duration) -> bool {
+        self.ends.wait(limit)
+    }
+
+    /// The pipeline, to stop it while others wait in [`picture`](Self::picture).
+    pub(super) fn pipeline(&self) -> gst::Pipeline {
+        self.pipeline.clone()
     }
 }
 
@@ -239,40 +280,42 @@ impl Ends {
         self.changed.notify_all();
     }
 
-    fn wait(&self, limit: Duration) {
+    /// Whether all have ended within `limit`.
+    fn wait(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while *open > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                tracing::error!(renditions = *open, "encoders did not finish in time");
-                return;
+                return false;
             }
             (open, _) = self
                 .changed
                 .wait_timeout(open, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        true
     }
 }
 
 fn add_video(
     pipeline: &gst::Pipeline,
     spec: &VideoSpec,
+    work: Work,
     exit: Exit<'_>,
 ) -> Result<gst_app::AppSrc, Error> {
     let source = gst_app::AppSrc::builder()
         .caps(&spec.caps)
         .format(gst::Format::Time)
         .block(true)
-        .max_buffers(u64::from(PICTURES_QUEUED_MAX))
+        .max_buffers(u64::from(work.pictures_queued_max()))
         .max_bytes(0)
         .build();
     let mut tee = elements::make("tee")?;
     elements::add_chain(pipeline, &[source.upcast_ref(), &tee])?;
     for (position, rung) in spec.rungs.iter().enumerate() {
         if position > 0 {
-            let queue = picture_queue()?;
+            let queue = picture_queue(work)?;
             let scale = Scaler::element();
             let size = elements::make("capsfilter")?;
             size.set_property("caps", rung_caps(&spec.caps, rung));
@@ -281,7 +324,7 @@ fn add_video(
             tee.link(&queue)?;
             tee = next;
         }
-        let queue = picture_queue()?;
+        let queue = picture_queue(work)?;
         let encoder = encoder::make(spec.encoder, rung, spec.cadence)?;
         let sink = video_sink(rung, spec.cadence.rate(), exit);
         elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
@@ -332,9 +375,9 @@ fn rung_caps(caps: &gst::Caps, rung: &Rung) -> gst::Caps {
     caps
 }
 
-fn picture_queue() -> Result<gst::Element, Error> {
+fn picture_queue(work: Work) -> Result<gst::Element, Error> {
     let queue = elements::make("queue")?;
-    queue.set_property("max-size-buffers", PICTURES_QUEUED_MAX);
+    queue.set_property("max-size-buffers", work.pictures_queued_max());
     queue.set_property("max-size-bytes", 0u32);
     queue.set_property("max-size-time", 0u64);
     Ok(queue)
@@ -508,10 +551,13 @@ fn clock_time(time: MediaTime) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(u64::try_from(time.as_nanos()).unwrap_or(0))
 }
 
-fn watch_bus(pipeline: &gst::Pipeline, output: &Arc<dyn Output>) {
+fn watch_bus(pipeline: &gst::Pipeline, work: Work, output: &Arc<dyn Output>) {
     let Some(bus) = pipeline.bus() else { return };
     let output = Arc::downgrade(output);
     bus.set_sync_handler(move |_, message| {
+        if work == Work::File {
+            background::take_thread(message);
+        }
         if let gst::MessageView::Error(error) = message.view() {
             let source = error
                 .src()

@@ -3,13 +3,16 @@
 //! Two short static pipelines joined by plain code. The intake pipeline (one a publisher) decodes;
 //! the [`Timeline`](crate::timeline::Timeline) gives every picture and sample its place; the ladder
 //! pipeline (one a broadcast, never rebuilt while it lives) scales and encodes. A publisher that
-//! drops, returns with other parameters or sends rubbish never touches the ladder.
+//! drops, returns with other parameters or sends rubbish never touches the ladder. A file goes the
+//! same way in [`offline`].
 
+mod background;
 mod elements;
 mod encoder;
 mod intake;
 mod ladder;
 mod meters;
+pub mod offline;
 mod probe;
 mod scaler;
 mod stamps;

@@ -9,7 +9,7 @@ use gstreamer as gst;
 use super::elements::Error;
 use super::encoder::{EncoderSettings, Preset, Profile, VideoEncoder};
 use super::intake::{Decoded, Intake, PictureSource, TrackKind};
-use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec};
+use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
 use super::probe::{Finding, Probe};
 use crate::cadence::Cadence;
@@ -54,11 +54,12 @@ pub struct Plan {
     pub rungs: Vec<Rung>,
     /// All renditions: the rungs, then the audio.
     pub renditions: Vec<RenditionName>,
-    /// The wall clock at the broadcast's media time zero.
+    /// The wall clock at the broadcast's media time zero; of a file, when its encoding began.
     pub began: SystemTime,
 }
 
-/// Where a broadcast's coded samples go. Called from encoder threads; must not wait long.
+/// Where coded samples go. Called from encoder threads; of a broadcast it must not wait long, of a
+/// file its waiting holds the encoders back.
 pub trait Output: Send + Sync {
     /// The ladder is about to start.
     fn started(&self, plan: &Plan);
@@ -98,13 +99,26 @@ struct State {
     running: Option<Running>,
 }
 
+/// The size and format of pictures, and the rungs that they fill.
 #[derive(Clone)]
-struct Form {
-    caps: gst::Caps,
+pub(super) struct Form {
+    pub(super) caps: gst::Caps,
     rungs: Vec<Rung>,
 }
 
-struct Running {
+/// What a ladder starts with.
+pub(super) struct Start {
+    pub(super) timeline: Timeline,
+    pub(super) cadence: Cadence,
+    /// `None`: sound alone.
+    pub(super) form: Option<Form>,
+    /// Goes into the [`Plan`].
+    pub(super) began: SystemTime,
+    pub(super) work: Work,
+}
+
+/// A ladder and the Timeline that feeds it.
+pub(super) struct Running {
     timeline: Timeline,
     meters: Arc<Meters>,
     ladder: LadderPipeline,
@@ -192,60 +206,26 @@ impl Inner {
         };
         let rate = match finding {
             Finding::Video(rate) => rate,
-            // The grid on which sound alone is cut.
-            Finding::AudioOnly => FrameRate::new(SAMPLE_RATE, 1024).expect("neither is zero"),
+            Finding::AudioOnly => sound_grid(),
         };
         let cadence = Cadence::new(rate, self.settings.segment, self.settings.part);
         let form = matches!(finding, Finding::Video(_))
             .then(|| state.form.clone())
             .flatten();
-        let rungs = form
-            .as_ref()
-            .map(|form| form.rungs.clone())
-            .unwrap_or_default();
-        let audio = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
-        let renditions: Vec<_> = rungs
-            .iter()
-            .map(|rung| rung.name.clone())
-            .chain([audio])
-            .collect();
-        let video = form.as_ref().map(|form| VideoSpec {
+        let start = Start {
+            timeline: Timeline::new(rate),
             cadence,
-            caps: with_rate(&form.caps, rate),
-            rungs: form.rungs.clone(),
-            encoder: EncoderSettings {
-                encoder: self.settings.encoder,
-                preset: self.settings.preset,
-                profile: self.settings.profile,
-                threads: self.settings.threads,
-            },
-        });
-        let spec = Spec {
-            video,
-            audio_bitrate: self.settings.ladder.audio,
-        };
-        self.meters.ladder_starts(&renditions);
-        self.output.started(&Plan {
-            cadence,
-            rungs,
-            renditions,
+            form,
             began: SystemTime::now() - probe.waited(),
-        });
-        let ladder = match LadderPipeline::start(&spec, &self.output, &self.meters) {
-            Ok(ladder) => ladder,
+            work: Work::Broadcast,
+        };
+        let mut running = match start.run(&self.settings, &self.output, &self.meters) {
+            Ok(running) => running,
             Err(error) => {
                 tracing::error!(%error, "the ladder does not start");
                 self.output.failed();
                 return;
             }
-        };
-        let mut running = Running {
-            timeline: Timeline::new(rate),
-            meters: Arc::clone(&self.meters),
-            ladder,
-            last_picture: None,
-            caps: form.map(|form| form.caps),
-            slate: None,
         };
         let now = self.began.elapsed();
         for (pts, picture) in probe.pictures {
@@ -328,8 +308,69 @@ impl Decoded for Publication {
     }
 }
 
+impl Start {
+    /// Says what is planned and starts the ladder.
+    pub(super) fn run(
+        self,
+        settings: &Settings,
+        output: &Arc<dyn Output>,
+        meters: &Arc<Meters>,
+    ) -> Result<Running, Error> {
+        let rungs = self.form.as_ref().map(|form| form.rungs.clone());
+        let rungs = rungs.unwrap_or_default();
+        let audio = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
+        let renditions: Vec<_> = rungs
+            .iter()
+            .map(|rung| rung.name.clone())
+            .chain([audio])
+            .collect();
+        let video = self.form.as_ref().map(|form| VideoSpec {
+            cadence: self.cadence,
+            caps: with_rate(&form.caps, self.cadence.rate()),
+            rungs: rungs.clone(),
+            encoder: EncoderSettings {
+                encoder: settings.encoder,
+                preset: settings.preset,
+                profile: settings.profile,
+                threads: settings.threads,
+            },
+        });
+        let spec = Spec {
+            video,
+            audio_bitrate: settings.ladder.audio,
+            work: self.work,
+        };
+        meters.ladder_starts(&renditions);
+        output.started(&Plan {
+            cadence: self.cadence,
+            rungs,
+            renditions,
+            began: self.began,
+        });
+        Ok(Running {
+            timeline: self.timeline,
+            meters: Arc::clone(meters),
+            ladder: LadderPipeline::start(&spec, output, meters)?,
+            last_picture: None,
+            caps: self.form.map(|form| form.caps),
+            slate: None,
+        })
+    }
+}
+
 impl Running {
-    fn picture(&mut self, pts: MediaTime, picture: gst::Buffer, now: Duration) {
+    /// Its Timeline, to be read.
+    pub(super) const fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Its ladder.
+    pub(super) const fn ladder(&self) -> &LadderPipeline {
+        &self.ladder
+    }
+
+    /// Places a picture, after filling the grid points before it.
+    pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer, now: Duration) {
         if !self.ladder.has_video() {
             return;
         }
@@ -346,7 +387,8 @@ impl Running {
         self.last_picture = Some(picture);
     }
 
-    fn sound(&mut self, pts: MediaTime, sound: gst::Buffer, now: Duration) {
+    /// Places sound, after silence where it belongs later.
+    pub(super) fn sound(&mut self, pts: MediaTime, sound: gst::Buffer, now: Duration) {
         let samples = (sound.size() / SAMPLE_BYTES) as u64;
         let before = self.timeline.next_sample();
         let placement = self.timeline.audio(pts, samples, now);
@@ -393,6 +435,22 @@ impl Running {
         }
     }
 
+    /// Brings both tracks of a file to the same end.
+    pub(super) fn even_out(&mut self) {
+        if !self.ladder.has_video() {
+            return;
+        }
+        let (first_frame, first_sample) = (self.timeline.next_frame(), self.timeline.next_sample());
+        let fill = self.timeline.even_out();
+        self.meters.set_timeline(self.timeline.counters());
+        if let Some(last_picture) = &self.last_picture {
+            for index in first_frame..first_frame + fill.frames {
+                self.ladder.picture(last_picture, index);
+            }
+        }
+        self.silence(first_sample, fill.silence);
+    }
+
     fn silence(&self, first: u64, samples: u64) {
         let mut at = first;
         let end = first + samples;
@@ -407,7 +465,7 @@ impl Running {
 
 impl Form {
     /// The form that a source gives its broadcast: the size of the highest rung it fills.
-    fn of(source: &PictureSource, ladder: &Ladder) -> Self {
+    pub(super) fn of(source: &PictureSource, ladder: &Ladder) -> Self {
         let rungs = ladder.rungs_for(source.width, source.height);
         let (width, height) = rungs
             .first()
@@ -428,6 +486,11 @@ impl Form {
             .build();
         Self { caps, rungs }
     }
+}
+
+/// The grid on which sound alone is cut.
+pub(super) fn sound_grid() -> FrameRate {
+    FrameRate::new(SAMPLE_RATE, 1024).expect("neither is zero")
 }
 
 fn with_rate(caps: &gst::Caps, rate: FrameRate) -> gst::Caps {

@@ -315,3 +315,72 @@ fn no_timestamp_makes_it_go_back_or_stop() {
         );
     }
 }
+
+#[test]
+fn a_files_tracks_keep_their_distance_whichever_is_decoded_first() {
+    let rate = rate(25, 1);
+    let sounds: Vec<_> = (0..50)
+        .map(|block| millis(12.0 + f64::from(block) * 0.02))
+        .collect();
+    let pictures: Vec<_> = (0..50)
+        .map(|frame| millis(5.0 + f64::from(frame) * 0.04))
+        .collect();
+    let mut ends = Vec::new();
+    for sound_first in [true, false] {
+        let mut timeline = Timeline::of_file(rate, millis(5.0));
+        let sound = |timeline: &mut Timeline| {
+            for pts in &sounds {
+                timeline.audio(*pts, 960, Duration::ZERO);
+            }
+        };
+        if sound_first {
+            sound(&mut timeline);
+        }
+        for (index, pts) in pictures.iter().enumerate() {
+            assert_eq!(timeline.video(*pts, Duration::ZERO), place(index as u64));
+        }
+        if !sound_first {
+            sound(&mut timeline);
+        }
+        assert_eq!(timeline.counters().samples_silenced, 7 * 48_000);
+        // Sound to 8 s, pictures to 2 s: the last one stands in for the rest.
+        assert_eq!(
+            timeline.even_out(),
+            Fill {
+                frames: 150,
+                silence: 0
+            }
+        );
+        ends.push((
+            timeline.next_frame(),
+            timeline.next_sample(),
+            timeline.counters(),
+        ));
+    }
+    assert_eq!(ends[0], ends[1]);
+}
+
+#[test]
+fn a_file_that_jumps_back_goes_on_and_one_that_jumps_ahead_by_hours_does_not_fill_them() {
+    for jump in [-100.0, 36_000.0] {
+        let mut timeline = Timeline::of_file(rate(25, 1), millis(100.0));
+        for frame in 0..50 {
+            let seconds = 100.0 + f64::from(frame) * 0.04 + if frame < 25 { 0.0 } else { jump };
+            assert_eq!(
+                timeline.video(millis(seconds), Duration::ZERO),
+                place(frame as u64)
+            );
+        }
+        assert_eq!(timeline.counters().clock_jumps, 1);
+    }
+}
+
+#[test]
+fn sound_that_outlasts_the_pictures_by_its_last_frame_adds_no_picture() {
+    let mut timeline = Timeline::of_file(rate(25, 1), MediaTime::ZERO);
+    for frame in 0..25 {
+        timeline.video(millis(f64::from(frame) * 0.04), Duration::ZERO);
+    }
+    timeline.audio(MediaTime::ZERO, 48_000 + 2048, Duration::ZERO);
+    assert_eq!(timeline.even_out(), Fill::default());
+}

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 
-use super::codecs::Track;
 use super::{IntakeError, PictureSource, Shared, TrackKind};
 use crate::graph::elements::{self, Error};
 use crate::graph::ladder::sound_caps;
@@ -16,14 +16,28 @@ use crate::time::{FrameRate, MediaTime};
 /// lies ahead of its sound.
 const TRACK_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_seconds(3);
 
-pub(super) struct Chain;
+/// How one track is decoded.
+pub(in crate::graph) struct Decoding {
+    /// Pictures or sound.
+    pub(in crate::graph) kind: TrackKind,
+    /// What brings the coded form into one that the decoder takes, where that is needed.
+    pub(in crate::graph) parser: Option<&'static str>,
+    /// `None`: the track is not coded.
+    pub(in crate::graph) decoder: Option<&'static str>,
+    /// Threads of a picture decoder; each but the first adds a picture of delay. 0: one a core.
+    pub(in crate::graph) threads: u32,
+    /// How pictures are turned to be upright.
+    pub(in crate::graph) turn: gst_video::VideoOrientationMethod,
+}
+
+pub(in crate::graph) struct Chain;
 
 impl Chain {
     /// A chain with a source of its own, for access units.
     pub(super) fn elementary(
         pipeline: &gst::Pipeline,
         caps: &gst::Caps,
-        track: Track,
+        decoding: &Decoding,
         shared: &Arc<Shared>,
     ) -> Result<gst_app::AppSrc, IntakeError> {
         let build = || -> Result<gst_app::AppSrc, Error> {
@@ -33,7 +47,7 @@ impl Chain {
                 .block(false)
                 .max_bytes(0)
                 .build();
-            let decoding = decoding_chain(track, shared)?;
+            let decoding = decoding_chain(decoding, shared)?;
             let mut chain: Vec<&gst::Element> = vec![source.upcast_ref()];
             chain.extend(&decoding);
             elements::add_chain(pipeline, &chain)?;
@@ -43,31 +57,31 @@ impl Chain {
         build().map_err(|error| IntakeError::Unsupported(error.to_string()))
     }
 
-    /// A chain behind a demultiplexer's pad.
-    pub(super) fn demultiplexed(
+    /// A chain behind a demultiplexer's pad; returns the pad by which it is entered.
+    pub(in crate::graph) fn demultiplexed(
         pipeline: &gst::Pipeline,
         pad: &gst::Pad,
-        track: Track,
+        decoding: &Decoding,
         shared: &Arc<Shared>,
-    ) -> Result<(), Error> {
+    ) -> Result<gst::Pad, Error> {
         let queue = elements::make("queue")?;
         queue.set_property("max-size-buffers", 0u32);
         queue.set_property("max-size-bytes", super::QUEUED_BYTES_MAX as u32);
         queue.set_property("max-size-time", TRACK_QUEUED_MAX.nseconds());
-        let decoding = decoding_chain(track, shared)?;
+        let elements = decoding_chain(decoding, shared)?;
         let mut chain: Vec<&gst::Element> = vec![&queue];
-        chain.extend(&decoding);
+        chain.extend(&elements);
         elements::add_chain(pipeline, &chain)?;
         elements::start_chain(&chain)?;
         let entry = queue
             .static_pad("sink")
             .ok_or_else(|| Error::Build("queue".into()))?;
-        if track.kind() == TrackKind::Video {
+        if decoding.kind == TrackKind::Video {
             note_pictures_entering(&entry, shared);
         }
         pad.link(&entry)
             .map_err(|error| Error::Build(error.to_string()))?;
-        Ok(())
+        Ok(entry)
     }
 }
 
@@ -83,14 +97,17 @@ fn note_pictures_entering(entry: &gst::Pad, shared: &Arc<Shared>) {
 }
 
 /// Parser, decoder, conversion and sink of a track.
-fn decoding_chain(track: Track, shared: &Arc<Shared>) -> Result<Vec<gst::Element>, Error> {
-    shared.decoded.expect(track.kind());
-    let (parser, decoder) = track.elements()?;
-    let mut chain = vec![elements::make(parser)?, elements::make(decoder)?];
-    let decoded = chain[1].clone();
-    tolerant(&decoded);
-    match track {
-        Track::Video(_) => {
+fn decoding_chain(decoding: &Decoding, shared: &Arc<Shared>) -> Result<Vec<gst::Element>, Error> {
+    shared.decoded.expect(decoding.kind);
+    let mut chain = Vec::new();
+    for element in [decoding.parser, decoding.decoder].into_iter().flatten() {
+        chain.push(elements::make(element)?);
+    }
+    if let Some(decoder) = chain.last() {
+        set_decoder(decoder, decoding.threads);
+    }
+    match decoding.kind {
+        TrackKind::Video => {
             let deinterlace = elements::make("deinterlace")?;
             // One picture a frame: the broadcast keeps the source's frame rate.
             deinterlace.set_property_from_str("fields", "top");
@@ -98,10 +115,19 @@ fn decoding_chain(track: Track, shared: &Arc<Shared>) -> Result<Vec<gst::Element
             convert.set_property_from_str("method", "catrom");
             convert.set_property("add-borders", true);
             let form = elements::make("capsfilter")?;
-            set_form_from_source(&decoded, &form, shared);
-            chain.extend([deinterlace, convert, form, picture_sink(shared).upcast()]);
+            if let Some(decoder) = chain.last() {
+                set_form_from_source(decoder, &form, shared);
+            }
+            chain.extend([deinterlace, convert]);
+            if decoding.turn != gst_video::VideoOrientationMethod::Identity {
+                // Behind the scaler, whose pictures are smaller and of the one format.
+                let turn = elements::make("videoflip")?;
+                turn.set_property("video-direction", decoding.turn);
+                chain.push(turn);
+            }
+            chain.extend([form, picture_sink(shared).upcast()]);
         }
-        Track::Audio(_) => {
+        TrackKind::Audio => {
             let form = elements::make("capsfilter")?;
             form.set_property("caps", sound_caps());
             chain.extend([
@@ -115,10 +141,9 @@ fn decoding_chain(track: Track, shared: &Arc<Shared>) -> Result<Vec<gst::Element
     Ok(chain)
 }
 
-/// A damaged picture is the publisher's loss for a moment, not the end of the publication; and
-/// frame threads would add a picture of delay each.
-fn tolerant(decoder: &gst::Element) {
-    for (property, value) in [("max-errors", "-1"), ("max-threads", "1")] {
+/// A damaged picture is the publisher's loss for a moment, not the end of the publication.
+fn set_decoder(decoder: &gst::Element, threads: u32) {
+    for (property, value) in [("max-errors", "-1"), ("max-threads", &threads.to_string())] {
         if decoder.find_property(property).is_some() {
             decoder.set_property_from_str(property, value);
         }
@@ -152,7 +177,7 @@ fn set_form_from_source(decoder: &gst::Element, form: &gst::Element, shared: &Ar
 }
 
 /// Size in square pixels, colours and rate from a decoder's caps.
-fn picture_source(caps: &gst::CapsRef) -> Option<PictureSource> {
+pub(in crate::graph) fn picture_source(caps: &gst::CapsRef) -> Option<PictureSource> {
     let structure = caps.structure(0)?;
     let width = u32::try_from(structure.get::<i32>("width").ok()?).ok()?;
     let height = u32::try_from(structure.get::<i32>("height").ok()?).ok()?;
@@ -247,10 +272,19 @@ fn sink(
 /// A decoded buffer and its time on the publisher's clock.
 fn timed(sample: &gst::Sample) -> Option<(MediaTime, gst::Buffer)> {
     let buffer = sample.buffer_owned()?;
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let nanos = match segment.to_running_time_full(buffer.pts()?)? {
+    let time = running_time(sample.segment()?, buffer.pts()?)?;
+    Some((time, buffer))
+}
+
+/// When a timestamp of `segment` is shown or heard; negative before its beginning.
+pub(in crate::graph) fn running_time(
+    segment: &gst::Segment,
+    pts: gst::ClockTime,
+) -> Option<MediaTime> {
+    let segment = segment.downcast_ref::<gst::ClockTime>()?;
+    let nanos = match segment.to_running_time_full(pts)? {
         gst::Signed::Positive(time) => i64::try_from(time.nseconds()).ok()?,
         gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).ok()?,
     };
-    Some((MediaTime::from_nanos(nanos), buffer))
+    Some(MediaTime::from_nanos(nanos))
 }

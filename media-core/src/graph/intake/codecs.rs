@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
 
-use super::chain::Chain;
+use super::chain::{Chain, Decoding};
 use super::{Shared, TrackKind};
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::graph::elements::{self, Error, Missing};
@@ -21,15 +22,28 @@ pub(super) enum Track {
 }
 
 impl Track {
-    pub(super) fn kind(self) -> TrackKind {
+    fn kind(self) -> TrackKind {
         match self {
             Self::Video(_) => TrackKind::Video,
             Self::Audio(_) => TrackKind::Audio,
         }
     }
 
+    /// How it is decoded while it comes.
+    pub(super) fn decoding(self) -> Result<Decoding, Error> {
+        let (parser, decoder) = self.elements()?;
+        Ok(Decoding {
+            kind: self.kind(),
+            parser: Some(parser),
+            decoder: Some(decoder),
+            // A picture of delay is worth more than a second thread.
+            threads: 1,
+            turn: gst_video::VideoOrientationMethod::Identity,
+        })
+    }
+
     /// Its parser and decoder.
-    pub(super) fn elements(self) -> Result<(&'static str, &'static str), Error> {
+    fn elements(self) -> Result<(&'static str, &'static str), Error> {
         Ok(match self {
             Self::Video(VideoCodec::H264) => ("h264parse", "avdec_h264"),
             Self::Video(VideoCodec::Hevc) => ("h265parse", "avdec_h265"),
@@ -42,7 +56,7 @@ impl Track {
 }
 
 /// AV1 has several decoders and none of them is everywhere.
-fn av1_decoder() -> Result<&'static str, Error> {
+pub(in crate::graph) fn av1_decoder() -> Result<&'static str, Error> {
     ["dav1ddec", "avdec_libdav1d", "av1dec"]
         .into_iter()
         .find(|decoder| elements::exists(decoder))
@@ -148,7 +162,10 @@ fn add_track(pipeline: &gst::Pipeline, pad: &gst::Pad, taken: &Taken, shared: &A
         tracing::warn!(pad = %pad.name(), "a further track of the same kind is left out");
         return;
     }
-    if let Err(error) = Chain::demultiplexed(pipeline, pad, track, shared) {
+    let added = track
+        .decoding()
+        .and_then(|decoding| Chain::demultiplexed(pipeline, pad, &decoding, shared));
+    if let Err(error) = added {
         shared.refuse(error.to_string());
     }
 }

@@ -1,0 +1,481 @@
+//! What a file is and which of its tracks are taken, without decoding any of it.
+
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_video::{VideoInterlaceMode, VideoOrientationMethod};
+
+use super::Error;
+use super::codecs::{Codec, Found};
+use super::container::Container;
+use super::rate::frame_rate;
+use super::reader::{reason, source};
+use crate::graph::elements;
+use crate::graph::intake::{Decoding, PictureSource, TrackKind, picture_source, running_time};
+use crate::time::{FrameRate, MediaTime};
+
+/// How long a file may be looked at. A local one takes some milliseconds.
+const LOOK_MAX: Duration = Duration::from_secs(20);
+
+/// Pictures whose timestamps the frame rate is judged by: a variable rate shows its usual step.
+const TIMES_MAX: usize = 240;
+
+/// How much of one track is looked at while another one yields nothing.
+const ALONE_MAX: Duration = Duration::from_secs(15);
+
+/// Tracks that are looked at; what a file has beyond is left out.
+const TRACKS_MAX: usize = 32;
+
+/// A decoder's threads: one a core.
+const DECODER_THREADS: u32 = 0;
+
+/// What [`inspect`] finds.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The kind of file.
+    pub container: Container,
+    /// How long it is, where it says so or it can be estimated.
+    pub duration: Option<Duration>,
+    /// The video track that is taken: the largest picture.
+    pub video: Option<VideoTrack>,
+    /// The audio track that is taken: the one marked as default, of several that with most channels.
+    pub audio: Option<AudioTrack>,
+    /// The codecs of further tracks of pictures or sound, which are left out.
+    pub left_out: Vec<String>,
+}
+
+/// A video track.
+#[derive(Clone, Debug)]
+pub struct VideoTrack {
+    /// The codec's usual name.
+    pub codec: &'static str,
+    /// Width of the upright picture in square pixels.
+    pub width: u32,
+    /// Height of the upright picture.
+    pub height: u32,
+    /// The rate at which it will be encoded: its own, where that is constant and at most 60.
+    pub frame_rate: FrameRate,
+    /// By how many degrees its pictures are turned clockwise to be upright: 0, 90, 180 or 270.
+    /// Mirrored ones count as not turned or turned by 90.
+    pub rotation_degrees: u32,
+    colorimetry: Option<String>,
+    turn: VideoOrientationMethod,
+    chosen: Chosen,
+}
+
+/// An audio track.
+#[derive(Clone, Debug)]
+pub struct AudioTrack {
+    /// The codec's usual name.
+    pub codec: &'static str,
+    /// Samples a second.
+    pub sample_rate: u32,
+    /// Number of channels.
+    pub channels: u32,
+    chosen: Chosen,
+}
+
+/// What is needed to read a track.
+#[derive(Clone, Debug)]
+struct Chosen {
+    /// The demultiplexer's pad.
+    pad: String,
+    codec: Codec,
+    /// Its first timestamp that is presented.
+    first: MediaTime,
+}
+
+impl Inspection {
+    /// The first picture or sound, whichever is earlier, on the file's clock.
+    pub(super) fn origin(&self) -> MediaTime {
+        let video = self.video.as_ref().map(|video| video.chosen.first);
+        let audio = self.audio.as_ref().map(|audio| audio.chosen.first);
+        video.into_iter().chain(audio).min().unwrap_or_default()
+    }
+
+    /// The tracks that are taken: the demultiplexer's pad, and how it is decoded.
+    pub(super) fn decodings(&self) -> impl Iterator<Item = (String, Decoding)> {
+        let of = |chosen: &Chosen, turn| {
+            let decoding = Decoding {
+                kind: chosen.codec.kind,
+                parser: chosen.codec.parser,
+                decoder: chosen.codec.decoder,
+                threads: DECODER_THREADS,
+                turn,
+            };
+            (chosen.pad.clone(), decoding)
+        };
+        let video = self
+            .video
+            .as_ref()
+            .map(|video| of(&video.chosen, video.turn));
+        let upright = VideoOrientationMethod::Identity;
+        let audio = self.audio.as_ref().map(|audio| of(&audio.chosen, upright));
+        video.into_iter().chain(audio)
+    }
+}
+
+impl VideoTrack {
+    /// Its pictures as the ladder is told of them.
+    pub(super) fn source(&self) -> PictureSource {
+        PictureSource {
+            width: self.width,
+            height: self.height,
+            colorimetry: self.colorimetry.clone(),
+            rate: Some(self.frame_rate),
+        }
+    }
+}
+
+/// Finds out what `path` is, by its content, and whether it can be transcoded. Reads the file's
+/// first seconds, at most for some seconds; blocks.
+///
+/// # Errors
+/// It cannot be transcoded, and why.
+pub fn inspect(path: &Path) -> Result<Inspection, Error> {
+    let container = Container::of(path)?;
+    let (pipeline, demux) = source(path, container)?;
+    let (sender, steps) = mpsc::sync_channel(1);
+    let seen = Arc::new(Seen::new(sender));
+    watch_pads(&demux, &pipeline, &seen);
+    watch_bus(&pipeline, &seen);
+    let started = pipeline.set_state(gst::State::Playing);
+    let looked = started
+        .map_err(elements::Error::from)
+        .map(|_| wait(&steps, &seen));
+    let duration = pipeline.query_duration::<gst::ClockTime>();
+    let stopped = pipeline.set_state(gst::State::Null);
+    looked?;
+    stopped.map_err(elements::Error::from)?;
+    let looked = std::mem::take(&mut *seen.look());
+    choose(container, duration.map(Duration::from), looked)
+}
+
+/// What callbacks find.
+struct Seen {
+    look: Mutex<Look>,
+    step: SyncSender<()>,
+}
+
+#[derive(Default)]
+struct Look {
+    tracks: Vec<Track>,
+    unsupported: Vec<(TrackKind, String)>,
+    missing: Option<elements::Error>,
+    fault: Option<String>,
+    has_all_tracks: bool,
+    has_ended: bool,
+}
+
+struct Track {
+    pad: String,
+    codec: Codec,
+    is_default: bool,
+    caps: Option<gst::Caps>,
+    turn: VideoOrientationMethod,
+    times: Vec<MediaTime>,
+    first: Option<MediaTime>,
+    latest: Option<MediaTime>,
+}
+
+impl Seen {
+    fn new(step: SyncSender<()>) -> Self {
+        Self {
+            look: Mutex::default(),
+            step,
+        }
+    }
+
+    fn look(&self) -> MutexGuard<'_, Look> {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes something, and wakes who waits where that is enough.
+    fn note(&self, note: impl FnOnce(&mut Look)) {
+        let mut look = self.look();
+        note(&mut look);
+        if look.is_enough() {
+            // One is enough to wake it.
+            let _woken_before = self.step.try_send(());
+        }
+    }
+}
+
+impl Look {
+    fn is_enough(&self) -> bool {
+        let settled = || self.tracks.iter().all(Track::is_settled);
+        let alone = || self.tracks.iter().any(Track::is_long);
+        self.has_ended || self.has_all_tracks && settled() || alone()
+    }
+}
+
+impl Track {
+    fn is_settled(&self) -> bool {
+        match self.codec.kind {
+            TrackKind::Video => self.times.len() >= TIMES_MAX,
+            TrackKind::Audio => self.first.is_some(),
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        match (self.first, self.latest) {
+            (Some(first), Some(latest)) => latest.saturating_since(first) > ALONE_MAX,
+            _ => false,
+        }
+    }
+
+    fn saw(&mut self, time: MediaTime) {
+        // What lies before the presentation's start is decoded and not shown.
+        if time < MediaTime::ZERO {
+            return;
+        }
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.latest = Some(time);
+        if self.times.len() < TIMES_MAX && self.codec.kind == TrackKind::Video {
+            self.times.push(time);
+        }
+    }
+}
+
+fn wait(steps: &Receiver<()>, seen: &Seen) {
+    let deadline = Instant::now() + LOOK_MAX;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match steps.recv_timeout(left) {
+            Ok(()) if !seen.look().is_enough() => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!("a file was not inspected in time: what is known has to do");
+                return;
+            }
+        }
+    }
+}
+
+fn watch_pads(demux: &gst::Element, pipeline: &gst::Pipeline, seen: &Arc<Seen>) {
+    let (weak_pipeline, added) = (pipeline.downgrade(), Arc::clone(seen));
+    demux.connect_pad_added(move |_, pad| {
+        let Some(pipeline) = weak_pipeline.upgrade() else {
+            return;
+        };
+        if let Err(error) = add_track(&pipeline, pad, &added) {
+            added.note(|look| look.missing = look.missing.take().or(Some(error)));
+        }
+    });
+    let complete = Arc::clone(seen);
+    demux.connect_no_more_pads(move |_| complete.note(|look| look.has_all_tracks = true));
+}
+
+fn watch_bus(pipeline: &gst::Pipeline, seen: &Arc<Seen>) {
+    let Some(bus) = pipeline.bus() else { return };
+    let seen = Arc::clone(seen);
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gst::MessageView::Eos(_) => seen.note(|look| look.has_ended = true),
+            gst::MessageView::Error(error) => seen.note(|look| {
+                look.fault.get_or_insert_with(|| reason(error));
+                look.has_ended = true;
+            }),
+            _ => {}
+        }
+        gst::BusSyncReply::Drop
+    });
+}
+
+/// Parses a track as far as it takes to see its parameters.
+fn add_track(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    seen: &Arc<Seen>,
+) -> Result<(), elements::Error> {
+    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+    let Some(structure) = caps.structure(0) else {
+        return Ok(());
+    };
+    let sink = elements::make("fakesink")?;
+    sink.set_property("sync", false);
+    sink.set_property("async", false);
+    let mut chain = Vec::new();
+    match Found::of(structure)? {
+        Found::Codec(codec) if seen.look().tracks.len() < TRACKS_MAX => {
+            chain.extend(codec.parser.map(elements::make).transpose()?);
+            watch_track(pad, codec, &sink, seen);
+        }
+        Found::Codec(_) | Found::Other => {}
+        Found::Unsupported(name) => {
+            let kind = match name.starts_with("video/") {
+                true => TrackKind::Video,
+                false => TrackKind::Audio,
+            };
+            seen.note(|look| look.unsupported.push((kind, name)));
+        }
+    }
+    chain.push(sink);
+    let chain: Vec<&gst::Element> = chain.iter().collect();
+    elements::add_chain(pipeline, &chain)?;
+    elements::start_chain(&chain)?;
+    let entry = chain[0]
+        .static_pad("sink")
+        .ok_or_else(|| elements::Error::Build("a parser without an entry".into()))?;
+    pad.link(&entry)
+        .map_err(|error| elements::Error::Build(error.to_string()))?;
+    Ok(())
+}
+
+fn watch_track(pad: &gst::Pad, codec: Codec, sink: &gst::Element, seen: &Arc<Seen>) {
+    let Some(entry) = sink.static_pad("sink") else {
+        return;
+    };
+    let index = {
+        let mut look = seen.look();
+        look.tracks.push(Track {
+            pad: pad.name().to_string(),
+            codec,
+            is_default: pad
+                .stream()
+                .is_some_and(|stream| stream.stream_flags().contains(gst::StreamFlags::SELECT)),
+            caps: None,
+            turn: VideoOrientationMethod::Identity,
+            times: Vec::new(),
+            first: None,
+            latest: None,
+        });
+        look.tracks.len() - 1
+    };
+    let seen = Arc::clone(seen);
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    entry.add_probe(kinds, move |pad, info| {
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                let segment = pad.sticky_event::<gst::event::Segment>(0);
+                let time = segment.zip(buffer.pts()).and_then(|(segment, pts)| {
+                    let time = running_time(segment.segment(), pts)?;
+                    Some(time)
+                });
+                if let Some(time) = time {
+                    seen.note(|look| look.tracks[index].saw(time));
+                }
+            }
+            Some(gst::PadProbeData::Event(event)) => match event.view() {
+                gst::EventView::Caps(caps) => {
+                    let caps = caps.caps_owned();
+                    seen.note(|look| look.tracks[index].caps = Some(caps));
+                }
+                gst::EventView::Tag(tags) => {
+                    if let Some(turn) = VideoOrientationMethod::from_tag(tags.tag()) {
+                        seen.note(|look| look.tracks[index].turn = turn);
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn choose(
+    container: Container,
+    duration: Option<Duration>,
+    look: Look,
+) -> Result<Inspection, Error> {
+    if let Some(error) = look.missing {
+        return Err(error.into());
+    }
+    let mut videos: Vec<VideoTrack> = look.tracks.iter().filter_map(video).collect();
+    let mut audios: Vec<(bool, AudioTrack)> = look.tracks.iter().filter_map(audio).collect();
+    // Both sorts keep the file's order among equals.
+    videos.sort_by_key(|video| std::cmp::Reverse(u64::from(video.width) * u64::from(video.height)));
+    audios.sort_by_key(|(is_default, audio)| std::cmp::Reverse((*is_default, audio.channels)));
+    for (kind, none) in [
+        (TrackKind::Video, videos.is_empty()),
+        (TrackKind::Audio, audios.is_empty()),
+    ] {
+        let unsupported = look.unsupported.iter().find(|(of, _)| *of == kind);
+        if let Some((_, codec)) = unsupported.filter(|_| none) {
+            let codec = codec.clone();
+            return Err(Error::Codec { container, codec });
+        }
+    }
+    if videos.is_empty() && audios.is_empty() {
+        return Err(match look.fault {
+            Some(reason) => Error::Unreadable { container, reason },
+            None => Error::NoTracks(container),
+        });
+    }
+    let mut videos = videos.into_iter();
+    let mut audios = audios.into_iter().map(|(_, audio)| audio);
+    let (video, audio) = (videos.next(), audios.next());
+    let left_out = videos
+        .map(|video| video.codec.to_owned())
+        .chain(audios.map(|audio| audio.codec.to_owned()))
+        .chain(look.unsupported.into_iter().map(|(_, name)| name));
+    Ok(Inspection {
+        container,
+        duration: duration.filter(|duration| !duration.is_zero()),
+        left_out: left_out.collect(),
+        video,
+        audio,
+    })
+}
+
+/// A video track that has pictures of a size.
+fn video(track: &Track) -> Option<VideoTrack> {
+    let chosen = chosen(track, TrackKind::Video)?;
+    let caps = track.caps.as_ref()?;
+    let source = picture_source(caps)?;
+    let mode = caps.structure(0)?.get::<&str>("interlace-mode").ok();
+    let progressive = VideoInterlaceMode::Progressive.to_str();
+    let interlaced = mode.is_some_and(|mode| mode != progressive.as_str());
+    let (rotation_degrees, on_its_side) = match track.turn {
+        VideoOrientationMethod::_90r => (90, true),
+        VideoOrientationMethod::_180 => (180, false),
+        VideoOrientationMethod::_90l => (270, true),
+        VideoOrientationMethod::UlLr | VideoOrientationMethod::UrLl => (90, true),
+        _ => (0, false),
+    };
+    let (width, height) = match on_its_side {
+        true => (source.height, source.width),
+        false => (source.width, source.height),
+    };
+    Some(VideoTrack {
+        codec: track.codec.name,
+        width,
+        height,
+        frame_rate: frame_rate(track.times.clone(), source.rate, interlaced),
+        rotation_degrees,
+        colorimetry: source.colorimetry,
+        turn: track.turn,
+        chosen,
+    })
+}
+
+/// An audio track that has sound, and whether it is the default.
+fn audio(track: &Track) -> Option<(bool, AudioTrack)> {
+    let chosen = chosen(track, TrackKind::Audio)?;
+    let structure = track.caps.as_ref()?.structure(0)?;
+    let of = |field: &str| {
+        let value = structure.get::<i32>(field).ok();
+        value.and_then(|value| u32::try_from(value).ok())
+    };
+    let audio = AudioTrack {
+        codec: track.codec.name,
+        sample_rate: of("rate").unwrap_or(0),
+        channels: of("channels").unwrap_or(0),
+        chosen,
+    };
+    Some((track.is_default, audio))
+}
+
+fn chosen(track: &Track, kind: TrackKind) -> Option<Chosen> {
+    (track.codec.kind == kind).then_some(())?;
+    Some(Chosen {
+        pad: track.pad.clone(),
+        codec: track.codec,
+        first: track.first?,
+    })
+}
