@@ -14,6 +14,7 @@ pub mod data_dir;
 pub mod database;
 pub mod dvr;
 pub mod key;
+pub mod objects;
 pub mod playback_token;
 mod random;
 pub mod secret_file;
