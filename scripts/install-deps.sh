@@ -4,8 +4,10 @@
 #   scripts/install-deps.sh build|run|web|test|bench …
 #
 # It says what it installs, asks nothing, calls apt only where something is missing, and uses sudo
-# where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo.
+# where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo,
+# and an S3 server it installs from PyPI, into target/ alone.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # The compiler's needs: libsrt and GStreamer are linked, SQLite and ring are compiled (C).
 BUILD=(build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
@@ -19,8 +21,15 @@ RUN=(
 
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
 # nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own,
-# as they do with PostgreSQL.
-TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp postgresql)
+# as they do with PostgreSQL. The S3 server is Python's, in an environment of its own.
+TEST=(
+  ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp postgresql
+  python3-venv
+)
+
+# Where the S3 server of the tests is installed, and what it consists of.
+S3_SERVER=target/s3-server
+S3_SERVER_PACKAGES=scripts/s3-server.txt
 
 # The peer of the benchmarks of delivery, and h2load. They start an nginx of their own; the service
 # that the package brings (on port 80) is of no use here and is kept from starting.
@@ -123,6 +132,17 @@ install_nextest() {
   fi
 }
 
+install_s3_server() {
+  # Installed from this very list, or from another one, or half.
+  cmp -s "$S3_SERVER_PACKAGES" "$S3_SERVER/packages.txt" && return
+  say "Installing from PyPI into $S3_SERVER, half a minute: moto"
+  rm -rf "$S3_SERVER"
+  python3 -m venv "$S3_SERVER"
+  "$S3_SERVER/bin/pip" install --quiet --disable-pip-version-check -r "$S3_SERVER_PACKAGES" ||
+    fail "pip could not install moto (its reason stands above)"
+  cp "$S3_SERVER_PACKAGES" "$S3_SERVER/packages.txt"
+}
+
 [ "$#" -gt 0 ] || fail "say what for: build, run, web, test, players or bench"
 tasks=" $* "
 
@@ -149,4 +169,4 @@ else
 fi
 
 case "$tasks" in *" web "*) check_node ;; esac
-case "$tasks" in *" test "*) install_nextest ;; esac
+case "$tasks" in *" test "*) install_nextest && install_s3_server ;; esac

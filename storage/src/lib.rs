@@ -18,6 +18,7 @@ pub mod database;
 pub mod dvr;
 mod extent;
 pub mod key;
+pub mod objects;
 pub mod playback_token;
 mod random;
 pub mod recording;
