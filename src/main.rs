@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod listener;
 mod metrics;
+mod recordings;
 mod server;
 mod shutdown;
 mod stream_command;

@@ -9,13 +9,14 @@ use control_api::urls::PublishAddress;
 use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
-use packager::{Delivery, Live};
+use packager::{Delivery, Live, vod};
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
+use crate::recordings::{Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::Certificates;
@@ -61,9 +62,14 @@ impl Server {
         let streams = database.streams();
         let keys = streams.keys().await?;
         let live = Live::new();
+        let recordings = database.recordings();
+        let assets = storage::asset::Folder::open(&config.data)?;
+        upkeep::recover(&recordings, &assets).await?;
+        let recorder = Recorder::new(recordings.clone(), assets.clone(), config.recording.clone());
         let options = Options {
             encoding,
             playlists: playlists(config)?,
+            recorder: recorder.clone(),
             broadcasts_max: config.ingest.broadcasts_max,
             reconnect: config.ingest.reconnect,
         };
@@ -86,9 +92,11 @@ impl Server {
             playback_secret.clone(),
             urls(config),
         );
+        let shelf = Shelf::new(recordings, assets, playback_secret.clone());
+        let vod = vod::Delivery::new(Arc::new(shelf));
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let requests = Arc::clone(delivery.counters());
-        let service = Service::new(delivery, control_api::router(api))
+        let service = Service::new(delivery, vod, control_api::router(api))
             .redirecting(redirect(config))
             .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));
         let front = Front::new(service, config.http_connections_per_address);
@@ -142,6 +150,7 @@ impl Server {
             tasks.push(tokio::spawn(metrics::serve(listener, sources, http_closes)));
         }
         // Ends with the process: it holds nothing.
+        tokio::spawn(recorder.keep_in_order(streams.clone()));
         tokio::spawn(supervisor.clone().follow(streams));
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),

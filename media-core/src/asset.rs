@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use crate::chunk::{Chunk, Init};
+use bytes::Bytes;
+
+use crate::chunk::Init;
 use crate::time::MediaTime;
 
 /// One rendition of an asset.
@@ -51,10 +53,10 @@ pub struct SampleRun {
 }
 
 impl SampleRun {
-    /// The samples of `chunk`, which begins `before` bytes into its segment.
-    pub fn of(chunk: &Chunk, before: u32) -> Self {
-        let mut pieces = chunk.bytes.iter().map(|piece| piece.len() as u32);
-        // The muxer leaves the chunk's head as one piece and each sample as one.
+    /// The samples of a chunk of these [`bytes`](crate::Chunk::bytes), which begins `before` bytes
+    /// into its segment: the muxer leaves a chunk's head as one piece and each sample as one.
+    pub fn of(pieces: &[Bytes], before: u32) -> Self {
+        let mut pieces = pieces.iter().map(|piece| piece.len() as u32);
         let head = pieces.next().unwrap_or(0);
         Self {
             offset: before + head,

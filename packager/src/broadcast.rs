@@ -323,8 +323,7 @@ impl Broadcast {
         let latest = window.held().back();
         if let Some(segment) = latest.filter(|latest| rendition.archived < Some(latest.sequence)) {
             rendition.archived = Some(segment.sequence);
-            let pieces = segment.parts.iter().flat_map(|part| &part.pieces);
-            archive.store(name, segment.sequence, pieces.cloned().collect());
+            archive.store(name, segment);
         }
         window.forget_before(archive.oldest(name));
         if let Some(oldest) = window.history().front() {

@@ -104,6 +104,11 @@ impl Segment {
         self.end().saturating_since(self.start)
     }
 
+    /// Its bytes in order, as the muxer left them.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.parts.iter().flat_map(|part| &part.pieces)
+    }
+
     /// The part at `index`.
     pub fn part(&self, index: PartIndex) -> Option<&Arc<Part>> {
         self.parts.get(index.as_usize())

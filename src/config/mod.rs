@@ -1,5 +1,6 @@
 //! The configuration: from texts (see [`sources`]) to checked values.
 
+mod recording;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use media_core::{Bitrate, Ladder, RenditionName, Rung};
 pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
 use sources::{Origin, Value, Values};
+
+use crate::recordings::Defaults;
 
 /// Two years, which is what browsers' preload lists ask for.
 const HSTS_S_MAX: u64 = 63_072_000;
@@ -84,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
+    pub(crate) recording: Defaults,
     pub(crate) log: Log,
 }
 
@@ -233,6 +237,7 @@ impl Config {
                 reconnect: values.millis("ingest.reconnect_ms", 0..=60_000)?,
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },
+            recording: recording::read(&values)?,
             log: Log {
                 level: values.required("log.level", log_level)?,
                 format: values.parsed("log.format")?,

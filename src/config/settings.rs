@@ -107,7 +107,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "hls.dvr_s",
         "7200",
-        "How far viewers can rewind a running broadcast, in seconds, up to 86400; 0: no further than the live playlist. A minute is in memory, the rest in DATA/dvr: up to twice this at the ladder's bitrate, until the broadcast has ended.",
+        "How far viewers can rewind a running broadcast, in seconds, up to 86400; 0: no further than the live playlist. A minute is in memory, the rest in the recording; what is not recorded is in DATA/dvr: up to twice this at the ladder's bitrate, until the broadcast has ended.",
     ),
     setting(
         "ladder.rungs",
@@ -153,6 +153,36 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "ingest.srt_latency_ms",
         "120",
         "SRT's time for retransmissions in milliseconds, 20 to 10000. The caller may ask for more.",
+    ),
+    setting(
+        "recording.record",
+        "true",
+        "Record broadcasts of streams that do not say otherwise, into DATA/assets.",
+    ),
+    setting(
+        "recording.renditions",
+        "",
+        "Which renditions, such as \"720p, audio\". Unset: all. A stream may have others.",
+    ),
+    setting(
+        "recording.reserve_mib",
+        "1024",
+        "Recording stops, and the broadcast goes on, where less than this is free on the disk, in MiB; never more than 5 % of the disk is kept free.",
+    ),
+    setting(
+        "recording.keep_days",
+        "0",
+        "Delete recordings so many days after their end, 0 to 3650; 0: never. A stream may have another number.",
+    ),
+    setting(
+        "recording.keep_stream_gib",
+        "0",
+        "Delete a stream's oldest recordings where all of them have more than so many GiB; 0: no bound. A stream may have another bound.",
+    ),
+    setting(
+        "recording.keep_total_gib",
+        "0",
+        "Delete the oldest recordings where all have more than so many GiB; 0: no bound.",
     ),
     setting(
         "log.level",

@@ -10,6 +10,7 @@ use h2::RecvStream;
 use http_body::{Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use packager::vod;
 
 use super::pulse::Exchange;
 
@@ -56,6 +57,8 @@ impl http_body::Body for RequestBody {
 pub(crate) enum Body {
     /// Playlists and media.
     Delivery(packager::Body),
+    /// What is stored.
+    Vod(vod::Body),
     /// Pages and redirections.
     Page(Full<Bytes>),
     /// The API.
@@ -72,6 +75,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         match self.get_mut() {
             Self::Delivery(body) => Pin::new(body).poll_frame(context).map_err(axum::Error::new),
+            Self::Vod(body) => Pin::new(body).poll_frame(context).map_err(axum::Error::new),
             Self::Page(body) => Pin::new(body).poll_frame(context).map_err(infallible),
             Self::Api(body) => Pin::new(body).poll_frame(context),
         }
@@ -80,6 +84,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Delivery(body) => body.is_end_stream(),
+            Self::Vod(body) => body.is_end_stream(),
             Self::Page(body) => body.is_end_stream(),
             Self::Api(body) => body.is_end_stream(),
         }
@@ -88,6 +93,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Delivery(body) => body.size_hint(),
+            Self::Vod(body) => body.size_hint(),
             Self::Page(body) => body.size_hint(),
             Self::Api(body) => body.size_hint(),
         }

@@ -9,7 +9,7 @@ use control_api::urls::Secured;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
-use packager::Delivery;
+use packager::{Delivery, vod};
 use tower_service::Service as _;
 
 use super::body::{Body, RequestBody};
@@ -27,6 +27,7 @@ pub(super) struct Via {
 /// All that is answered from.
 pub(crate) struct Service {
     delivery: Delivery,
+    vod: vod::Delivery,
     api: Router,
     redirect: Option<Redirect>,
     /// `Strict-Transport-Security` (RFC 6797 §6.1).
@@ -34,9 +35,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(delivery: Delivery, api: Router) -> Self {
+    pub(crate) fn new(delivery: Delivery, vod: vod::Delivery, api: Router) -> Self {
         Self {
             delivery,
+            vod,
             api,
             redirect: None,
             hsts: None,
@@ -88,6 +90,8 @@ impl Service {
             }
             let mut response = if let Some(response) = self.delivery.respond(&request).await {
                 response.map(Body::Delivery)
+            } else if let Some(response) = self.vod.respond(&request).await {
+                response.map(Body::Vod)
             } else if let Some(response) =
                 web::respond(request.method(), request.uri().path(), request.headers())
             {

@@ -12,7 +12,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{any, get};
 use packager::delivery::Everyone;
-use packager::{Delivery, Live};
+use packager::vod::{Closed, Library, Opened, Pending};
+use packager::{Delivery, Live, vod};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{DuplexStream, duplex};
@@ -41,6 +42,15 @@ const VIA: Via = Via {
     is_secure: true,
     is_local: true,
 };
+
+/// A library without a title.
+struct NothingStored;
+
+impl Library for NothingStored {
+    fn open(&self, _id: &str, _token: Option<&str>) -> Pending<Result<Opened, Closed>> {
+        Box::pin(std::future::ready(Err(Closed::NotFound)))
+    }
+}
 
 /// A server's end of a pipe.
 struct Served {
@@ -92,9 +102,13 @@ impl Served {
             .route("/echo", any(|body: String| async { body }));
         let live = Live::new();
         let studio = Studio::new(&live);
-        let service = Service::new(Delivery::new(live, Arc::new(Everyone)), api)
-            .redirecting(Some(Redirect::new(None, 8443)))
-            .with_hsts(300);
+        let service = Service::new(
+            Delivery::new(live, Arc::new(Everyone)),
+            vod::Delivery::new(Arc::new(NothingStored)),
+            api,
+        )
+        .redirecting(Some(Redirect::new(None, 8443)))
+        .with_hsts(300);
         let front = Front::new(service, 1);
         let (client, server) = duplex(PIPE_BYTES);
         let pulse = Arc::new(Pulse::default());

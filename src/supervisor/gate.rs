@@ -8,7 +8,7 @@ use ingest::{Admission, Gate, MediaSink, Publisher, Refusal, StreamKey};
 use media_core::{BroadcastId, StreamId};
 
 use super::broadcast::Broadcast;
-use super::packaging::Packaging;
+use super::packaging::{Packaging, Wanted};
 use super::sink::Sink;
 use super::{Inner, Supervisor};
 
@@ -103,6 +103,15 @@ impl Inner {
             stream.clone(),
             id.clone(),
             self.options.playlists.clone(),
+            Wanted {
+                recorder: self.options.recorder.clone(),
+                choice: self
+                    .keys
+                    .load()
+                    .recording(stream)
+                    .cloned()
+                    .unwrap_or_default(),
+            },
         ));
         let settings = self.options.encoding.settings(running);
         tracing::info!(

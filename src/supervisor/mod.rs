@@ -30,6 +30,7 @@ use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
 pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 pub(crate) use self::packaging::{Playlists, Rewind};
+use crate::recordings::Recorder;
 
 /// How often the database is asked whether another process has changed the streams.
 const KEYS_POLLED_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +42,7 @@ const ENDED_SERVED_FOR: Duration = Duration::from_secs(120);
 pub(crate) struct Options {
     pub(crate) encoding: Encoding,
     pub(crate) playlists: Playlists,
+    pub(crate) recorder: Recorder,
     pub(crate) broadcasts_max: usize,
     pub(crate) reconnect: Duration,
 }

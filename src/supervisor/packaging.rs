@@ -9,11 +9,13 @@ use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
-use storage::dvr::Folder;
+use storage::dvr::{Folder, Spool};
+use storage::recording::Choice;
 
-use super::archive::Dvr;
+use super::archive::Shelf;
 use super::figures::RenditionFigures;
 use super::lane::Lane;
+use crate::recordings::{self, Recorder, Recording};
 
 /// How far a broadcast's playlists reach.
 #[derive(Clone)]
@@ -37,13 +39,21 @@ pub(super) struct Packaging {
     stream: StreamId,
     broadcast: BroadcastId,
     playlists: Playlists,
+    recording: Wanted,
     started: OnceLock<Started>,
     failed: AtomicBool,
+}
+
+/// Who records, and what the stream's owner wants recorded.
+pub(super) struct Wanted {
+    pub(super) recorder: Recorder,
+    pub(super) choice: Choice,
 }
 
 struct Started {
     plan: Plan,
     window: Arc<packager::Broadcast>,
+    recording: Option<Arc<Recording>>,
     figures: Vec<Arc<RenditionFigures>>,
     lanes: Mutex<HashMap<RenditionName, Lane>>,
 }
@@ -60,12 +70,14 @@ impl Packaging {
         stream: StreamId,
         broadcast: BroadcastId,
         playlists: Playlists,
+        recording: Wanted,
     ) -> Self {
         Self {
             live,
             stream,
             broadcast,
             playlists,
+            recording,
             started: OnceLock::new(),
             failed: AtomicBool::new(false),
         }
@@ -92,7 +104,7 @@ impl Packaging {
         Some((Arc::clone(&started.window), started.figures.clone()))
     }
 
-    /// Closes what is open and ends the playlists.
+    /// Closes what is open, ends the playlists and the recording. Waits for the disk.
     pub(super) fn finish(&self) {
         let Some(started) = self.started.get() else {
             return;
@@ -101,19 +113,31 @@ impl Packaging {
             lane.finish(&started.window);
         }
         started.window.end();
+        if let Some(recording) = &started.recording {
+            recording.end();
+        }
     }
-}
 
-impl Packaging {
-    fn archive(&self) -> Option<Arc<dyn Archive>> {
+    fn spool(&self) -> Option<Spool> {
         let rewind = self.playlists.rewind.as_ref()?;
-        match Dvr::start(&rewind.folder, &self.broadcast) {
-            Ok(dvr) => Some(Arc::new(dvr)),
+        match Spool::start(rewind.folder.clone(), self.broadcast.to_string()) {
+            Ok(spool) => Some(spool),
             Err(error) => {
                 tracing::warn!(stream = %self.stream, %error, "viewers cannot rewind this broadcast");
                 None
             }
         }
+    }
+
+    fn record(&self, plan: &Plan) -> Option<Arc<Recording>> {
+        let subject = recordings::Subject {
+            stream: self.stream.clone(),
+            broadcast: self.broadcast.clone(),
+            began: plan.began,
+            renditions: plan.renditions.clone(),
+        };
+        let Wanted { recorder, choice } = &self.recording;
+        recorder.record(subject, choice)
     }
 }
 
@@ -124,6 +148,13 @@ impl Output for Packaging {
             previous.end();
         }
         let (sequence, discontinuities) = first_numbers(plan.began);
+        let (spool, recording) = (self.spool(), self.record(plan));
+        let rewind = self.playlists.rewind.as_ref().filter(|_| spool.is_some());
+        let reach = rewind.map(|rewind| rewind.reach);
+        let archive: Option<Arc<dyn Archive>> = match spool.is_some() || recording.is_some() {
+            true => Some(Arc::new(Shelf::new(spool, recording.clone()))),
+            false => None,
+        };
         let window = self.live.start(
             self.stream.clone(),
             packager::Plan {
@@ -131,13 +162,13 @@ impl Output for Packaging {
                 target_duration_s: target_duration_s(plan.cadence.segment()),
                 part_target: plan.cadence.part_target(),
                 window_segments: segments_in(self.playlists.window, plan.cadence.segment()),
-                dvr: self.playlists.rewind.as_ref().map(|rewind| rewind.reach),
+                dvr: reach,
                 began: plan.began,
                 renditions: plan.renditions.clone(),
                 first_sequence: MediaSequence::new(sequence),
                 discontinuity_sequence: DiscontinuitySequence::new(discontinuities),
             },
-            self.archive(),
+            archive,
         );
         tracing::info!(
             stream = %self.stream,
@@ -151,6 +182,7 @@ impl Output for Packaging {
         let started = Started {
             plan: plan.clone(),
             window,
+            recording,
             figures: figures.map(Arc::new).collect(),
             lanes: Mutex::new(HashMap::new()),
         };
@@ -172,6 +204,9 @@ impl Output for Packaging {
         match Lane::new(&track, started.plan.cadence, Arc::clone(figures)) {
             Ok((lane, init)) => {
                 started.lanes().insert(track.rendition, lane);
+                if let Some(recording) = &started.recording {
+                    recording.init(&init);
+                }
                 started.window.init(init);
             }
             Err(error) => {

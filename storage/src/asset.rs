@@ -28,7 +28,7 @@ pub(crate) mod synthetic;
 mod tests;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use media_core::{AssetId, RenditionName};
@@ -153,6 +153,44 @@ impl Folder {
             ids.extend(name.to_str().and_then(|name| AssetId::new(name).ok()));
         }
         Ok(ids)
+    }
+
+    /// Writes a small file beside an asset's media, whole or not at all.
+    ///
+    /// # Errors
+    /// The asset has no folder, or the disk does not take it.
+    pub fn write_file(&self, id: &AssetId, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.path(id).join(name);
+        let written = path.with_extension("new");
+        let write = || -> io::Result<()> {
+            std::fs::write(&written, bytes)?;
+            std::fs::rename(&written, &path)
+        };
+        write().map_err(|source| io_error(&path, source))
+    }
+
+    /// Reads such a file; `None`: there is none, or it is longer than `len_max` bytes.
+    ///
+    /// # Errors
+    /// The disk does not give it.
+    pub fn read_file(
+        &self,
+        id: &AssetId,
+        name: &str,
+        len_max: u64,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.path(id).join(name);
+        let read = || -> io::Result<Option<Vec<u8>>> {
+            let mut bytes = Vec::new();
+            File::open(&path)?
+                .take(len_max + 1)
+                .read_to_end(&mut bytes)?;
+            Ok((bytes.len() as u64 <= len_max).then_some(bytes))
+        };
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map_err(|source| io_error(&path, source)),
+        }
     }
 
     /// Removes an asset's files. Who reads them at this moment reads on. One that has none is

@@ -119,6 +119,13 @@ impl Keys {
         self.private.extend(deleted);
     }
 
+    /// What the owner of `stream` wants of its recordings; `None` where there is no such stream.
+    pub fn recording(&self, stream: &StreamId) -> Option<&Choice> {
+        let mut grants = self.grants.values();
+        let grant = grants.find(|grant| grant.stream == *stream)?;
+        Some(&grant.recording)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.grants.len()

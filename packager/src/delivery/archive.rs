@@ -5,15 +5,15 @@ use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use media_core::RenditionName;
 
+use crate::segment::Segment;
 use crate::sequence::MediaSequence;
 
 /// One broadcast's archive. Its methods may be called from any thread and do not wait for a disk.
 pub trait Archive: fmt::Debug + Send + Sync {
     /// Takes a complete segment, in the order of their numbers a rendition.
-    fn store(&self, rendition: &RenditionName, sequence: MediaSequence, pieces: Vec<Bytes>);
+    fn store(&self, rendition: &RenditionName, segment: &Arc<Segment>);
 
     /// The oldest segment of a rendition such that it and every later one that was given to
     /// [`store`](Self::store) long enough ago can be found; `None`: there is none.

@@ -66,7 +66,7 @@ impl Tape {
             });
         }
         let segment = self.rendition.segments.last_mut().unwrap();
-        let run = SampleRun::of(chunk, segment.len_bytes);
+        let run = SampleRun::of(&chunk.bytes, segment.len_bytes);
         self.runs.last_mut().unwrap().push(run);
         segment.duration = (chunk.dts + chunk.duration).saturating_since(segment.start);
         segment.len_bytes += chunk.len_bytes() as u32;

@@ -130,7 +130,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     /// `None`: no segment is taken any more.
     jobs: Mutex<Option<SyncSender<Job>>>,
-    ended: Receiver<io::Result<Summary>>,
+    ended: Mutex<Receiver<io::Result<Summary>>>,
 }
 
 #[derive(Debug, Default)]
@@ -211,7 +211,7 @@ impl Writer {
             folder: folder.clone(),
             shared,
             jobs: Mutex::new(Some(jobs)),
-            ended,
+            ended: Mutex::new(ended),
         })
     }
 
@@ -249,6 +249,13 @@ impl Writer {
         })
     }
 
+    /// How many segments of a rendition are on the disk.
+    pub fn written(&self, rendition: &RenditionName) -> usize {
+        let tracks = self.shared.tracks();
+        let track = tracks.iter().find(|it| it.rendition == *rendition);
+        track.map_or(0, |track| track.entries.len())
+    }
+
     /// How many bytes of a rendition's file stay as they are, however the recording ends: up to the
     /// last segment that all renditions have.
     pub fn settled_bytes(&self, rendition: &RenditionName) -> Option<u64> {
@@ -262,14 +269,15 @@ impl Writer {
     }
 
     /// Writes what is queued and cuts all renditions to the same number of segments. Waits for the
-    /// disk, up to a minute.
+    /// disk, up to a minute. To be called once; where segments lie can be asked after it too.
     ///
     /// # Errors
     /// The disk failed, or hangs. [`super::recover`] makes the asset whole once it can.
-    pub fn finish(self) -> Result<Summary, Error> {
+    pub fn finish(&self) -> Result<Summary, Error> {
         *self.jobs() = None;
         let path = self.folder.path(&self.id);
-        match self.ended.recv_timeout(FINISH_WAIT_MAX) {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        match ended.recv_timeout(FINISH_WAIT_MAX) {
             Ok(summary) => summary.map_err(|error| io_error(&path, error)),
             Err(RecvTimeoutError::Timeout) => Err(io_error(&path, io::ErrorKind::TimedOut.into())),
             Err(RecvTimeoutError::Disconnected) => {

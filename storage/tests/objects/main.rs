@@ -355,9 +355,15 @@ async fn a_file_that_lies_in_the_stores_folder_is_not_copied() {
     growing.grown_to(PART + 1);
     growing.finish(PART + 100);
     let len_bytes = PART + 100;
-    assert_eq!(ended(&uploads).await, (file.clone(), Outcome::Uploaded { len_bytes }));
+    assert_eq!(
+        ended(&uploads).await,
+        (file.clone(), Outcome::Uploaded { len_bytes })
+    );
     assert_eq!(uploads.figures().sent_bytes, 0);
-    assert_eq!(files_below(place.folder.path()), [path.display().to_string()]);
+    assert_eq!(
+        files_below(place.folder.path()),
+        [path.display().to_string()]
+    );
     assert_same(&whole(&place.store, &file).await.expect("there"), &sent);
 }
 
@@ -367,9 +373,13 @@ async fn a_signed_url_is_fetched_by_who_knows_nothing_of_s3() {
     let (uploads, file) = (place.uploads(), key("720p.mp4"));
     let sent = media(100_000, 7);
     std::fs::write(place.path("720p.mp4"), &sent).expect("written");
-    uploads.add(file.clone(), place.path("720p.mp4"), 100_000).expect("room");
+    uploads
+        .add(file.clone(), place.path("720p.mp4"), 100_000)
+        .expect("room");
     ended(&uploads).await;
-    let playback = Playback::Signed { ttl: Duration::from_secs(600) };
+    let playback = Playback::Signed {
+        ttl: Duration::from_secs(600),
+    };
     playback.check(&place.store).expect("S3 signs");
     let Ok(Route::Redirect(url)) = playback.route(&place.store, &file).await else {
         panic!("no redirect");

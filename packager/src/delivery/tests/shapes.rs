@@ -10,6 +10,7 @@ use media_core::RenditionName;
 
 use super::*;
 use crate::delivery::{Archive, Stored};
+use crate::segment::Segment;
 use crate::sequence::MediaSequence;
 
 /// A minute that can be rewound, written to a file without a name.
@@ -29,16 +30,16 @@ impl Tape {
 }
 
 impl Archive for Tape {
-    fn store(&self, rendition: &RenditionName, sequence: MediaSequence, pieces: Vec<Bytes>) {
+    fn store(&self, rendition: &RenditionName, segment: &Arc<Segment>) {
         let mut file = self.file.lock().unwrap();
-        let bytes = pieces.concat();
+        let bytes: Vec<u8> = segment.pieces().flatten().copied().collect();
         let stored = Stored {
             file: Arc::new(file.try_clone().unwrap()),
             offset: file.metadata().unwrap().len(),
             len_bytes: bytes.len(),
         };
         file.write_all(&bytes).unwrap();
-        let place = (rendition.clone(), sequence);
+        let place = (rendition.clone(), segment.sequence);
         assert!(self.index.lock().unwrap().insert(place, stored).is_none());
     }
 

@@ -1,0 +1,42 @@
+//! What recordings need besides being written: made whole after a crash, deleted when their time
+//! has come.
+
+use std::time::{Duration, SystemTime};
+
+use storage::asset::Folder;
+use storage::retention::{self, Policy};
+use storage::{Recordings, Streams, recordings};
+
+/// How often it is looked which recordings are to go.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Makes whole what the process was recording when it died. To be called before anything is
+/// recorded.
+pub(crate) async fn recover(
+    recordings: &Recordings,
+    folder: &Folder,
+) -> Result<(), recordings::Error> {
+    recordings::recover(recordings, folder).await?;
+    retention::sweep(recordings, folder).await?;
+    Ok(())
+}
+
+/// Carries out retention, again and again; ends with the process.
+pub(super) async fn repeat(
+    recordings: &Recordings,
+    folder: &Folder,
+    streams: &Streams,
+    policy: &Policy,
+) {
+    loop {
+        let now = SystemTime::now();
+        let enforced = async {
+            retention::enforce(recordings, streams, policy, now).await?;
+            retention::sweep(recordings, folder).await
+        };
+        if let Err(error) = enforced.await {
+            tracing::warn!(%error, "retention is not carried out");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
