@@ -18,8 +18,9 @@ RUN=(
 )
 
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
-# nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own.
-TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp)
+# nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own,
+# as they do with PostgreSQL.
+TEST=(ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp postgresql)
 
 # The peer of the benchmarks of delivery, and h2load. They start an nginx of their own; the service
 # that the package brings (on port 80) is of no use here and is kept from starting.
@@ -103,12 +104,16 @@ install_missing() {
   "${apt[@]}" update >/dev/null || say "install-deps: apt-get update failed, going on without"
   "${apt[@]}" install "${missing[@]}" >&2 ||
     fail "apt could not install: ${missing[*]} (its reason stands above)"
-  # Its package starts a server on port 80, which nobody asked for: the tests start their own.
-  if [[ " ${missing[*]} " == *" nginx "* ]] && [ -d /run/systemd/system ]; then
-    say "Stopping the nginx that its package started"
-    "${as_root[@]}" systemctl disable --now nginx >/dev/null 2>&1 ||
-      say "install-deps: it could not be stopped: systemctl disable --now nginx"
-  fi
+  # Their packages start servers (on ports 80 and 5432), which nobody asked for: the tests start
+  # their own.
+  local service
+  for service in nginx postgresql; do
+    if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+      say "Stopping the $service that its package started"
+      "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 ||
+        say "install-deps: it could not be stopped: systemctl disable --now $service"
+    fi
+  done
 }
 
 install_nextest() {
@@ -126,8 +131,8 @@ case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
 if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
-    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module" \
-    "and Chromium; for the benchmarks nginx and h2load."
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module," \
+    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx and h2load."
 else
   for task in $tasks; do
     case "$task" in

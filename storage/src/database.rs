@@ -1,31 +1,30 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
-//! SQLite in one file, written ahead (WAL) so that a command line tool can write while the server
-//! reads. Queries are in [`crate::streams`] and [`crate::recordings`].
+//! SQLite in the data folder, or PostgreSQL by its URL. Queries are in [`crate::streams`]
+//! and [`crate::recordings`].
 
-use std::path::{Path, PathBuf};
+mod location;
+mod postgres;
+mod sqlite;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::AnyPool;
-use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 
-use crate::data_dir::{self, Preparation};
+use crate::data_dir;
 use crate::recordings::Recordings;
 use crate::streams::Streams;
+pub use location::Location;
+use location::Place;
+pub use postgres::{Address as PostgresAddress, Error as PostgresError};
 
 /// The database's file in the data folder.
 pub const FILE_NAME: &str = "millrace.db";
 
-/// Connections, each a thread of its own: SQLite has one writer at a time, and the API's reads
-/// are short.
-const CONNECTIONS_MAX: u32 = 4;
-
 /// How long a request waits for a free connection before it fails.
 const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// How long a statement waits for another process's write. Writes take milliseconds.
-const BUSY_WAIT_MAX_MS: u32 = 5_000;
 
 /// The tables' history, part of the binary.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -38,8 +37,8 @@ pub enum OpenError {
     DataDir(#[from] data_dir::Error),
     /// A URL of a database that this build has no driver for.
     #[error(
-        "this build has no driver for {scheme}: databases; give a data folder or sqlite:FILE \
-         (without parameters)"
+        "this build has no driver for {scheme}: databases; give a data folder, sqlite:FILE \
+         (without parameters) or postgres://USER:PASSWORD@HOST:PORT/DATABASE"
     )]
     Unsupported {
         /// What stands before the colon; nothing after it, where a password may stand.
@@ -53,13 +52,12 @@ pub enum OpenError {
     },
     /// Written by a version of the server that knows more tables than this one.
     #[error(
-        "the database {} was written by a newer version of millrace (it has table version \
-         {version}); start that version, or restore a backup made before the upgrade",
-        path.display()
+        "the database {location} was written by a newer version of millrace (it has table version \
+         {version}); start that version, or restore a backup made before the upgrade"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
         /// The table version that this build does not know.
         version: i64,
     },
@@ -74,14 +72,27 @@ pub enum OpenError {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// PostgreSQL cannot be used.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// The tables cannot be brought up to date.
-    #[error("cannot bring the database {} up to date: {source}", path.display())]
+    #[error("cannot bring the database {location} up to date: {source}")]
     Migrate {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        location: Location,
         /// What the driver said.
         source: MigrateError,
     },
+}
+
+impl OpenError {
+    fn of_migration(location: &Location, source: MigrateError) -> Self {
+        let location = location.clone();
+        match source {
+            MigrateError::VersionMissing(version) => Self::Newer { location, version },
+            source => Self::Migrate { location, source },
+        }
+    }
 }
 
 /// An open database. Clones share its connections.
@@ -91,20 +102,19 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database, creates it where it is missing and brings its tables up to date.
-    ///
-    /// `url_or_path` is a data folder, in which the database is `millrace.db`, or `sqlite:FILE`
-    /// (`sqlite://FILE`). The file is readable for its owner alone, because SRT passphrases are
-    /// in it. Any number of processes may do this at once.
+    /// Opens the database at what [`Location::parse`] reads, as [`Database::open_at`] does.
     pub async fn open(url_or_path: &str) -> Result<Self, OpenError> {
-        let path = database_file(url_or_path)?;
-        let file = path.clone();
-        let preparation = tokio::task::spawn_blocking(move || prepare(&file))
-            .await
-            .expect("preparing a folder does not panic")?;
-        let pool = connect(&path).await?;
-        bring_up_to_date(&pool, &path).await?;
-        drop(preparation);
+        Self::open_at(&Location::parse(url_or_path)?).await
+    }
+
+    /// Opens the database and brings its tables up to date. SQLite's file is made where it is
+    /// missing, readable for its owner alone, because SRT passphrases are in it; a PostgreSQL
+    /// database has to be there. Any number of processes may do this at once.
+    pub async fn open_at(location: &Location) -> Result<Self, OpenError> {
+        let pool = match &location.0 {
+            Place::Sqlite(path) => sqlite::open(path, location).await?,
+            Place::Postgres(address) => postgres::open(address, location).await?,
+        };
         Ok(Self { pool })
     }
 
@@ -122,95 +132,6 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// Where the database is, as an absolute path.
-fn database_file(url_or_path: &str) -> Result<PathBuf, OpenError> {
-    let path = match url_or_path.split_once(':') {
-        Some(("sqlite", file)) if !file.contains('?') => {
-            PathBuf::from(file.strip_prefix("//").unwrap_or(file))
-        }
-        Some((scheme, rest)) if scheme == "sqlite" || rest.starts_with("//") => {
-            return Err(OpenError::Unsupported {
-                scheme: scheme.to_owned(),
-            });
-        }
-        _ => Path::new(url_or_path).join(FILE_NAME),
-    };
-    std::path::absolute(&path).map_err(|source| data_dir::Error::Write { path, source }.into())
-}
-
-/// Makes the folder and the file, private from the moment it exists: SQLite gives its side files
-/// the same rights.
-fn prepare(path: &Path) -> Result<Preparation, data_dir::Error> {
-    let preparation = data_dir::prepare(path.parent().unwrap_or(path))?;
-    data_dir::open_private(path)?;
-    Ok(preparation)
-}
-
-async fn connect(path: &Path) -> Result<AnyPool, OpenError> {
-    sqlx::any::install_default_drivers();
-    let url = sqlite_url(path)?;
-    let open = |source| OpenError::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let pool = AnyPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
-        .acquire_timeout(ACQUIRE_WAIT_MAX)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let pragmas =
-                    format!("PRAGMA busy_timeout = {BUSY_WAIT_MAX_MS}; PRAGMA foreign_keys = ON");
-                sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
-                    .execute(connection)
-                    .await?;
-                Ok(())
-            })
-        })
-        .connect(&url)
-        .await
-        .map_err(open)?;
-    // Kept in the file, so that it is enough to say it once.
-    sqlx::raw_sql("PRAGMA journal_mode = WAL")
-        .execute(&pool)
-        .await
-        .map_err(open)?;
-    Ok(pool)
-}
-
-async fn bring_up_to_date(pool: &AnyPool, path: &Path) -> Result<(), OpenError> {
-    let path = || path.to_owned();
-    MIGRATIONS.run(pool).await.map_err(|source| match source {
-        MigrateError::VersionMissing(version) => OpenError::Newer {
-            path: path(),
-            version,
-        },
-        MigrateError::Execute(source) => OpenError::Open {
-            path: path(),
-            source,
-        },
-        source => OpenError::Migrate {
-            path: path(),
-            source,
-        },
-    })
-}
-
-/// The driver decodes percent escapes in the path: all but the plainest characters are escaped.
-fn sqlite_url(path: &Path) -> Result<String, OpenError> {
-    let text = path.to_str().ok_or_else(|| OpenError::NotUtf8 {
-        path: path.to_owned(),
-    })?;
-    let mut url = String::from("sqlite://");
-    for byte in text.bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => url.push(char::from(byte)),
-            byte => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    Ok(url)
 }
 
 #[cfg(test)]

@@ -354,6 +354,12 @@ impl Streams {
     }
 
     /// A transaction that writes; undone where it is dropped without `commit`.
+    ///
+    /// Raising the revision comes first, because it makes writers wait for each other: SQLite has
+    /// one writer at a time, PostgreSQL locks the row until the transaction's end. There each
+    /// statement after that sees what others had committed by then (`read committed`, which every
+    /// connection is set to), so that what it counts or finds stays true until its own commit.
+    /// Whoever sees the new revision sees the rows too: both become visible at once.
     async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query("UPDATE stream_revision SET value = value + 1")

@@ -1,14 +1,13 @@
 //! Opening: what is created, what is refused, and several at once.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::SystemTime;
 
 use sqlx::Row;
 
 use super::*;
-use crate::key::KeyHash;
 use crate::stream::{Title, Visibility};
-use crate::streams::Change;
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -61,39 +60,14 @@ async fn the_same_file_opens_by_folder_and_by_url() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_processes_create_the_same_database_at_once() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = text(folder.path()).to_owned();
-    let opening: Vec<_> = (0..8)
-        .map(|index| {
-            let path = path.clone();
-            tokio::spawn(async move {
-                let database = Database::open(&path).await.expect("open");
-                let title = Title::new(&format!("Stream {index}")).expect("title");
-                database
-                    .streams()
-                    .create(title, None, Visibility::Public, SystemTime::now())
-                    .await
-                    .expect("create");
-            })
-        })
-        .collect();
-    for opened in opening {
-        opened.await.expect("task");
-    }
-    let streams = Database::open(&path).await.expect("open").streams();
-    assert_eq!(streams.list(None, 100).await.expect("list").len(), 8);
-}
-
 #[tokio::test]
 async fn another_database_server_is_refused_without_its_password() {
-    let error = Database::open("postgres://user:secret@db/millrace")
+    let error = Database::open("mysql://user:secret@db/millrace")
         .await
         .expect_err("no driver");
     let message = error.to_string();
     assert!(
-        message.starts_with("this build has no driver for postgres: databases"),
+        message.starts_with("this build has no driver for mysql: databases"),
         "{message}"
     );
     assert!(!message.contains("secret"), "{message}");
@@ -134,73 +108,43 @@ async fn a_folder_that_cannot_be_made_is_named() {
     );
 }
 
-/// A database as table version 1 had it, with a stream in it.
-async fn open_version_1(folder: &Path) -> AnyPool {
-    let file = folder.join(FILE_NAME);
-    data_dir::open_private(&file).expect("file");
-    let pool = connect(&file).await.expect("connect");
-    let mut first = Migrator::DEFAULT;
-    first.migrations = MIGRATIONS
-        .iter()
-        .filter(|migration| migration.version == 1)
-        .cloned()
-        .collect();
-    first.run(&pool).await.expect("version 1");
-    sqlx::query(
-        "INSERT INTO streams (id, title, key_sha256, srt_passphrase, created_at_ms) \
-         VALUES ('oldstream', 'Harbour', $1, 'saltwater42', 1767225600123)",
-    )
-    .bind(KeyHash::of("mr_old").to_hex())
-    .execute(&pool)
-    .await
-    .expect("insert");
-    pool
-}
+scratch::on_each_database! {
+    async fn eight_processes_create_the_same_database_at_once(scratch) {
+        let opening: Vec<_> = (0..8)
+            .map(|index| {
+                let url = scratch.url().to_owned();
+                tokio::spawn(async move {
+                    let database = Database::open(&url).await.expect("open");
+                    let title = Title::new(&format!("Stream {index}")).expect("title");
+                    database
+                        .streams()
+                        .create(title, None, Visibility::Public, SystemTime::now())
+                        .await
+                        .expect("create");
+                })
+            })
+            .collect();
+        for opened in opening {
+            opened.await.expect("task");
+        }
+        let streams = Database::open(scratch.url()).await.expect("open").streams();
+        assert_eq!(streams.list(None, 100).await.expect("list").len(), 8);
+    }
 
-#[tokio::test]
-async fn streams_of_the_first_version_stay_public_and_keep_their_keys() {
-    let folder = tempfile::tempdir().expect("folder");
-    open_version_1(folder.path()).await.close().await;
-    let streams = Database::open(text(folder.path()))
+    async fn a_newer_database_is_not_touched(scratch) {
+        let database = Database::open(scratch.url()).await.expect("open");
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'from the future', TRUE, $1, 0)",
+        )
+        .bind(vec![0_u8])
+        .execute(&database.pool)
         .await
-        .expect("open")
-        .streams();
-    let listed = streams.list(None, 10).await.expect("list");
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].id.as_str(), "oldstream");
-    assert_eq!(listed[0].title.as_str(), "Harbour");
-    assert_eq!(listed[0].visibility, Visibility::Public);
-    let keys = streams.keys().await.expect("keys");
-    let grant = keys.find("mr_old").expect("the key still opens it");
-    assert_eq!(grant.stream, listed[0].id);
-    assert_eq!(keys.private("oldstream"), None);
-    let change = Change {
-        visibility: Some(Visibility::Private),
-        ..Change::default()
-    };
-    let changed = streams
-        .change(&listed[0].id, &change)
-        .await
-        .expect("change");
-    assert_eq!(changed.visibility, Visibility::Private);
-}
-
-#[tokio::test]
-async fn a_newer_database_is_not_touched() {
-    let folder = tempfile::tempdir().expect("folder");
-    let database = Database::open(text(folder.path())).await.expect("open");
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'from the future', TRUE, X'00', 0)",
-    )
-    .execute(&database.pool)
-    .await
-    .expect("insert");
-    let error = Database::open(text(folder.path()))
-        .await
-        .expect_err("newer");
-    assert!(
-        matches!(error, OpenError::Newer { version: 9999, .. }),
-        "{error}"
-    );
+        .expect("insert");
+        let error = Database::open(scratch.url()).await.expect_err("newer");
+        assert!(
+            matches!(error, OpenError::Newer { version: 9999, .. }),
+            "{error}"
+        );
+    }
 }

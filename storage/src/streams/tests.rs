@@ -1,17 +1,14 @@
-//! Streams in a real SQLite file, from one and from two processes' connections.
+//! Streams in real databases, from one and from two processes' connections.
 
 use std::path::Path;
 
-use tempfile::TempDir;
+use scratch::Scratch;
 
 use super::*;
 use crate::Database;
 
-async fn open(folder: &TempDir) -> Streams {
-    Database::open(folder.path().to_str().expect("UTF-8"))
-        .await
-        .expect("open")
-        .streams()
+async fn open(scratch: &Scratch) -> Streams {
+    Database::open(scratch.url()).await.expect("open").streams()
 }
 
 fn title(text: &str) -> Title {
@@ -36,322 +33,309 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_stream_comes_back_as_it_was_created() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let passphrase = SrtPassphrase::new("correct horse battery").expect("valid");
-    let (created, _) = streams
-        .create(
-            title("Häfen & 'Boote' 🚢"),
-            Some(passphrase.clone()),
-            Visibility::Private,
-            at(1_767_225_600_123),
-        )
+async fn a_key_is_not_on_disk() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let streams = open(&scratch).await;
+    let (stream, key) = streams
+        .create(title("A"), None, Visibility::Public, at(1))
         .await
         .expect("create");
-    assert_eq!(created.id.as_str().len(), ID_CHARS);
-    assert_eq!(created.created_at, at(1_767_225_600_123));
-    assert_eq!(created.srt_passphrase, Some(passphrase));
-    assert_eq!(created.visibility, Visibility::Private);
-    let found = streams.find(&created.id).await.expect("find");
-    assert_eq!(found, Some(created));
-    let other = StreamId::new("nothere").expect("id");
-    assert_eq!(streams.find(&other).await.expect("find"), None);
-}
-
-#[tokio::test]
-async fn the_key_opens_its_stream_and_is_not_on_disk() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let passphrase = SrtPassphrase::new("readable by design").expect("valid");
-    let (plain, key) = streams
-        .create(title("Plain"), None, Visibility::Public, at(1))
-        .await
-        .expect("create");
-    let (encrypted, encrypted_key) = streams
-        .create(
-            title("Encrypted"),
-            Some(passphrase.clone()),
-            Visibility::Public,
-            at(2),
-        )
-        .await
-        .expect("create");
-
-    let keys = streams.keys().await.expect("keys");
-    assert_eq!(keys.len(), 2);
-    assert!(!keys.is_empty());
-    let grant = keys.find(key.reveal()).expect("grant");
-    assert_eq!(
-        (&grant.stream, &grant.srt_passphrase),
-        (&plain.id, &None::<SrtPassphrase>)
-    );
-    let grant = keys.find(encrypted_key.reveal()).expect("grant");
-    assert_eq!(
-        (&grant.stream, &grant.srt_passphrase),
-        (&encrypted.id, &Some(passphrase))
-    );
-    assert_eq!(keys.find("mr_guess"), None);
-    assert_eq!(keys.find(""), None);
-
-    let disk = bytes_on_disk(folder.path());
-    assert!(contains(&disk, plain.id.as_str()), "the search finds text");
+    let disk = bytes_on_disk(scratch.folder());
+    assert!(contains(&disk, stream.id.as_str()), "the search finds text");
     assert!(contains(&disk, &KeyHash::of(key.reveal()).to_hex()));
-    for key in [key, encrypted_key] {
-        assert!(!contains(&disk, key.reveal()));
-        let random = key.reveal().strip_prefix("mr_").expect("prefix");
-        assert!(!contains(&disk, random));
-    }
+    assert!(!contains(&disk, key.reveal()));
+    let random = key.reveal().strip_prefix("mr_").expect("prefix");
+    assert!(!contains(&disk, random));
 }
 
-#[tokio::test]
-async fn a_rotated_key_replaces_the_old_one() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let (created, old) = streams
-        .create(title("A"), None, Visibility::Public, at(1))
-        .await
-        .expect("create");
-    let (rotated, new) = streams.rotate_key(&created.id).await.expect("rotate");
-    assert_eq!(rotated, created);
-    let keys = streams.keys().await.expect("keys");
-    assert_eq!(keys.find(old.reveal()), None);
-    assert_eq!(
-        keys.find(new.reveal()).expect("grant").stream.as_str(),
-        created.id.as_str()
-    );
-    assert_eq!(keys.len(), 1);
-}
-
-#[tokio::test]
-async fn a_change_leaves_alone_what_it_does_not_name() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let passphrase = SrtPassphrase::new("readable by design").expect("valid");
-    let (created, key) = streams
-        .create(title("A"), Some(passphrase), Visibility::Public, at(1))
-        .await
-        .expect("create");
-    let (other, _) = streams
-        .create(title("B"), None, Visibility::Public, at(2))
-        .await
-        .expect("create");
-    let mut expected = created.clone();
-    for (change, visibility, text) in [
-        (Change::default(), Visibility::Public, "A"),
-        (
-            Change {
-                visibility: Some(Visibility::Private),
-                ..Change::default()
-            },
-            Visibility::Private,
-            "A",
-        ),
-        (
-            Change {
-                title: Some(title("Häfen")),
-                ..Change::default()
-            },
-            Visibility::Private,
-            "Häfen",
-        ),
-        (
-            Change {
-                title: Some(title("A")),
-                visibility: Some(Visibility::Public),
-            },
-            Visibility::Public,
-            "A",
-        ),
-    ] {
-        expected.visibility = visibility;
-        expected.title = title(text);
-        let changed = streams.change(&created.id, &change).await.expect("change");
-        assert_eq!(changed, expected);
-        assert_eq!(
-            streams.find(&created.id).await.expect("find"),
-            Some(changed)
-        );
-    }
-    assert_eq!(streams.find(&other.id).await.expect("find"), Some(other));
-    let keys = streams.keys().await.expect("keys");
-    let grant = keys.find(key.reveal()).expect("the key is as it was");
-    assert_eq!(grant.srt_passphrase, created.srt_passphrase);
-}
-
-#[tokio::test]
-async fn the_keys_know_which_streams_are_private() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let (private, _) = streams
-        .create(title("A"), None, Visibility::Private, at(1))
-        .await
-        .expect("create");
-    let (public, _) = streams
-        .create(title("B"), None, Visibility::Public, at(2))
-        .await
-        .expect("create");
-    let mut keys = streams.keys().await.expect("keys");
-    assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
-    assert_eq!(keys.private(public.id.as_str()), None);
-    assert_eq!(keys.private("nothere"), None);
-    assert_eq!(keys.all_private().collect::<Vec<_>>(), [&private.id]);
-
-    streams.delete(&private.id).await.expect("delete");
-    let after = streams.keys().await.expect("keys");
-    assert_eq!(after.private(private.id.as_str()), None);
-    keys = after;
-    keys.keep_private([private.id.clone()]);
-    assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
-}
-
-#[tokio::test]
-async fn a_deleted_stream_is_gone_with_its_key() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let (kept, _) = streams
-        .create(title("A"), None, Visibility::Public, at(1))
-        .await
-        .expect("create");
-    let (created, key) = streams
-        .create(title("B"), None, Visibility::Public, at(2))
-        .await
-        .expect("create");
-    streams.delete(&created.id).await.expect("delete");
-    assert_eq!(streams.find(&created.id).await.expect("find"), None);
-    assert_eq!(streams.keys().await.expect("keys").find(key.reveal()), None);
-    assert_eq!(streams.list(None, 10).await.expect("list"), [kept]);
-}
-
-#[tokio::test]
-async fn what_is_not_there_cannot_be_changed_and_does_not_raise_the_revision() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let id = StreamId::new("nothere").expect("id");
-    let before = streams.revision().await.expect("revision");
-    let error = streams.rotate_key(&id).await.expect_err("unknown");
-    assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
-    let error = streams
-        .change(&id, &Change::default())
-        .await
-        .expect_err("unknown");
-    assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
-    let error = streams.delete(&id).await.expect_err("unknown");
-    assert_eq!(error.to_string(), "there is no stream nothere");
-    assert_eq!(streams.revision().await.expect("revision"), before);
-}
-
-#[tokio::test]
-async fn each_write_of_another_process_raises_the_revision() {
-    let folder = tempfile::tempdir().expect("folder");
-    let server = open(&folder).await;
-    let tool = open(&folder).await;
-    let mut seen = vec![server.revision().await.expect("revision")];
-    let (stream, key) = tool
-        .create(title("A"), None, Visibility::Public, at(1))
-        .await
-        .expect("create");
-    seen.push(server.revision().await.expect("revision"));
-    let keys = server.keys().await.expect("keys");
-    assert_eq!(Some(&keys.revision), seen.last());
-    assert!(keys.find(key.reveal()).is_some());
-    tool.rotate_key(&stream.id).await.expect("rotate");
-    seen.push(server.revision().await.expect("revision"));
-    let change = Change {
-        visibility: Some(Visibility::Private),
-        ..Change::default()
-    };
-    tool.change(&stream.id, &change).await.expect("change");
-    seen.push(server.revision().await.expect("revision"));
-    tool.delete(&stream.id).await.expect("delete");
-    seen.push(server.revision().await.expect("revision"));
-    assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
-    assert_eq!(server.revision().await.ok().as_ref(), seen.last());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_write_at_once_and_lose_nothing() {
-    const WRITES_EACH: i64 = 20;
-    let folder = tempfile::tempdir().expect("folder");
-    let before = open(&folder).await.revision().await.expect("revision");
-    let mut tasks = Vec::new();
-    for process in 0..2 {
-        let streams = open(&folder).await;
-        for write in 0..WRITES_EACH {
-            let streams = streams.clone();
-            tasks.push(tokio::spawn(async move {
-                let title = title(&format!("{process}/{write}"));
-                streams
-                    .create(title, None, Visibility::Public, at(write))
-                    .await
-                    .expect("create")
-            }));
-        }
-    }
-    for task in tasks {
-        task.await.expect("task");
-    }
-    let streams = open(&folder).await;
-    let keys = streams.keys().await.expect("keys");
-    assert_eq!(keys.len(), 2 * WRITES_EACH as usize);
-    assert_eq!(keys.revision.0 - before.0, 2 * WRITES_EACH);
-}
-
-#[tokio::test]
-async fn pages_follow_creation_without_gap_or_repeat() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let mut created = Vec::new();
-    // Two of each time, so that the id has to decide.
-    for index in 0..7 {
-        let (stream, _) = streams
+scratch::on_each_database! {
+    async fn a_stream_comes_back_as_it_was_created(scratch) {
+        let streams = open(&scratch).await;
+        let passphrase = SrtPassphrase::new("correct horse battery").expect("valid");
+        let (created, _) = streams
             .create(
-                title(&format!("{index}")),
-                None,
-                Visibility::Public,
-                at(index / 2),
+                title("Häfen & 'Boote' 🚢"),
+                Some(passphrase.clone()),
+                Visibility::Private,
+                at(1_767_225_600_123),
             )
             .await
             .expect("create");
-        created.push(stream);
+        assert_eq!(created.id.as_str().len(), ID_CHARS);
+        assert_eq!(created.created_at, at(1_767_225_600_123));
+        assert_eq!(created.srt_passphrase, Some(passphrase));
+        assert_eq!(created.visibility, Visibility::Private);
+        let found = streams.find(&created.id).await.expect("find");
+        assert_eq!(found, Some(created));
+        let other = StreamId::new("nothere").expect("id");
+        assert_eq!(streams.find(&other).await.expect("find"), None);
     }
-    created.sort_by_key(|stream| (stream.created_at, stream.id.clone()));
 
-    let mut listed: Vec<Stream> = Vec::new();
-    loop {
-        let after = listed.last().map(|stream| stream.id.clone());
-        let page = streams.list(after.as_ref(), 3).await.expect("list");
-        assert!(page.len() <= 3);
-        if page.is_empty() {
-            break;
+    async fn the_key_opens_its_stream(scratch) {
+        let streams = open(&scratch).await;
+        let passphrase = SrtPassphrase::new("readable by design").expect("valid");
+        let (plain, key) = streams
+            .create(title("Plain"), None, Visibility::Public, at(1))
+            .await
+            .expect("create");
+        let (encrypted, encrypted_key) = streams
+            .create(
+                title("Encrypted"),
+                Some(passphrase.clone()),
+                Visibility::Public,
+                at(2),
+            )
+            .await
+            .expect("create");
+
+        let keys = streams.keys().await.expect("keys");
+        assert_eq!(keys.len(), 2);
+        assert!(!keys.is_empty());
+        let grant = keys.find(key.reveal()).expect("grant");
+        assert_eq!(
+            (&grant.stream, &grant.srt_passphrase),
+            (&plain.id, &None::<SrtPassphrase>)
+        );
+        let grant = keys.find(encrypted_key.reveal()).expect("grant");
+        assert_eq!(
+            (&grant.stream, &grant.srt_passphrase),
+            (&encrypted.id, &Some(passphrase))
+        );
+        assert_eq!(keys.find("mr_guess"), None);
+        assert_eq!(keys.find(""), None);
+    }
+
+    async fn a_rotated_key_replaces_the_old_one(scratch) {
+        let streams = open(&scratch).await;
+        let (created, old) = streams
+            .create(title("A"), None, Visibility::Public, at(1))
+            .await
+            .expect("create");
+        let (rotated, new) = streams.rotate_key(&created.id).await.expect("rotate");
+        assert_eq!(rotated, created);
+        let keys = streams.keys().await.expect("keys");
+        assert_eq!(keys.find(old.reveal()), None);
+        assert_eq!(
+            keys.find(new.reveal()).expect("grant").stream.as_str(),
+            created.id.as_str()
+        );
+        assert_eq!(keys.len(), 1);
+    }
+
+    async fn a_change_leaves_alone_what_it_does_not_name(scratch) {
+        let streams = open(&scratch).await;
+        let passphrase = SrtPassphrase::new("readable by design").expect("valid");
+        let (created, key) = streams
+            .create(title("A"), Some(passphrase), Visibility::Public, at(1))
+            .await
+            .expect("create");
+        let (other, _) = streams
+            .create(title("B"), None, Visibility::Public, at(2))
+            .await
+            .expect("create");
+        let mut expected = created.clone();
+        for (change, visibility, text) in [
+            (Change::default(), Visibility::Public, "A"),
+            (
+                Change {
+                    visibility: Some(Visibility::Private),
+                    ..Change::default()
+                },
+                Visibility::Private,
+                "A",
+            ),
+            (
+                Change {
+                    title: Some(title("Häfen")),
+                    ..Change::default()
+                },
+                Visibility::Private,
+                "Häfen",
+            ),
+            (
+                Change {
+                    title: Some(title("A")),
+                    visibility: Some(Visibility::Public),
+                },
+                Visibility::Public,
+                "A",
+            ),
+        ] {
+            expected.visibility = visibility;
+            expected.title = title(text);
+            let changed = streams.change(&created.id, &change).await.expect("change");
+            assert_eq!(changed, expected);
+            assert_eq!(
+                streams.find(&created.id).await.expect("find"),
+                Some(changed)
+            );
         }
-        listed.extend(page);
+        assert_eq!(streams.find(&other.id).await.expect("find"), Some(other));
+        let keys = streams.keys().await.expect("keys");
+        let grant = keys.find(key.reveal()).expect("the key is as it was");
+        assert_eq!(grant.srt_passphrase, created.srt_passphrase);
     }
-    assert_eq!(listed, created);
 
-    let unknown = StreamId::new("nothere").expect("id");
-    let error = streams.list(Some(&unknown), 3).await.expect_err("unknown");
-    assert!(matches!(error, Error::UnknownStream(_)));
-}
+    async fn the_keys_know_which_streams_are_private(scratch) {
+        let streams = open(&scratch).await;
+        let (private, _) = streams
+            .create(title("A"), None, Visibility::Private, at(1))
+            .await
+            .expect("create");
+        let (public, _) = streams
+            .create(title("B"), None, Visibility::Public, at(2))
+            .await
+            .expect("create");
+        let mut keys = streams.keys().await.expect("keys");
+        assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
+        assert_eq!(keys.private(public.id.as_str()), None);
+        assert_eq!(keys.private("nothere"), None);
+        assert_eq!(keys.all_private().collect::<Vec<_>>(), [&private.id]);
 
-#[tokio::test]
-async fn a_row_that_was_tampered_with_is_named_without_its_secret() {
-    let folder = tempfile::tempdir().expect("folder");
-    let streams = open(&folder).await;
-    let (stream, _) = streams
-        .create(title("A"), None, Visibility::Public, at(1))
-        .await
-        .expect("create");
-    sqlx::query("UPDATE streams SET srt_passphrase = 'tooshort'")
-        .execute(&streams.pool)
-        .await
-        .expect("tamper");
-    for error in [
-        streams.find(&stream.id).await.expect_err("damaged"),
-        streams.keys().await.expect_err("damaged"),
-    ] {
-        let message = error.to_string();
-        assert!(message.contains(stream.id.as_str()), "{message}");
-        assert!(!message.contains("tooshort"), "{message}");
+        streams.delete(&private.id).await.expect("delete");
+        let after = streams.keys().await.expect("keys");
+        assert_eq!(after.private(private.id.as_str()), None);
+        keys = after;
+        keys.keep_private([private.id.clone()]);
+        assert_eq!(keys.private(private.id.as_str()), Some(&private.id));
+    }
+
+    async fn a_deleted_stream_is_gone_with_its_key(scratch) {
+        let streams = open(&scratch).await;
+        let (kept, _) = streams
+            .create(title("A"), None, Visibility::Public, at(1))
+            .await
+            .expect("create");
+        let (created, key) = streams
+            .create(title("B"), None, Visibility::Public, at(2))
+            .await
+            .expect("create");
+        streams.delete(&created.id).await.expect("delete");
+        assert_eq!(streams.find(&created.id).await.expect("find"), None);
+        assert_eq!(streams.keys().await.expect("keys").find(key.reveal()), None);
+        assert_eq!(streams.list(None, 10).await.expect("list"), [kept]);
+    }
+
+    async fn what_is_not_there_cannot_be_changed_and_does_not_raise_the_revision(scratch) {
+        let streams = open(&scratch).await;
+        let id = StreamId::new("nothere").expect("id");
+        let before = streams.revision().await.expect("revision");
+        let error = streams.rotate_key(&id).await.expect_err("unknown");
+        assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
+        let error = streams
+            .change(&id, &Change::default())
+            .await
+            .expect_err("unknown");
+        assert!(matches!(error, Error::UnknownStream(ref unknown) if *unknown == id));
+        let error = streams.delete(&id).await.expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no stream nothere");
+        assert_eq!(streams.revision().await.expect("revision"), before);
+    }
+
+    async fn each_write_of_another_process_raises_the_revision(scratch) {
+        let server = open(&scratch).await;
+        let tool = open(&scratch).await;
+        let mut seen = vec![server.revision().await.expect("revision")];
+        let (stream, key) = tool
+            .create(title("A"), None, Visibility::Public, at(1))
+            .await
+            .expect("create");
+        seen.push(server.revision().await.expect("revision"));
+        let keys = server.keys().await.expect("keys");
+        assert_eq!(Some(&keys.revision), seen.last());
+        assert!(keys.find(key.reveal()).is_some());
+        tool.rotate_key(&stream.id).await.expect("rotate");
+        seen.push(server.revision().await.expect("revision"));
+        let change = Change {
+            visibility: Some(Visibility::Private),
+            ..Change::default()
+        };
+        tool.change(&stream.id, &change).await.expect("change");
+        seen.push(server.revision().await.expect("revision"));
+        tool.delete(&stream.id).await.expect("delete");
+        seen.push(server.revision().await.expect("revision"));
+        assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+        assert_eq!(server.revision().await.ok().as_ref(), seen.last());
+    }
+
+    async fn two_processes_write_at_once_and_lose_nothing(scratch) {
+        const WRITES_EACH: i64 = 20;
+        let before = open(&scratch).await.revision().await.expect("revision");
+        let mut tasks = Vec::new();
+        for process in 0..2 {
+            let streams = open(&scratch).await;
+            for write in 0..WRITES_EACH {
+                let streams = streams.clone();
+                tasks.push(tokio::spawn(async move {
+                    let title = title(&format!("{process}/{write}"));
+                    streams
+                        .create(title, None, Visibility::Public, at(write))
+                        .await
+                        .expect("create")
+                }));
+            }
+        }
+        for task in tasks {
+            task.await.expect("task");
+        }
+        let streams = open(&scratch).await;
+        let keys = streams.keys().await.expect("keys");
+        assert_eq!(keys.len(), 2 * WRITES_EACH as usize);
+        assert_eq!(keys.revision.0 - before.0, 2 * WRITES_EACH);
+    }
+
+    async fn pages_follow_creation_without_gap_or_repeat(scratch) {
+        let streams = open(&scratch).await;
+        let mut created = Vec::new();
+        // Two of each time, so that the id has to decide.
+        for index in 0..7 {
+            let (stream, _) = streams
+                .create(
+                    title(&format!("{index}")),
+                    None,
+                    Visibility::Public,
+                    at(index / 2),
+                )
+                .await
+                .expect("create");
+            created.push(stream);
+        }
+        created.sort_by_key(|stream| (stream.created_at, stream.id.clone()));
+
+        let mut listed: Vec<Stream> = Vec::new();
+        loop {
+            let after = listed.last().map(|stream| stream.id.clone());
+            let page = streams.list(after.as_ref(), 3).await.expect("list");
+            assert!(page.len() <= 3);
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page);
+        }
+        assert_eq!(listed, created);
+
+        let unknown = StreamId::new("nothere").expect("id");
+        let error = streams.list(Some(&unknown), 3).await.expect_err("unknown");
+        assert!(matches!(error, Error::UnknownStream(_)));
+    }
+
+    async fn a_row_that_was_tampered_with_is_named_without_its_secret(scratch) {
+        let streams = open(&scratch).await;
+        let (stream, _) = streams
+            .create(title("A"), None, Visibility::Public, at(1))
+            .await
+            .expect("create");
+        sqlx::query("UPDATE streams SET srt_passphrase = 'tooshort'")
+            .execute(&streams.pool)
+            .await
+            .expect("tamper");
+        for error in [
+            streams.find(&stream.id).await.expect_err("damaged"),
+            streams.keys().await.expect_err("damaged"),
+        ] {
+            let message = error.to_string();
+            assert!(message.contains(stream.id.as_str()), "{message}");
+            assert!(!message.contains("tooshort"), "{message}");
+        }
     }
 }
