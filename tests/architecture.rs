@@ -94,6 +94,11 @@ const HOMES: &[Home] = &[
         sources: &["storage/src/"],
     },
     Home {
+        library: "crc32fast",
+        crates: &["storage"],
+        sources: &["storage/src/asset/"],
+    },
+    Home {
         library: "axum",
         crates: &["control-api", ROOT],
         // The listener hands requests to the API's router and passes its bodies on.

@@ -128,12 +128,7 @@ impl Folder {
     /// # Errors
     /// It cannot be created.
     pub fn open(data: &Path) -> Result<Self, data_dir::Error> {
-        let path = data.join(FOLDER);
-        std::fs::create_dir_all(&path).map_err(|source| data_dir::Error::Create {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Self(path))
+        Ok(Self(data_dir::subfolder(data, FOLDER)?))
     }
 
     /// The folder of one asset.

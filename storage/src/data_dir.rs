@@ -87,6 +87,15 @@ pub(crate) fn prepare(folder: &Path) -> Result<Preparation, Error> {
     }
 }
 
+/// The folder called `name` in the data folder `data`; made where it is missing.
+pub(crate) fn subfolder(data: &Path, name: &str) -> Result<PathBuf, Error> {
+    let path = data.join(name);
+    match std::fs::create_dir_all(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(Error::Create { path, source }),
+    }
+}
+
 /// Opens `path` for reading and writing; creates it empty, for the owner alone, where it is
 /// missing.
 pub(crate) fn open_private(path: &Path) -> Result<File, Error> {

@@ -29,12 +29,7 @@ impl Folder {
     /// # Errors
     /// It cannot be created, or files cannot be made in it.
     pub fn open(data: &Path) -> Result<Self, data_dir::Error> {
-        let path = data.join(FOLDER);
-        std::fs::create_dir_all(&path).map_err(|source| data_dir::Error::Create {
-            path: path.clone(),
-            source,
-        })?;
-        let folder = Self(path);
+        let folder = Self(data_dir::subfolder(data, FOLDER)?);
         folder.file().map_err(|source| data_dir::Error::Write {
             path: folder.0.clone(),
             source,

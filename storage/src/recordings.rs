@@ -368,7 +368,7 @@ impl Recordings {
         Ok(())
     }
 
-    /// The assets that the database knows, whatever their status.
+    /// Whether there is a row of this asset, whatever its status.
     pub(crate) async fn knows(&self, asset: &AssetId) -> Result<bool, Error> {
         let row = sqlx::query("SELECT id FROM assets WHERE id = $1")
             .bind(asset.as_str())

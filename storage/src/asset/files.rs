@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use media_core::{AssetId, Init, RenditionName, SampleRun, StoredSegment};
+use media_core::{AssetId, Init, MediaTime, RenditionName, SampleRun, StoredSegment};
 
 use super::index::{self, Entry};
 use super::record::{self, HEADER_BYTES, Kind};
@@ -44,16 +44,47 @@ impl Track {
             .map_or(HEADER_BYTES, |entry| entry.index_end)
     }
 
-    /// Forgets all segments but the first `count`, and makes the files end with them on the disk.
-    /// The index first: it never promises what is not there.
-    pub(super) fn cut(&mut self, count: usize) -> io::Result<()> {
+    /// What the next segment stands behind.
+    pub(super) fn tail(&self) -> Tail {
+        Tail {
+            end: self.entries.last().map(|last| last.segment.end()),
+            media_end: self.media_end(),
+            index_end: self.index_end(),
+        }
+    }
+
+    /// Forgets all segments but the first `count`.
+    pub(super) fn cut(&mut self, count: usize) -> Cut {
         self.entries.truncate(count);
-        for (file, end) in [
-            (&self.index, self.index_end()),
-            (&self.media, self.media_end()),
-        ] {
-            if file.metadata()?.len() != end {
-                file.set_len(end)?;
+        Cut([
+            (Arc::clone(&self.index), self.index_end()),
+            (Arc::clone(&self.media), self.media_end()),
+        ])
+    }
+}
+
+/// Where a rendition ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    /// The last segment's end; `None`: there is no segment.
+    pub(super) end: Option<MediaTime>,
+    /// Where the next segment's media goes.
+    pub(super) media_end: u64,
+    /// Where its record goes.
+    pub(super) index_end: u64,
+}
+
+/// A rendition's files and where they are to end. The index comes first: it never promises what is
+/// not there.
+#[derive(Debug)]
+pub(super) struct Cut([(Arc<File>, u64); 2]);
+
+impl Cut {
+    /// Makes the files end there on the disk.
+    pub(super) fn carry_out(&self) -> io::Result<()> {
+        for (file, end) in &self.0 {
+            if file.metadata()?.len() != *end {
+                file.set_len(*end)?;
                 file.sync_all()?;
             }
         }

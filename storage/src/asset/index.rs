@@ -4,7 +4,7 @@
 //! CRC-32, the bytes to the keyframe's end plus one (0: none), how many sample runs; of each run
 //! its offset in the segment, how many samples, and their sizes. All are varints.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::time::Duration;
 
 use media_core::{MediaTime, SampleRun, StoredSegment};
@@ -34,9 +34,9 @@ impl Entry {
     }
 }
 
-/// Whether a segment that begins at `start` may stand behind `last`.
-pub(super) fn follows(last: Option<&Entry>, start: MediaTime) -> bool {
-    last.is_none_or(|last| start + OVERLAP_MAX >= last.segment.end())
+/// Whether a segment that begins at `start` may stand behind one that ends at `end`.
+pub(super) fn follows(end: Option<MediaTime>, start: MediaTime) -> bool {
+    end.is_none_or(|end| start + OVERLAP_MAX >= end)
 }
 
 /// A record's payload.
@@ -126,7 +126,7 @@ pub(super) fn scan(index: impl Read, init_bytes: u64) -> Result<Scan, HeaderErro
             Some((segment, media_crc, _))
                 if segment.offset == offset
                     && segment.len_bytes > 0
-                    && follows(last, segment.start) =>
+                    && follows(last.map(|last| last.segment.end()), segment.start) =>
             {
                 entries.push(Entry {
                     segment,
@@ -156,8 +156,7 @@ pub(super) fn sample_runs(
     let mut records = Records::open(index, Kind::Index)?;
     let mut runs = Vec::with_capacity(count);
     while runs.len() < count {
-        let record: io::Result<_> = records.next();
-        let Some((payload, _)) = record.map_err(HeaderError::Io)? else {
+        let Some((payload, _)) = records.next().map_err(HeaderError::Io)? else {
             return Ok(None);
         };
         match decode(payload).and_then(|(_, _, fields)| decode_runs(fields)) {

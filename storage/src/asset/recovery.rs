@@ -60,7 +60,7 @@ pub fn recover(folder: &Folder, id: &AssetId) -> Result<Recovered, Error> {
         return Err(reader::unusable(id, Unusable::NoSegment));
     }
     for track in &mut tracks {
-        track.cut(count).map_err(read)?;
+        track.cut(count).carry_out().map_err(read)?;
     }
     let summary = Summary::of(&tracks, None);
     Ok(Recovered {

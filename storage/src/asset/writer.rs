@@ -14,8 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use media_core::{AssetId, Init, MediaTime, RenditionName, SampleRun, StoredSegment};
 
-use super::files::{self, Placed, Track};
-use super::index::{self, Entry};
+use super::files::{self, Cut, Placed, Tail, Track};
+use super::index;
 use super::reserve::Shortage;
 use super::{Error, Folder, Reserve, io_error};
 use crate::extent::Extent;
@@ -330,20 +330,16 @@ impl Thread {
             start,
             what,
         };
-        // Not under the lock: others ask where things lie meanwhile.
-        let (number, media, index, placed) = {
+        let (number, tail, media, index) = {
             let tracks = self.shared.tracks();
             let number = tracks.iter().position(|it| it.rendition == *rendition);
             let number = number.ok_or_else(|| bad("the manifest does not have"))?;
             let track = &tracks[number];
-            let placed = place(track, segment).map_err(bad)?;
-            (
-                number,
-                Arc::clone(&track.media),
-                Arc::clone(&track.index),
-                placed,
-            )
+            let (media, index) = (Arc::clone(&track.media), Arc::clone(&track.index));
+            (number, track.tail(), media, index)
         };
+        // Not under the lock: others ask where things lie meanwhile.
+        let placed = place(tail, segment).map_err(bad)?;
         self.reserve
             .check(&media, placed.entry.segment.len_bytes.into())??;
         placed.write(&media, &index)?;
@@ -353,14 +349,17 @@ impl Thread {
 
     /// Cuts all renditions to the same number of segments.
     fn settle(&self) -> io::Result<()> {
-        let mut tracks = self.shared.tracks();
-        let count = files::common_count(tracks.iter());
-        tracks.iter_mut().try_for_each(|track| track.cut(count))
+        let cuts: Vec<Cut> = {
+            let mut tracks = self.shared.tracks();
+            let count = files::common_count(tracks.iter());
+            tracks.iter_mut().map(|track| track.cut(count)).collect()
+        };
+        cuts.iter().try_for_each(Cut::carry_out)
     }
 }
 
-/// Gives a segment its place behind those that a rendition has, or says what is wrong with it.
-fn place(track: &Track, segment: Segment) -> Result<Placed, &'static str> {
+/// Gives a segment its place behind the last one of its rendition, or says what is wrong with it.
+fn place(tail: Tail, segment: Segment) -> Result<Placed, &'static str> {
     let Segment {
         start,
         duration,
@@ -368,11 +367,10 @@ fn place(track: &Track, segment: Segment) -> Result<Placed, &'static str> {
         pieces,
         runs,
     } = segment;
-    let last: Option<&Entry> = track.entries.last();
     if start < MediaTime::ZERO {
         return Err("begins before the broadcast");
     }
-    if !index::follows(last, start) {
+    if !index::follows(tail.end, start) {
         return Err("does not follow the one before it");
     }
     let len_bytes = pieces.iter().map(Bytes::len).sum::<usize>();
@@ -390,9 +388,9 @@ fn place(track: &Track, segment: Segment) -> Result<Placed, &'static str> {
     let stored = StoredSegment {
         start,
         duration,
-        offset: track.media_end(),
+        offset: tail.media_end,
         len_bytes,
         keyframe_bytes,
     };
-    Placed::new(stored, pieces, &runs, track.index_end()).ok_or("has too many samples")
+    Placed::new(stored, pieces, &runs, tail.index_end).ok_or("has too many samples")
 }

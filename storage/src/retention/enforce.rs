@@ -1,14 +1,15 @@
 //! Carries out what retention says: rows first, then files, so that a crash between the two leaves
 //! rows that lead to the files.
 
+use std::time::SystemTime;
+
 use media_core::{AssetId, RecordingId};
 
 use super::{Policy, Why, plan};
 use crate::asset::Folder;
-use crate::recording::Place;
+use crate::recording::{Place, Recording};
 use crate::recordings::{Error, Filter, LIST_MAX, Order, Recordings, on_disk};
 use crate::streams::Streams;
-use std::time::SystemTime;
 
 /// Deletes the recordings that are to go at `now`, logs each with its reason, and returns them. The
 /// files go with [`sweep`].
@@ -23,7 +24,7 @@ pub async fn enforce(
 ) -> Result<Vec<(RecordingId, Why)>, Error> {
     let mut held = Vec::new();
     loop {
-        let after = held.last().map(crate::recording::Recording::cursor);
+        let after = held.last().map(Recording::cursor);
         let page = recordings
             .list(
                 &Filter::default(),
