@@ -184,7 +184,7 @@ fn rendering_multivariant(criterion: &mut Criterion) {
         }
     });
     criterion.bench_function("multivariant playlist", |bencher| {
-        bencher.iter(|| multivariant::render(&renditions, Links::default()));
+        bencher.iter(|| multivariant::render(&renditions, &[], Links::default()));
     });
 }
 

@@ -1,5 +1,7 @@
 //! Made-up media for the tests: exact frame grids, bytes that tell where they belong.
 
+pub(crate) mod encoded;
+pub(crate) mod server;
 pub(crate) mod stored;
 
 use std::time::{Duration, SystemTime};

@@ -18,7 +18,7 @@ use crate::progressive::{Progressive, Source};
 /// takes, which is some 130 MB at the most (`progressive::SAMPLES_MAX`).
 pub const PLANS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Longest that a request waits for another's plan. One of two hours takes 20 ms, but what it is
+/// Longest that a request waits for another's plan. One of two hours takes 6 ms, but what it is
 /// made of has to be read.
 const TURN_WITHIN: Duration = Duration::from_secs(20);
 

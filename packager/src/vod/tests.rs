@@ -16,6 +16,7 @@ use crate::synthetic::stored::Tape;
 
 mod downloads;
 mod outages;
+mod players;
 mod sockets;
 
 const LENGTH: Duration = Duration::from_secs(20);

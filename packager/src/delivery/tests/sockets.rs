@@ -1,51 +1,22 @@
 //! The same over real sockets.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-
 use super::*;
+use crate::synthetic::server;
 
-/// A real server on a port of its own.
 async fn serve(delivery: Arc<Delivery>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            let delivery = delivery.clone();
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-                let delivery = delivery.clone();
-                async move { Ok::<_, Infallible>(delivery.respond(&request).await.unwrap()) }
-            });
-            tokio::spawn(async move {
-                let builder = hyper::server::conn::http1::Builder::new();
-                builder
-                    .serve_connection(TokioIo::new(socket), service)
-                    .await
-            });
-        }
-    });
-    address
+    server::serve(move |request| {
+        let delivery = delivery.clone();
+        async move { delivery.respond(&request).await.unwrap() }
+    })
+    .await
 }
 
 async fn fetch(address: SocketAddr, method: Method, path: &str) -> Response<Bytes> {
-    let socket = TcpStream::connect(address).await.unwrap();
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await;
-    let (mut sender, connection) = handshake.unwrap();
-    tokio::spawn(connection);
-    let request = Request::builder().method(method).uri(path);
-    let request = request.header(header::HOST, "localhost");
-    let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap());
-    let (head, incoming) = response.await.unwrap().into_parts();
-    Response::from_parts(head, incoming.collect().await.unwrap().to_bytes())
+    server::fetch(address, method, path, &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
