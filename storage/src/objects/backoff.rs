@@ -48,8 +48,7 @@ mod tests {
         let mut random = StdRng::seed_from_u64(1);
         for failures in 1..200u32 {
             let bound = Duration::from_millis(500 << (failures - 1).min(7)).min(pace.longest);
-            let waits: Vec<Duration> =
-                (0..50).map(|_| pace.wait(failures, &mut random)).collect();
+            let waits: Vec<Duration> = (0..50).map(|_| pace.wait(failures, &mut random)).collect();
             assert!(waits.iter().all(|wait| (bound / 2..=bound).contains(wait)));
             assert!(waits.iter().any(|wait| *wait != waits[0]));
         }

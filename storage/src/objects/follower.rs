@@ -178,7 +178,8 @@ impl Follower {
             parts::ready(*index, now.len_bytes, now.is_final)
                 .is_some_and(|range| range.end - range.start == part.len_bytes)
         });
-        self.progress.has(parts.values().map(|part| part.len_bytes).sum());
+        self.progress
+            .has(parts.values().map(|part| part.len_bytes).sum());
         let mut on_their_way = FuturesUnordered::new();
         let mut next = 0;
         let len_bytes = loop {
@@ -233,12 +234,7 @@ impl Follower {
         })
     }
 
-    async fn part(
-        &self,
-        id: &String,
-        index: u64,
-        range: Range<u64>,
-    ) -> Result<(u64, Part), Stop> {
+    async fn part(&self, id: &String, index: u64, range: Range<u64>) -> Result<(u64, Part), Stop> {
         let len_bytes = range.end - range.start;
         let name = self
             .persist(|| async {
@@ -323,7 +319,8 @@ impl Follower {
     async fn failed(&self, failures: &mut u32, error: &Error) {
         *failures = failures.saturating_add(1);
         tracing::debug!(key = %self.key, %error, failures, "an upload has to wait");
-        self.sums.failed(&self.progress, &self.store.to_string(), error);
+        self.sums
+            .failed(&self.progress, &self.store.to_string(), error);
         let wait = self.pace.wait(*failures, &mut rand::rng());
         tokio::time::sleep(wait).await;
     }

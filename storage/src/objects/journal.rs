@@ -136,7 +136,10 @@ mod tests {
     use super::*;
 
     fn journal(folder: &Path) -> Journal {
-        Journal::beside(&folder.join("720p.mp4"), "s3://media assets/a/720p.mp4".into())
+        Journal::beside(
+            &folder.join("720p.mp4"),
+            "s3://media assets/a/720p.mp4".into(),
+        )
     }
 
     fn part(name: &str) -> Part {

@@ -109,10 +109,18 @@ mod tests {
     fn nothing_leads_out_of_the_assets_folder() {
         let asset = AssetId::new("a1b2").expect("an id");
         let long = "x".repeat(NAME_MAX + 1);
-        for name in ["", ".", "..", "../x", ".x", "a/b", "a b", "ä", "a%2f", &long] {
+        for name in [
+            "", ".", "..", "../x", ".x", "a/b", "a b", "ä", "a%2f", &long,
+        ] {
             assert!(Key::new(&asset, name).is_err(), "{name:?}");
         }
-        for path in ["", "assets", "assets/a1b2", "assets/a1b2/x/y", "other/a1b2/x"] {
+        for path in [
+            "",
+            "assets",
+            "assets/a1b2",
+            "assets/a1b2/x/y",
+            "other/a1b2/x",
+        ] {
             assert_eq!(Key::parse(path), None, "{path:?}");
         }
     }

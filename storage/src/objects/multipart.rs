@@ -113,7 +113,12 @@ impl Store {
 
 impl Setback {
     fn of(key: &Key, error: &object_store::Error) -> Self {
-        let lost = ["NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall"];
+        let lost = [
+            "NoSuchUpload",
+            "InvalidPart",
+            "InvalidPartOrder",
+            "EntityTooSmall",
+        ];
         match cause::<Answer>(error) {
             Some(answer) if lost.contains(&answer.code.as_str()) => Self::Forgotten,
             _ => Self::from(Error::of(&key.to_string(), error)),
@@ -191,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_body_in_pieces_is_the_same_body() {
-        let bytes: Vec<u8> = (0..PIECE_BYTES * 2 + 7).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..PIECE_BYTES * 2 + 7)
+            .map(|at| (at % 251) as u8)
+            .collect();
         let payload = payload(Bytes::from(bytes.clone()));
         assert_eq!(payload.iter().count(), 3);
         assert_eq!(Bytes::from(payload), bytes);

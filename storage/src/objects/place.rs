@@ -140,7 +140,10 @@ mod tests {
         ] {
             let error = Place::parse(url).expect_err(url).to_string();
             assert!(error.starts_with("storage.url: "), "{error}");
-            assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
+            assert!(
+                !error.contains("hunter2") && !error.contains('\n'),
+                "{error}"
+            );
         }
     }
 }

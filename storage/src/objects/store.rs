@@ -116,9 +116,7 @@ impl Store {
         let place = Place::parse(url)?;
         let (backend, prefix) = match &place {
             Place::Folder(path) => (folder(path)?, Path::default()),
-            Place::S3 { bucket, prefix } => {
-                (s3(bucket, options)?, Path::from(prefix.as_str()))
-            }
+            Place::S3 { bucket, prefix } => (s3(bucket, options)?, Path::from(prefix.as_str())),
         };
         Ok(Self {
             place: Arc::new(place),

@@ -219,7 +219,10 @@ impl Uploads {
     /// Sums, for metrics.
     pub fn figures(&self) -> Figures {
         let files = self.shared.files();
-        let behind = files.tasks.values().map(|task| task.progress.behind_bytes());
+        let behind = files
+            .tasks
+            .values()
+            .map(|task| task.progress.behind_bytes());
         self.shared.sums.figures(files.tasks.len(), behind.sum())
     }
 
@@ -316,8 +319,8 @@ impl Files {
         if self.is_shut {
             return Err(NotTaken::Ended);
         }
-        let is_there = self.tasks.contains_key(key)
-            || self.outcomes.iter().any(|(ended, _)| ended == key);
+        let is_there =
+            self.tasks.contains_key(key) || self.outcomes.iter().any(|(ended, _)| ended == key);
         if is_there {
             return Err(NotTaken::Twice);
         }

@@ -121,16 +121,20 @@ async fn answer(peer: &TcpStream, status: u16) -> io::Result<()> {
     let head = String::from_utf8_lossy(&text[..head_len]).to_lowercase();
     let length = head.split("content-length:").nth(1);
     let length = length.and_then(|rest| rest.lines().next()?.trim().parse().ok());
-    let mut left = length.unwrap_or(0usize).saturating_sub(text.len() - head_len);
+    let mut left = length
+        .unwrap_or(0usize)
+        .saturating_sub(text.len() - head_len);
     while left > 0 {
         match read(peer, &mut bytes).await? {
             0 => break,
             len => left = left.saturating_sub(len),
         }
     }
-    let body = "<?xml version=\"1.0\"?>\n<Error><Code>TheLine</Code><Message>says no</Message></Error>";
+    let body =
+        "<?xml version=\"1.0\"?>\n<Error><Code>TheLine</Code><Message>says no</Message></Error>";
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status} No\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     write(peer, head.as_bytes()).await?;
     write(peer, body.as_bytes()).await?;
     // The peer closes when it has read it: a reset before that would take it away.

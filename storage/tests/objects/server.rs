@@ -39,7 +39,10 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{}: {error}; scripts/install-deps.sh test", program.display())
+                panic!(
+                    "{}: {error}; scripts/install-deps.sh test",
+                    program.display()
+                )
             });
         let lines = BufReader::new(process.stderr.take().expect("it is piped"));
         let (found, address) = mpsc::channel();
@@ -104,7 +107,11 @@ pub(crate) async fn fetch(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::default()).expect("a request");
-    let (head, body) = client.request(request).await.expect("an answer").into_parts();
+    let (head, body) = client
+        .request(request)
+        .await
+        .expect("an answer")
+        .into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     http::Response::from_parts(head, body)
 }
