@@ -297,24 +297,6 @@ at_both! {
         assert_eq!(third.figures().sent_bytes, 0);
     }
 
-    async fn what_the_store_has_forgotten_is_sent_anew(place) {
-        let file = key("480p.mp4");
-        let sent = media(PART * 2 + 9, 3);
-        let (path, len_bytes) = (place.path("480p.mp4"), sent.len() as u64);
-        std::fs::write(&path, &sent).expect("written");
-        let journal = format!(
-            "millrace-upload 1\n{} {file}\n4711\n0 {PART} \"0123\"\n1 {PART} \"4567\"\n",
-            place.store
-        );
-        std::fs::write(place.path("480p.mp4.upload"), journal).expect("written");
-        let uploads = place.uploads();
-        uploads.add(file.clone(), path, len_bytes).expect("room");
-        assert_eq!(ended(&uploads).await, (file.clone(), Outcome::Uploaded { len_bytes }));
-        assert!(uploads.figures().failures > 0);
-        assert_same(&whole(&place.store, &file).await.expect("there"), &sent);
-        place.has_nothing_unfinished().await;
-    }
-
     async fn a_file_that_is_removed_while_it_is_written_leaves_nothing(place) {
         let (uploads, file) = (place.uploads(), key("360p.mp4"));
         let path = place.path("360p.mp4");
@@ -348,6 +330,57 @@ at_both! {
         }
         assert_eq!(uploads.figures().given_up, 3);
     }
+}
+
+#[test]
+fn what_keeps_a_store_from_opening_is_said_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("written");
+    let below_a_file = format!("{}/media", file.display());
+    let half = Options::default().with("AWS_ACCESS_KEY_ID", "test");
+    let plain = |name| half.clone().with(name, "http://127.0.0.1:1");
+    for (url, options, word) in [
+        (below_a_file.as_str(), &half, below_a_file.as_str()),
+        ("s3://media", &half, "AWS_ variables"),
+        ("s3://media", &plain("AWS_ENDPOINT"), "AWS_ALLOW_HTTP"),
+        (
+            "s3://media",
+            &plain("AWS_ENDPOINT_URL_S3"),
+            "AWS_ALLOW_HTTP",
+        ),
+        ("gs://media", &half, "s3://BUCKET"),
+    ] {
+        let error = Store::open(url, options).expect_err(url).to_string();
+        assert!(error.contains(word) && !error.contains('\n'), "{error}");
+    }
+}
+
+/// A file of two parts and a rest whose journal claims two parts of an upload that the store has
+/// never heard of.
+fn forgotten(place: &Place, file: &Key) -> (PathBuf, Vec<u8>) {
+    let (path, sent) = (place.path(file.name()), media(PART * 2 + 9, 3));
+    std::fs::write(&path, &sent).expect("written");
+    let journal = format!(
+        "millrace-upload 1\n{} {file}\n4711\n0 {PART} \"0123\"\n1 {PART} \"4567\"\n",
+        place.store
+    );
+    std::fs::write(place.path(&format!("{}.upload", file.name())), journal).expect("written");
+    (path, sent)
+}
+
+#[tokio::test]
+async fn what_a_folder_has_forgotten_is_sent_anew() {
+    let place = Place::folder();
+    let (uploads, file) = (place.uploads(), key("480p.mp4"));
+    let (path, sent) = forgotten(&place, &file);
+    let len_bytes = sent.len() as u64;
+    uploads.add(file.clone(), path, len_bytes).expect("room");
+    let uploaded = Outcome::Uploaded { len_bytes };
+    assert_eq!(ended(&uploads).await, (file.clone(), uploaded));
+    assert!(uploads.figures().failures > 0);
+    assert_same(&whole(&place.store, &file).await.expect("there"), &sent);
+    place.has_nothing_unfinished().await;
 }
 
 #[tokio::test]

@@ -92,6 +92,25 @@ async fn an_upload_survives_every_kind_of_outage_and_nothing_is_lost() {
     far.place.has_nothing_unfinished().await;
 }
 
+/// moto answers 500 where S3 has a 404 for an unknown upload: the line says it in its place.
+#[tokio::test]
+async fn what_s3_has_forgotten_is_sent_anew() {
+    let far = Far::new().await;
+    let uploads = Uploads::new(far.store.clone(), pace());
+    let file = key("480p.mp4");
+    let (path, sent) = forgotten(&far.place, &file);
+    let len_bytes = sent.len() as u64;
+    far.line.set(Fault::Answers { status: 404 });
+    uploads.add(file.clone(), path, len_bytes).expect("room");
+    let journal = far.place.path("480p.mp4.upload");
+    eventually("the upload is given up", || !journal.exists()).await;
+    far.line.set(Fault::None);
+    let uploaded = Outcome::Uploaded { len_bytes };
+    assert_eq!(ended(&uploads).await, (file.clone(), uploaded));
+    assert_same(&whole(&far.store, &file).await.expect("there"), &sent);
+    far.place.has_nothing_unfinished().await;
+}
+
 #[tokio::test]
 async fn reads_say_what_is_wrong_and_recover() {
     let far = Far::new().await;
