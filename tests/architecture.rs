@@ -91,7 +91,7 @@ const HOMES: &[Home] = &[
     Home {
         library: "object_store",
         crates: &["storage"],
-        sources: &["storage/src/"],
+        sources: &["storage/src/objects/"],
     },
     Home {
         library: "crc32fast",
@@ -117,9 +117,14 @@ const HOMES: &[Home] = &[
     },
     Home {
         library: "rustls",
-        // The checker is a client, and has to be told whom to believe.
-        crates: &[ROOT, "check"],
-        sources: &["src/tls", "src/listener", "check/src/shell/tls.rs"],
+        // The checker and the store are clients, and have to be told whom to believe.
+        crates: &[ROOT, "check", "storage"],
+        sources: &[
+            "src/tls",
+            "src/listener",
+            "check/src/shell/tls.rs",
+            "storage/src/objects/http_client.rs",
+        ],
     },
     Home {
         library: "x509-parser",
@@ -140,8 +145,11 @@ const HOMES: &[Home] = &[
     },
     Home {
         library: "hyper-rustls",
-        crates: &["check"],
-        sources: &["check/src/shell/client.rs"],
+        crates: &["check", "storage"],
+        sources: &[
+            "check/src/shell/client.rs",
+            "storage/src/objects/http_client.rs",
+        ],
     },
     Home {
         library: "mp4-atom",

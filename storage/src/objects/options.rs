@@ -11,10 +11,6 @@ use super::http_client::Patience;
 /// What the variables begin with.
 const PREFIX: &str = "AWS_";
 
-/// The address of S3's server may be given under several names; with any of them path-style
-/// requests are the default.
-const REGION: &str = "AWS_REGION";
-
 /// Variables and waits. `Debug` shows the variables' names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options {
@@ -63,11 +59,6 @@ impl Options {
             if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
                 builder = builder.with_config(key, value);
             }
-        }
-        if !self.variables.contains_key(REGION)
-            && let Some(region) = self.variables.get("AWS_DEFAULT_REGION")
-        {
-            builder = builder.with_region(region);
         }
         builder
     }

@@ -7,11 +7,11 @@
 
 use std::ops::Range;
 
-/// A part of the first [`SMALL_PARTS`]: half a minute of 1080p, so that little of a recording is
+/// A part of the first [`SMALL_PARTS`]: thirteen seconds of 1080p, so that little of a recording is
 /// on this machine alone.
 pub(super) const SMALL_PART_BYTES: u64 = 8 << 20;
 
-/// How many of those: 31 GiB, fourteen hours at 5 Mbit/s.
+/// How many of those: 31 GiB, fifteen hours at 5 Mbit/s.
 const SMALL_PARTS: u64 = 4_000;
 
 /// A part of the others. Parts are in memory while they are on their way.

@@ -132,7 +132,7 @@ impl Store {
     pub async fn probe(&self) -> Result<(), Error> {
         let folder = self.folder(None);
         match self.objects().list(Some(&folder)).next().await {
-            Some(Err(error)) => match Error::of(&folder.to_string(), &error) {
+            Some(Err(error)) => match Error::of(folder.as_ref(), &error) {
                 Error::NotFound { .. } => Ok(()),
                 error => Err(error),
             },
@@ -167,10 +167,12 @@ impl Store {
     }
 
     /// The bytes `range` of an object, or all of it, piece by piece. The next piece is fetched when
-    /// it is asked for, so that little is held however long the range is.
+    /// it is asked for, so that little is held however long the range is. A range that goes past the
+    /// end is cut there.
     ///
     /// # Errors
-    /// As for [`Store::read`]; the stream ends with the first.
+    /// There is no such object, the range begins past its end, or the store does not answer with it;
+    /// the stream ends with the first.
     pub async fn stream(
         &self,
         key: &Key,
@@ -249,7 +251,7 @@ impl Store {
             .boxed()
     }
 
-    /// A URL by which anybody can GET the object for `ttl`; `None` where the store is a folder.
+    /// A URL by which anybody can GET the object for `ttl` (at most seven days); `None` where the store is a folder.
     /// Whether there is such an object is not asked.
     ///
     /// # Errors
@@ -331,7 +333,11 @@ fn folder(path: &std::path::Path) -> Result<Backend, OpenError> {
 fn s3(bucket: &str, options: &Options) -> Result<Backend, OpenError> {
     let builder = options.builder();
     let value = |key| builder.get_config_value(&key).unwrap_or_default();
-    let plain = value(AmazonS3ConfigKey::Endpoint).starts_with("http://");
+    let endpoints = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint];
+    let plain = endpoints
+        .map(value)
+        .iter()
+        .any(|url| url.starts_with("http://"));
     let allowed = AmazonS3ConfigKey::Client(object_store::ClientConfigKey::AllowHttp);
     if plain && value(allowed) != "true" {
         return Err(OpenError::Plain);
