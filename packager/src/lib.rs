@@ -20,6 +20,7 @@ mod rate;
 pub mod segment;
 pub mod sequence;
 mod text;
+mod thumbnail;
 pub mod window;
 
 #[cfg(test)]

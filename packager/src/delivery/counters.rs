@@ -17,18 +17,21 @@ pub enum Subject {
     Segment,
     /// A part.
     Part,
+    /// A thumbnail.
+    Thumbnail,
     /// Nothing that there is.
     Other,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Master,
         Self::Playlist,
         Self::Init,
         Self::Segment,
         Self::Part,
+        Self::Thumbnail,
         Self::Other,
     ];
 }
@@ -43,7 +46,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Requests that got what they asked for.
+    /// Requests that got what they asked for, or heard that they have it already.
     pub fn answered(&self, subject: Subject) -> u64 {
         self.answered[subject as usize].load(Ordering::Relaxed)
     }
@@ -64,9 +67,10 @@ impl Counters {
     }
 
     pub(super) fn note(&self, subject: Subject, reply: &Reply) {
-        let counts = match reply.status().is_success() {
-            true => &self.answered,
-            false => &self.refused,
+        let status = reply.status();
+        let counts = match status.is_client_error() || status.is_server_error() {
+            true => &self.refused,
+            false => &self.answered,
         };
         counts[subject as usize].fetch_add(1, Ordering::Relaxed);
         self.bytes[subject as usize].fetch_add(reply.len_bytes() as u64, Ordering::Relaxed);

@@ -8,10 +8,12 @@ use super::Body;
 use super::range::{Wanted, wanted};
 use crate::edition::Kind;
 use crate::text::Coding;
+use crate::thumbnail::EntityTag;
 
 static PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 static VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
 static AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
+static JPEG_TYPE: HeaderValue = HeaderValue::from_static("image/jpeg");
 static PROBLEM_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Media URLs name their broadcast: what they lead to never changes.
@@ -30,6 +32,12 @@ static CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public, max-age=10
 
 /// The same for one viewer.
 static CACHE_GRANTED_AWAITED: HeaderValue = HeaderValue::from_static("private, max-age=10");
+
+/// A new thumbnail comes each ten seconds: who asks that often sees each.
+static CACHE_THUMBNAIL: HeaderValue = HeaderValue::from_static("public, max-age=5");
+
+/// The same for one viewer.
+static CACHE_GRANTED_THUMBNAIL: HeaderValue = HeaderValue::from_static("private, max-age=5");
 
 /// A refusal may be wrong a moment later.
 static CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
@@ -61,6 +69,8 @@ pub(super) enum Refused {
     NoToken,
     /// The stream has no broadcast, or one that cannot be played yet.
     NotLiveYet,
+    /// The stream's broadcast has no thumbnail yet, or it has no picture, or it is over.
+    NoThumbnail,
     /// The directives make no sense.
     BadDirectives,
     /// The directives name what lies too far ahead.
@@ -88,6 +98,10 @@ impl Refused {
             Self::NotLiveYet => (
                 StatusCode::NOT_FOUND,
                 r#"{"status":404,"title":"not live yet"}"#,
+            ),
+            Self::NoThumbnail => (
+                StatusCode::NOT_FOUND,
+                r#"{"status":404,"title":"no thumbnail now"}"#,
             ),
             Self::BadDirectives => (
                 StatusCode::BAD_REQUEST,
@@ -146,6 +160,9 @@ pub struct Reply {
 enum Content {
     Playlist(Coding, Asked),
     Media(Kind, Audience, Extent),
+    Thumbnail(EntityTag, Audience),
+    /// The thumbnail that the viewer has already.
+    Unmodified(EntityTag, Audience),
     Refusal(Refused),
     Preflight,
 }
@@ -175,6 +192,16 @@ impl Reply {
             Wanted::Unsatisfiable => (Extent::Nothing { of }, Body::empty()),
         };
         Self::new(Content::Media(kind, audience, extent), body)
+    }
+
+    /// A thumbnail.
+    pub(super) fn thumbnail(jpeg: Bytes, tag: EntityTag, audience: Audience) -> Self {
+        Self::new(Content::Thumbnail(tag, audience), Body::whole(jpeg))
+    }
+
+    /// The viewer has it already (RFC 9110 §15.4.5).
+    pub(super) fn unmodified(tag: EntityTag, audience: Audience) -> Self {
+        Self::new(Content::Unmodified(tag, audience), Body::empty())
     }
 
     /// No content, and why.
@@ -209,7 +236,10 @@ impl Reply {
     /// The status.
     pub fn status(&self) -> StatusCode {
         match self.content {
-            Content::Playlist(..) | Content::Media(_, _, Extent::Whole) => StatusCode::OK,
+            Content::Playlist(..)
+            | Content::Media(_, _, Extent::Whole)
+            | Content::Thumbnail(..) => StatusCode::OK,
+            Content::Unmodified(..) => StatusCode::NOT_MODIFIED,
             Content::Media(_, _, Extent::Slice { .. }) => StatusCode::PARTIAL_CONTENT,
             Content::Media(_, _, Extent::Nothing { .. }) => StatusCode::RANGE_NOT_SATISFIABLE,
             Content::Refusal(refused) => refused.problem().0,
@@ -219,7 +249,8 @@ impl Reply {
 
     /// `Content-Length`; `None`: the answer has none (RFC 9110 §8.6).
     pub fn content_length(&self) -> Option<usize> {
-        (self.content != Content::Preflight).then_some(self.len_bytes)
+        let has_none = matches!(self.content, Content::Preflight | Content::Unmodified(..));
+        (!has_none).then_some(self.len_bytes)
     }
 
     /// The content's length, had it not been left out.
@@ -263,6 +294,14 @@ impl Reply {
                     Kind::Audio => &AUDIO_TYPE,
                 };
                 (content_type, cache)
+            }
+            Content::Thumbnail(tag, audience) | Content::Unmodified(tag, audience) => {
+                each(header::ETAG, &tag.value());
+                let cache = match audience {
+                    Audience::Everyone => &CACHE_THUMBNAIL,
+                    Audience::Granted => &CACHE_GRANTED_THUMBNAIL,
+                };
+                (&JPEG_TYPE, cache)
             }
             Content::Refusal(refused) => {
                 let (status, _) = refused.problem();
