@@ -7,7 +7,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use crate::clip::{Clip, H264};
 use crate::encoder;
 use crate::http::{self, Answer};
-use crate::picture::Scene;
+use crate::picture::{Scene, WHITE};
 use crate::program::wait_for;
 use crate::server::{Server, Stream};
 
@@ -82,13 +82,13 @@ fn it_has_the_pictures_colours_and_is_renewed_as_the_picture_changes() {
     );
     assert_eq!(told(&server, &stream), [Value::Null, Value::Null]);
     let clip = Clip {
-        width: 1280,
-        height: 720,
+        width: 960,
+        height: 540,
         rate: (10, 1),
-        frames: 10 * 40,
+        frames: 10 * 30,
         // Red beside blue; from the eighth second on green beside blue. BT.709, as encoders say.
-        video: "-vf format=gbrp,drawbox=w=640:t=fill:c=red,drawbox=x=640:w=640:t=fill:c=blue,\
-            drawbox=w=640:t=fill:c=0x00ff00:enable='gte(t,8)',\
+        video: "-vf format=gbrp,drawbox=w=480:t=fill:c=red,drawbox=x=480:w=480:t=fill:c=blue,\
+            drawbox=w=480:t=fill:c=0x00ff00:enable='gte(t,8)',\
             scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -colorspace bt709 \
             -color_primaries bt709 -color_trc bt709 -color_range tv \
             -c:v libx264 -preset ultrafast -tune zerolatency -g 10 -threads 1",
@@ -150,7 +150,7 @@ fn a_portrait_picture_stands_in_the_middle_of_black() {
             shown.assert_colour((x, y), [0; 3]);
         }
         for x in [37, 50, 63] {
-            shown.assert_colour((x, y), [255; 3]);
+            shown.assert_colour((x, y), [WHITE; 3]);
         }
     }
     drop(publisher);
