@@ -110,6 +110,11 @@ const HOMES: &[Home] = &[
         sources: &["control-api/src/"],
     },
     Home {
+        library: "jpeg-encoder",
+        crates: &["media-core"],
+        sources: &["media-core/src/thumbnail/jpeg.rs"],
+    },
+    Home {
         library: "prometheus-client*",
         crates: &[ROOT],
         // Everything else counts with atomics of its own and knows no format.

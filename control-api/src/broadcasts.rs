@@ -26,6 +26,10 @@ pub trait Broadcasts: Send + Sync + 'static {
     /// where they cannot.
     fn rewind(&self, stream: &StreamId) -> Option<Duration>;
 
+    /// Whether the stream's running broadcast has a thumbnail, which it has not in its first second
+    /// and without a picture.
+    fn has_thumbnail(&self, stream: &StreamId) -> bool;
+
     /// A watch page plays the stream's running broadcast, and will say so again in a few seconds.
     fn page_plays(&self, stream: &StreamId);
 

@@ -16,7 +16,7 @@ use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::StreamPath;
 use crate::time::rfc3339;
-use crate::urls::{Origin, PlaybackUrls};
+use crate::urls::{Extras, Origin, PlaybackUrls};
 use crate::visibility::Visibility;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -80,7 +80,7 @@ pub(crate) async fn issue(
     let JsonBody(new) = body.unwrap_or_default();
     let lifetime = new.lifetime()?;
     let stream = api.streams.find(&id).await?.ok_or(Error::NoStream)?;
-    let can_rewind = api.broadcasts.rewind(&stream.id).is_some();
+    let extras = Extras::of(&stream.id, &*api.broadcasts);
     let token = api
         .playback_secret
         .issue(&stream.id, lifetime, SystemTime::now());
@@ -88,7 +88,7 @@ pub(crate) async fn issue(
         token: token.reveal().to_owned(),
         expires_at: rfc3339(token.expires_at()),
         visibility: stream.visibility.into(),
-        playback: origin.playback(&stream.id, Some(token.reveal()), can_rewind),
+        playback: origin.playback(&stream.id, Some(token.reveal()), extras),
     };
     Ok((StatusCode::CREATED, Json(issued)))
 }

@@ -21,7 +21,7 @@ use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
 use crate::time::rfc3339;
-use crate::urls::{Origin, PlaybackUrls, PublishUrls};
+use crate::urls::{Extras, Origin, PlaybackUrls, PublishUrls};
 use crate::visibility::Visibility;
 
 /// How many streams a listing has where the caller does not say.
@@ -92,7 +92,7 @@ impl StreamView {
     pub(crate) fn new(api: &Api, origin: &Origin, stream: &Stream) -> Self {
         let live_since = api.broadcasts.live_since(&stream.id);
         let audience = api.broadcasts.audience(&stream.id);
-        let can_rewind = api.broadcasts.rewind(&stream.id).is_some();
+        let extras = Extras::of(&stream.id, &*api.broadcasts);
         Self {
             id: stream.id.to_string(),
             title: stream.title.to_string(),
@@ -103,7 +103,7 @@ impl StreamView {
             viewers_peak: audience.map(|audience| audience.peak),
             created_at: rfc3339(stream.created_at),
             srt_encrypted: stream.srt_passphrase.is_some(),
-            playback: origin.playback(&stream.id, None, can_rewind),
+            playback: origin.playback(&stream.id, None, extras),
         }
     }
 }

@@ -8,6 +8,7 @@ mod public;
 mod streams;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,7 @@ struct RecordedBroadcasts {
     /// Of every broadcast that runs.
     audience: Mutex<Option<Audience>>,
     rewind: Mutex<Option<Duration>>,
+    has_thumbnail: AtomicBool,
     keys: Mutex<Option<Keys>>,
     told: Mutex<Vec<Told>>,
 }
@@ -58,6 +60,11 @@ impl RecordedBroadcasts {
     fn go_live(&self, stream: &str, since: SystemTime) {
         let stream = StreamId::new(stream).expect("id");
         self.live.lock().expect("lock").insert(stream, since);
+    }
+
+    /// Every broadcast that runs has a picture.
+    fn show_thumbnails(&self) {
+        self.has_thumbnail.store(true, Ordering::Relaxed);
     }
 
     fn is_live(&self, stream: &StreamId) -> bool {
@@ -85,6 +92,10 @@ impl Broadcasts for RecordedBroadcasts {
     fn rewind(&self, stream: &StreamId) -> Option<Duration> {
         let rewind = *self.rewind.lock().expect("lock");
         rewind.filter(|_| self.is_live(stream))
+    }
+
+    fn has_thumbnail(&self, stream: &StreamId) -> bool {
+        self.has_thumbnail.load(Ordering::Relaxed) && self.is_live(stream)
     }
 
     fn page_plays(&self, stream: &StreamId) {

@@ -14,6 +14,7 @@ use storage::{SrtPassphrase, StreamKey};
 use utoipa::ToSchema;
 
 use crate::Api;
+use crate::broadcasts::Broadcasts;
 use crate::problem::Error;
 
 /// Where the world reaches this server.
@@ -165,6 +166,27 @@ pub(crate) struct PlaybackUrls {
     /// The page to watch it on.
     #[schema(example = "https://live.example.org/watch/k3f9a2mzq7xw2b")]
     page: String,
+    /// A JPEG of what is to be seen now, of at most 640 columns and rows, a new one each ten
+    /// seconds; null while there is none: where no broadcast runs, in its first second, and where it
+    /// has no picture.
+    #[schema(example = "https://live.example.org/live/k3f9a2mzq7xw2b/thumbnail.jpg")]
+    thumbnail: Option<String>,
+}
+
+/// What there is to a stream's running broadcast besides its playing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    can_rewind: bool,
+    has_thumbnail: bool,
+}
+
+impl Extras {
+    pub(crate) fn of(stream: &StreamId, broadcasts: &dyn Broadcasts) -> Self {
+        Self {
+            can_rewind: broadcasts.rewind(stream).is_some(),
+            has_thumbnail: broadcasts.has_thumbnail(stream),
+        }
+    }
 }
 
 /// The server's addresses, as they are for one request.
@@ -202,17 +224,21 @@ impl Origin {
         &self,
         stream: &StreamId,
         token: Option<&str>,
-        can_rewind: bool,
+        extras: Extras,
     ) -> PlaybackUrls {
         let base = &self.http_base;
+        let thumbnail = format!("{base}/live/{stream}/thumbnail.jpg");
         let playlist = format!("{base}/live/{stream}/master.m3u8");
         // Tokens are of unreserved characters (RFC 3986 §2.3).
         let query = token.map_or(String::new(), |token| format!("?token={token}"));
         let further = token.map_or(String::new(), |token| format!("&token={token}"));
         PlaybackUrls {
             hls: format!("{playlist}{query}"),
-            dvr: can_rewind.then(|| format!("{playlist}?dvr=1{further}")),
+            dvr: extras
+                .can_rewind
+                .then(|| format!("{playlist}?dvr=1{further}")),
             page: format!("{base}/watch/{stream}{query}"),
+            thumbnail: extras.has_thumbnail.then(|| format!("{thumbnail}{query}")),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::Api;
 use crate::problem::{Error, Problem};
 use crate::streams::{Status, StreamPath};
 use crate::time::rfc3339;
-use crate::urls::{Origin, PlaybackUrls};
+use crate::urls::{Extras, Origin, PlaybackUrls};
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Watch {
@@ -78,11 +78,12 @@ pub(crate) async fn watch(
     let live_since = api.broadcasts.live_since(&stream.id);
     let audience = api.broadcasts.audience(&stream.id);
     let rewind = api.broadcasts.rewind(&stream.id);
+    let extras = Extras::of(&stream.id, &*api.broadcasts);
     Ok(Json(Watch {
         id: stream.id.to_string(),
         title: stream.title.to_string(),
         status: Status::of(live_since),
-        playback: origin.playback(&stream.id, token, rewind.is_some()),
+        playback: origin.playback(&stream.id, token, extras),
         live_since: live_since.map(rfc3339),
         rewind_s: rewind.map(|reach| reach.as_secs()),
         viewers: audience.map(|audience| audience.now),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use media_core::{BroadcastId, Chunk, Histogram, Init, InitKind, RenditionName};
 
 use crate::delivery::{Archive, Stored};
@@ -20,6 +21,7 @@ use crate::plan::Plan;
 use crate::playlist::media::Report;
 use crate::playlist::multivariant;
 use crate::sequence::{DiscontinuitySequence, MediaSequence};
+use crate::thumbnail::Thumbnail;
 use crate::window::Window;
 
 /// Over how many target durations requests for playlists are counted.
@@ -42,6 +44,8 @@ pub struct Broadcast {
     pages: Viewers,
     /// The multivariant playlist; there from the moment every rendition can be played.
     master: ArcSwapOption<Master>,
+    /// The latest, while it runs.
+    thumbnail: ArcSwapOption<Thumbnail>,
     state: Mutex<State>,
 }
 
@@ -70,6 +74,7 @@ impl Broadcast {
             viewers: Viewers::new(plan.target_duration() * VIEWERS_TARGETS),
             pages: Viewers::new(PAGE_EVERY * 2),
             master: ArcSwapOption::empty(),
+            thumbnail: ArcSwapOption::empty(),
             state: Mutex::new(State {
                 renditions: (0..count).map(|_| None).collect(),
                 ended: false,
@@ -131,6 +136,15 @@ impl Broadcast {
         }
     }
 
+    /// Shows viewers this JPEG as what the broadcast looks like now. After the end it is left out.
+    pub fn set_thumbnail(&self, jpeg: Bytes) {
+        let thumbnail = Arc::new(Thumbnail::new(jpeg));
+        let state = self.state();
+        if !state.ended {
+            self.thumbnail.store(Some(thumbnail));
+        }
+    }
+
     /// Lets every rendition's next segment begin with a discontinuity. To be called between the
     /// last chunk of a segment and the first of the next, of all renditions, so that it stands at
     /// the same place in all.
@@ -141,12 +155,14 @@ impl Broadcast {
     }
 
     /// Ends the broadcast: open segments are closed, playlists get their `EXT-X-ENDLIST`, and
-    /// whoever waits is answered. What it has stays served.
+    /// whoever waits is answered. What it has stays served, but for the thumbnail, which would tell
+    /// of something that is over.
     pub fn end(&self) {
         let mut state = self.state();
         if std::mem::replace(&mut state.ended, true) {
             return;
         }
+        self.thumbnail.store(None);
         for rendition in state.renditions.iter_mut().flatten() {
             rendition.window.end();
         }
@@ -189,6 +205,11 @@ impl Broadcast {
     /// Whether every rendition can be played.
     pub fn playable(&self) -> bool {
         self.master.load().is_some()
+    }
+
+    /// Whether it runs and has a thumbnail.
+    pub fn has_thumbnail(&self) -> bool {
+        self.thumbnail.load().is_some()
     }
 
     /// Notes that a watch page plays it, as that will say again after [`PAGE_EVERY`].
@@ -246,6 +267,11 @@ impl Broadcast {
     /// The multivariant playlist, from the moment when every rendition can be played.
     pub(crate) fn master(&self) -> Option<Arc<Master>> {
         self.master.load_full()
+    }
+
+    /// The latest thumbnail.
+    pub(crate) fn thumbnail(&self) -> Option<Arc<Thumbnail>> {
+        self.thumbnail.load_full()
     }
 
     /// Where a segment lies that is not in memory any more.

@@ -23,6 +23,7 @@ mod rate;
 pub mod segment;
 pub mod sequence;
 mod text;
+mod thumbnail;
 pub mod vod;
 pub mod window;
 

@@ -58,6 +58,7 @@ fn resource(subject: Subject) -> &'static str {
         Subject::Init => "init",
         Subject::Segment => "segment",
         Subject::Part => "part",
+        Subject::Thumbnail => "thumbnail",
         Subject::Other => "other",
     }
 }

@@ -230,6 +230,11 @@ impl Broadcasts for Supervisor {
         self.inner.shown_live(stream)?.plan().dvr
     }
 
+    fn has_thumbnail(&self, stream: &StreamId) -> bool {
+        let broadcast = self.inner.shown_live(stream);
+        broadcast.is_some_and(|broadcast| broadcast.has_thumbnail())
+    }
+
     fn page_plays(&self, stream: &StreamId) {
         if let Some(broadcast) = self.inner.shown_live(stream) {
             broadcast.note_page();

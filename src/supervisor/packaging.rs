@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use media_core::graph::{Output, Plan};
-use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
+use media_core::{BroadcastId, RenditionName, Sample, StreamId, Thumbnail, Track};
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
 use storage::dvr::{Folder, Spool};
@@ -223,6 +223,12 @@ impl Output for Packaging {
         // The window is pushed under the lock: a rendition's chunks must not overtake each other.
         if let Some(lane) = started.lanes().get_mut(rendition) {
             lane.push(sample, &started.window);
+        }
+    }
+
+    fn thumbnail(&self, thumbnail: Thumbnail) {
+        if let Some(started) = self.started.get() {
+            started.window.set_thumbnail(thumbnail.jpeg);
         }
     }
 

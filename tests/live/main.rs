@@ -31,6 +31,7 @@ mod rewind;
 mod server;
 mod slow_readers;
 mod static_files;
+mod thumbnail;
 mod tls;
 mod viewer;
 mod whole;

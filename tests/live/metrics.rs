@@ -170,6 +170,7 @@ fn assert_requests(figures: &Scrape, bytes: usize) {
         ("init", 3.0, 0.0),
         ("segment", 3.0, 0.0),
         ("part", 3.0, 0.0),
+        ("thumbnail", 0.0, 0.0),
         ("other", 0.0, 1.0),
     ] {
         let count = |outcome| {

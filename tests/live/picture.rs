@@ -15,7 +15,7 @@ const BITS: usize = BLOCKS - 2;
 const FLASH_FRAMES: u32 = 3;
 
 const BLACK: u8 = 16;
-const WHITE: u8 = 235;
+pub(crate) const WHITE: u8 = 235;
 const DARK: u8 = 40;
 
 /// What is painted.

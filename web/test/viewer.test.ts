@@ -139,6 +139,7 @@ test("the server's answer is read, and another shape is no answer", () => {
     title: "Harbour",
     playlist: "/live/k3f9/master.m3u8?t=1",
     canRewind: false,
+    thumbnail: null,
     audience: null,
     status: { kind: "live", liveSince: "2026-01-02T03:04:05Z" },
   });
@@ -150,6 +151,9 @@ test("the server's answer is read, and another shape is no answer", () => {
     canRewind: true,
     audience: { now: 3, peak: 7 },
   });
+  const thumbnail = "https://other.example:8443/live/k3f9/thumbnail.jpg?t=1";
+  const pictured = { ...body, playback: { ...body.playback, thumbnail } };
+  assert.equal(parseWatch(pictured).thumbnail, "/live/k3f9/thumbnail.jpg?t=1");
   assert.deepEqual(parseWatch({ status: "offline", live_since: null }).status, { kind: "offline" });
   for (const odd of [null, [], "live", {}, { status: 7 }, { status: "resting", playback: null }]) {
     assert.equal(parseWatch(odd).status.kind, "unreachable");

@@ -99,6 +99,7 @@ async fn a_token_opens_its_stream_and_goes_on_in_every_address() {
         "hls": format!("http://media.test:8080/live/{id}/master.m3u8?token={token}"),
         "dvr": null,
         "page": format!("http://media.test:8080/watch/{id}?token={token}"),
+        "thumbnail": null,
     });
     assert_eq!(
         issued,
@@ -125,7 +126,10 @@ async fn a_token_opens_its_stream_and_goes_on_in_every_address() {
 
     server.broadcasts.go_live(&id, SystemTime::now());
     *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(60));
+    server.broadcasts.show_thumbnails();
     let answer = server.watch(&id, &format!("?token={token}")).await;
+    let thumbnail = format!("http://media.test:8080/live/{id}/thumbnail.jpg?token={token}");
+    assert_eq!(answer.json()["playback"]["thumbnail"], thumbnail);
     let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1&token={token}");
     assert_eq!(answer.json()["playback"]["dvr"], dvr);
     // Who may not watch does not count either.

@@ -39,6 +39,7 @@ async fn a_viewer_learns_what_the_page_needs() {
             "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
             "dvr": null,
             "page": format!("http://media.test:8080/watch/{id}"),
+            "thumbnail": null,
         },
         "live_since": null,
         "rewind_s": null,
@@ -62,6 +63,11 @@ async fn a_viewer_learns_what_the_page_needs() {
     expected["rewind_s"] = json!(7200);
     let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1");
     expected["playback"]["dvr"] = json!(dvr);
+    assert_eq!(server.stranger("GET", &path).await.json(), expected);
+
+    server.broadcasts.show_thumbnails();
+    let thumbnail = format!("http://media.test:8080/live/{id}/thumbnail.jpg");
+    expected["playback"]["thumbnail"] = json!(thumbnail);
     assert_eq!(server.stranger("GET", &path).await.json(), expected);
 }
 

@@ -33,6 +33,7 @@ async fn a_created_stream_has_everything_to_publish_and_to_watch() {
             "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
             "dvr": null,
             "page": format!("http://media.test:8080/watch/{id}"),
+            "thumbnail": null,
         },
         "stream_key": key,
         "publish": {
@@ -108,8 +109,11 @@ async fn a_live_stream_is_shown_live() {
     server.broadcasts.go_live(&id, since);
     *server.broadcasts.audience.lock().expect("lock") = Some(Audience { now: 2, peak: 9 });
     *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(60));
+    server.broadcasts.show_thumbnails();
     let shown = server.admin("GET", &path).await.json();
     assert_eq!(shown["status"], "live");
+    let thumbnail = format!("http://media.test:8080/live/{id}/thumbnail.jpg");
+    assert_eq!(shown["playback"]["thumbnail"], thumbnail);
     assert_eq!(
         (&shown["viewers"], &shown["viewers_peak"]),
         (&json!(2), &json!(9))

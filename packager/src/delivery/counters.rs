@@ -17,18 +17,21 @@ pub enum Subject {
     Segment,
     /// A part.
     Part,
+    /// A thumbnail.
+    Thumbnail,
     /// Nothing that there is.
     Other,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Master,
         Self::Playlist,
         Self::Init,
         Self::Segment,
         Self::Part,
+        Self::Thumbnail,
         Self::Other,
     ];
 }
@@ -41,7 +44,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Requests that got what they asked for.
+    /// Requests that got what they asked for, or heard that they have it already.
     pub fn answered(&self, subject: Subject) -> u64 {
         self.tally.answered(subject as usize)
     }
@@ -62,7 +65,8 @@ impl Counters {
     }
 
     pub(super) fn note(&self, subject: Subject, reply: &Reply) {
-        let is_answer = reply.status().is_success();
+        let status = reply.status();
+        let is_answer = !status.is_client_error() && !status.is_server_error();
         self.tally
             .note(subject as usize, is_answer, reply.len_bytes() as u64);
     }

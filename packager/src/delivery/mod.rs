@@ -165,6 +165,7 @@ impl Delivery {
         };
         match resource {
             Resource::Master => self.master(request),
+            Resource::Thumbnail => self.thumbnail(request),
             Resource::Playlist { rendition, content } => self.playlist(request, rendition, content),
             Resource::Media {
                 rendition,
@@ -187,6 +188,18 @@ impl Delivery {
         let coding = request.fields.coding();
         let text = master.text(links, coding);
         Ok(Answer::Now(Reply::playlist(text, coding, Asked::Latest)))
+    }
+
+    fn thumbnail(&self, request: Admitted<'_>) -> Result<Answer, Refused> {
+        let broadcast = self.live.shown(request.stream).ok_or(Refused::NotLiveYet)?;
+        let thumbnail = broadcast.thumbnail().ok_or(Refused::NoThumbnail)?;
+        let (tag, audience) = (thumbnail.tag, request.audience());
+        let known = request.fields.none_match();
+        let reply = match known.is_some_and(|known| tag.is_in(known)) {
+            true => Reply::unmodified(tag, audience),
+            false => Reply::thumbnail(thumbnail.jpeg.clone(), tag, audience),
+        };
+        Ok(Answer::Now(reply))
     }
 
     fn playlist(
@@ -329,6 +342,7 @@ impl fmt::Debug for Delivery {
 fn subject(resource: Resource<'_>) -> Subject {
     match resource {
         Resource::Master => Subject::Master,
+        Resource::Thumbnail => Subject::Thumbnail,
         Resource::Playlist { .. } => Subject::Playlist,
         Resource::Media { media, .. } => match media {
             Media::Init => Subject::Init,

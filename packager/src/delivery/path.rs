@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /live/{stream}/master.m3u8
+//! /live/{stream}/thumbnail.jpg
 //! /live/{stream}/{rendition}/playlist.m3u8
 //! /live/{stream}/{rendition}/iframes.m3u8
 //! /live/{stream}/{rendition}/{broadcast}/init.mp4
@@ -19,6 +20,7 @@ pub(super) const PREFIX: &str = "/live/";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource<'a> {
     Master,
+    Thumbnail,
     Playlist {
         rendition: &'a str,
         content: Content,
@@ -42,7 +44,12 @@ pub(super) enum Media {
 pub(super) fn parse(path: &str) -> Option<(&str, Resource<'_>)> {
     let (stream, rest) = path.split_once('/')?;
     let Some((rendition, rest)) = rest.split_once('/') else {
-        return (rest == "master.m3u8").then_some((stream, Resource::Master));
+        let resource = match rest {
+            "master.m3u8" => Resource::Master,
+            "thumbnail.jpg" => Resource::Thumbnail,
+            _ => return None,
+        };
+        return Some((stream, resource));
     };
     let Some((broadcast, file)) = rest.split_once('/') else {
         let content = match rest {
@@ -100,6 +107,7 @@ mod tests {
         let five = MediaSequence::new(5);
         for (path, resource) in [
             ("s/master.m3u8", Resource::Master),
+            ("s/thumbnail.jpg", Resource::Thumbnail),
             ("s/720p/playlist.m3u8", playlist(Content::Media)),
             ("s/720p/iframes.m3u8", playlist(Content::IFrames)),
             ("s/720p/b7/init.mp4", media(Media::Init)),
@@ -121,6 +129,8 @@ mod tests {
             "s/",
             "s/playlist.m3u8",
             "s/720p/master.m3u8",
+            "s/720p/thumbnail.jpg",
+            "s/thumbnail.jpeg",
             "s/720p/b7/",
             "s/720p/b7/.m4s",
             "s/720p/b7/05.m4s",

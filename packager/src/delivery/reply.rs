@@ -9,6 +9,7 @@ use super::range::{Wanted, wanted};
 use super::values;
 use crate::edition::Kind;
 use crate::text::Coding;
+use crate::thumbnail::EntityTag;
 
 /// Most headers that a reply has, with those that the HTTP server adds, so that its map is
 /// allocated once.
@@ -23,6 +24,8 @@ pub(super) enum Refused {
     NoToken,
     /// The stream has no broadcast, or one that cannot be played yet.
     NotLiveYet,
+    /// The stream's broadcast has no thumbnail yet, or it has no picture, or it is over.
+    NoThumbnail,
     /// The directives make no sense.
     BadDirectives,
     /// The directives name what lies too far ahead.
@@ -50,6 +53,10 @@ impl Refused {
             Self::NotLiveYet => (
                 StatusCode::NOT_FOUND,
                 r#"{"status":404,"title":"not live yet"}"#,
+            ),
+            Self::NoThumbnail => (
+                StatusCode::NOT_FOUND,
+                r#"{"status":404,"title":"no thumbnail now"}"#,
             ),
             Self::BadDirectives => (
                 StatusCode::BAD_REQUEST,
@@ -108,6 +115,9 @@ pub struct Reply {
 enum Content {
     Playlist(Coding, Asked),
     Media(Kind, Audience, Extent),
+    Thumbnail(EntityTag, Audience),
+    /// The thumbnail that the viewer has already.
+    Unmodified(EntityTag, Audience),
     Refusal(Refused),
     Preflight,
 }
@@ -138,6 +148,16 @@ impl Reply {
             Wanted::Unsatisfiable => (Extent::Nothing { of }, Body::empty()),
         };
         Self::new(Content::Media(kind, audience, extent), body)
+    }
+
+    /// A thumbnail.
+    pub(super) fn thumbnail(jpeg: Bytes, tag: EntityTag, audience: Audience) -> Self {
+        Self::new(Content::Thumbnail(tag, audience), Body::whole(jpeg))
+    }
+
+    /// The viewer has it already (RFC 9110 §15.4.5).
+    pub(super) fn unmodified(tag: EntityTag, audience: Audience) -> Self {
+        Self::new(Content::Unmodified(tag, audience), Body::empty())
     }
 
     /// No content, and why.
@@ -172,7 +192,10 @@ impl Reply {
     /// The status.
     pub fn status(&self) -> StatusCode {
         match self.content {
-            Content::Playlist(..) | Content::Media(_, _, Extent::Whole) => StatusCode::OK,
+            Content::Playlist(..)
+            | Content::Media(_, _, Extent::Whole)
+            | Content::Thumbnail(..) => StatusCode::OK,
+            Content::Unmodified(..) => StatusCode::NOT_MODIFIED,
             Content::Media(_, _, Extent::Slice { .. }) => StatusCode::PARTIAL_CONTENT,
             Content::Media(_, _, Extent::Nothing { .. }) => StatusCode::RANGE_NOT_SATISFIABLE,
             Content::Refusal(refused) => refused.problem().0,
@@ -182,7 +205,8 @@ impl Reply {
 
     /// `Content-Length`; `None`: the answer has none (RFC 9110 §8.6).
     pub fn content_length(&self) -> Option<usize> {
-        (self.content != Content::Preflight).then_some(self.len_bytes)
+        let has_none = matches!(self.content, Content::Preflight | Content::Unmodified(..));
+        (!has_none).then_some(self.len_bytes)
     }
 
     /// The content's length, had it not been left out.
@@ -229,6 +253,14 @@ impl Reply {
                     Kind::Audio => &values::AUDIO_TYPE,
                 };
                 (content_type, cache)
+            }
+            Content::Thumbnail(tag, audience) | Content::Unmodified(tag, audience) => {
+                each(header::ETAG, &tag.value());
+                let cache = match audience {
+                    Audience::Everyone => &values::CACHE_THUMBNAIL,
+                    Audience::Granted => &values::CACHE_GRANTED_THUMBNAIL,
+                };
+                (&values::PICTURE_TYPE, cache)
             }
             Content::Refusal(refused) => {
                 let (status, _) = refused.problem();

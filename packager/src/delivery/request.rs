@@ -36,6 +36,7 @@ impl<'a> Request<'a> {
 pub struct Fields<'a> {
     range: Option<&'a [u8]>,
     is_conditional: bool,
+    none_match: Option<&'a [u8]>,
     coding: Coding,
 }
 
@@ -47,6 +48,8 @@ impl<'a> Fields<'a> {
             self.range = self.range.or(Some(value));
         } else if name.eq_ignore_ascii_case("if-range") {
             self.is_conditional = true;
+        } else if name.eq_ignore_ascii_case("if-none-match") {
+            self.none_match = self.none_match.or(Some(value));
         } else if name.eq_ignore_ascii_case("accept-encoding") && coding::accepts_gzip(value) {
             self.coding = Coding::Gzip;
         }
@@ -54,7 +57,12 @@ impl<'a> Fields<'a> {
 
     fn of(headers: &'a HeaderMap) -> Self {
         let mut fields = Self::default();
-        for name in [header::RANGE, header::IF_RANGE, header::ACCEPT_ENCODING] {
+        for name in [
+            header::RANGE,
+            header::IF_RANGE,
+            header::IF_NONE_MATCH,
+            header::ACCEPT_ENCODING,
+        ] {
             for value in headers.get_all(&name) {
                 fields.note(name.as_str(), value.as_bytes());
             }
@@ -66,6 +74,11 @@ impl<'a> Fields<'a> {
     /// can match.
     pub(super) fn range(&self) -> Option<&'a [u8]> {
         self.range.filter(|_| !self.is_conditional)
+    }
+
+    /// Of what the viewer has already: the first list, of several.
+    pub(super) fn none_match(&self) -> Option<&'a [u8]> {
+        self.none_match
     }
 
     /// How a text is to be coded.
@@ -87,11 +100,14 @@ mod tests {
             ("range", "bytes=3-4"),
             ("Accept-encoding", "br"),
             ("accept-Encoding", "gzip"),
+            ("if-none-MATCH", "\"a\""),
+            ("If-None-Match", "\"b\""),
         ] {
             fields.note(name, value.as_bytes());
         }
         assert_eq!(fields.range(), Some(&b"bytes=1-2"[..]));
         assert_eq!(fields.coding(), Coding::Gzip);
+        assert_eq!(fields.none_match(), Some(&b"\"a\""[..]));
         fields.note("If-Range", b"\"x\"");
         assert_eq!(fields.range(), None);
     }

@@ -15,6 +15,7 @@ use crate::synthetic::{Source, plan, rate, seconds};
 
 mod shapes;
 mod sockets;
+mod thumbnails;
 mod waiting;
 
 const PART: Duration = Duration::from_millis(200);
@@ -342,7 +343,7 @@ async fn browsers_and_other_methods_get_their_answers() {
 /// gives, or waits and leaves its place when dropped.
 #[tokio::test]
 async fn no_request_whatever_it_says_breaks_anything() {
-    const PIECES: [&str; 28] = [
+    const PIECES: [&str; 29] = [
         "/",
         "/",
         "/",
@@ -358,6 +359,7 @@ async fn no_request_whatever_it_says_breaks_anything() {
         "init.mp4",
         "-",
         "master.m3u8",
+        "thumbnail.jpg",
         "playlist.m3u8",
         "?",
         "&",

@@ -33,6 +33,13 @@ pub(crate) static CACHE_AWAITED: HeaderValue = HeaderValue::from_static("public,
 pub(crate) static CACHE_GRANTED_AWAITED: HeaderValue =
     HeaderValue::from_static("private, max-age=10");
 
+/// A new thumbnail comes each ten seconds: who asks that often sees each.
+pub(crate) static CACHE_THUMBNAIL: HeaderValue = HeaderValue::from_static("public, max-age=5");
+
+/// The same for one viewer.
+pub(crate) static CACHE_GRANTED_THUMBNAIL: HeaderValue =
+    HeaderValue::from_static("private, max-age=5");
+
 /// A refusal may be wrong a moment later.
 pub(crate) static CACHE_NOTHING: HeaderValue = HeaderValue::from_static("no-store");
 

@@ -14,6 +14,8 @@ export interface Answer {
   playlist: string | null;
   /** Whether that playlist reaches back as far as a broadcast can be rewound. */
   canRewind: boolean;
+  /** What is to be seen now, as a path on this page's own origin. */
+  thumbnail: string | null;
   /** Null where nothing is live. */
   audience: Audience | null;
   clock: ClockSample | null;
@@ -30,6 +32,7 @@ const NO_ANSWER: Answer = {
   title: null,
   playlist: null,
   canRewind: false,
+  thumbnail: null,
   audience: null,
   clock: null,
 };
@@ -83,12 +86,13 @@ function clockSample(sentMs: number, receivedMs: number, date: string | null): C
 /** Reads the body of a 200; what does not have its shape counts as no answer. */
 export function parseWatch(body: unknown): Omit<Answer, "clock"> {
   const { title, status, playback, live_since: liveSince, viewers, viewers_peak: peak } = fieldsOf(body);
-  const { hls, dvr } = fieldsOf(playback);
+  const { hls, dvr, thumbnail } = fieldsOf(playback);
   const rewindable = typeof dvr === "string" ? pathOf(dvr) : null;
   const known = {
     title: typeof title === "string" && title.trim() !== "" ? title : null,
     playlist: rewindable ?? (typeof hls === "string" ? pathOf(hls) : null),
     canRewind: rewindable !== null,
+    thumbnail: typeof thumbnail === "string" ? pathOf(thumbnail) : null,
     audience: typeof viewers === "number" && typeof peak === "number" ? { now: viewers, peak } : null,
   };
   switch (status) {

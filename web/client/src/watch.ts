@@ -39,6 +39,7 @@ let session: Session = INITIAL;
 let title: string | null = null;
 let playlist = `/live/${streamId}/master.m3u8`;
 let canRewind = false;
+let thumbnail: string | null = null;
 let audience: Audience | null = null;
 let pollTimer = 0;
 let asking = false;
@@ -49,9 +50,13 @@ function dispatch(event: Event): void {
   drawSession(session, title, supported);
   drawAudience(session, audience);
   if (effect === "load" && supported) {
+    // The browser shows it until the picture moves.
+    video.poster = thumbnail ?? "";
     player.load(playlist, canRewind);
   } else if (effect === "unload") {
     player.unload();
+    // Of what is over, or not for this viewer any more.
+    video.poster = "";
   }
   controls.draw();
 }
@@ -74,6 +79,7 @@ async function poll(): Promise<void> {
     playlist = answer.playlist;
     canRewind = answer.canRewind;
   }
+  thumbnail = answer.thumbnail;
   // One answer that is missing does not change how many watch.
   audience = answer.status.kind === "unreachable" ? audience : answer.audience;
   dispatch({ kind: "status", status: answer.status });

@@ -251,7 +251,7 @@ async fn without_an_archive_there_is_nothing_to_rewind_to() {
 }
 
 /// The stream is private and its token is `good`.
-struct Private;
+pub(super) struct Private;
 
 impl Access for Private {
     fn check(&self, stream: &str, token: Option<&str>) -> Verdict {
