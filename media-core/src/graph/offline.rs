@@ -16,7 +16,8 @@
 //! movie that refers to other files or hosts is refused and never followed.
 //!
 //! Limits: one video and one audio track; pictures of more than 8 bits lose the rest, without tone
-//! mapping; subtitles, chapters and further tracks are left out.
+//! mapping; subtitles, chapters and further tracks are left out. GStreamer's reader takes a video
+//! track for a cover and leaves it out where it is shorter than a fifth of its MP4.
 
 mod codecs;
 mod container;
@@ -60,8 +61,7 @@ const STALL_MAX: Duration = Duration::from_secs(120);
 /// all there is.
 const TAIL_MAX: Duration = Duration::from_secs(10);
 
-/// How much shorter than stated a file may be and still count as whole: containers round, and count
-/// a track's delay in.
+/// How much shorter than stated a file may be and still count as whole: containers round.
 const SHORT_MIN: Duration = Duration::from_secs(1);
 
 /// Why a file is not transcoded.
@@ -345,15 +345,10 @@ fn extent(
     if let Some((at, reason)) = fault {
         return Extent::Broken { at, reason };
     }
-    // Some containers count from their first timestamp, others from zero.
-    let end = inspection.origin().max(MediaTime::ZERO) + duration;
-    match inspection.duration {
-        Some(stated)
-            if inspection.container.states_duration()
-                && MediaTime::ZERO + stated > end + SHORT_MIN =>
-        {
-            Extent::Short { stated }
-        }
+    let stated = inspection.duration;
+    let stated = stated.filter(|_| inspection.container.states_duration());
+    match stated {
+        Some(stated) if stated > duration + SHORT_MIN => Extent::Short { stated },
         _ => Extent::Whole,
     }
 }

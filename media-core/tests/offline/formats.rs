@@ -27,7 +27,9 @@ fn all_are_taken(extension: &str, container: Container, codecs: &[(&str, &str, &
         let end = sound_end(&collected);
         assert!((end - 3.0).abs() < 0.1, "{what}: sound to {end}");
         let duration = inspection.duration.expect("it is known").as_secs_f64();
-        assert!((duration - 3.0).abs() < 0.3, "{what}: {duration}");
+        // A transport stream's is estimated from its bitrate.
+        let tolerance = if extension == "ts" { 1.5 } else { 0.1 };
+        assert!((duration - 3.0).abs() < tolerance, "{what}: {duration}");
     }
 }
 
@@ -35,7 +37,7 @@ const X264: &str = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p";
 const X265: &str = "-c:v libx265 -preset ultrafast -x265-params log-level=none";
 const VP8: &str = "-c:v libvpx -deadline realtime -cpu-used 8";
 const VP9: &str = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8";
-const AV1: &str = "-c:v libaom-av1 -usage realtime -cpu-used 9";
+const AV1: &str = "-c:v libaom-av1 -usage realtime -cpu-used 8";
 
 #[test]
 fn mp4() {
@@ -45,7 +47,7 @@ fn mp4() {
         (
             "H.264",
             "AAC",
-            of(X264, "-c:a aac -movflags +frag_keyframe+empty_moov"),
+            of(X264, "-bf 0 -c:a aac -movflags +frag_keyframe+empty_moov"),
         ),
         (
             "HEVC",

@@ -1,25 +1,20 @@
 //! How pictures are fitted: turned upright, letterboxed, never enlarged.
 
-use super::{Folder, assert_rungs, grey, transcode};
+use super::{Folder, assert_rungs, grey, settings, transcode};
 
 #[test]
 fn a_phones_pictures_are_turned_upright() {
+    settings();
     let folder = Folder::new();
-    // Which side of the stored picture is light, so that the light is above when it is upright.
-    for (degrees, light) in [
-        (0, "0:0:iw:ih/2"),
-        (90, "0:0:iw/2:ih"),
-        (180, "0:ih/2:iw:ih/2"),
-        (270, "iw/2:0:iw/2:ih"),
+    // What ffmpeg calls a rotation, what that is clockwise, and which part of the stored picture is
+    // light so that the light is above when it is upright.
+    for (anticlockwise, degrees, light) in [
+        (0, 0, "0:0:320:90"),
+        (90, 270, "160:0:160:180"),
+        (180, 180, "0:90:320:90"),
+        (270, 90, "0:0:160:180"),
     ] {
-        let box_of = format!(
-            "drawbox={}:c=white:t=fill",
-            light
-                .replace("iw", "320")
-                .replace("ih", "180")
-                .replace("320/2", "160")
-                .replace("180/2", "90")
-        );
+        let box_of = format!("drawbox={light}:c=white:t=fill");
         folder.make(
             "stored.mp4",
             &format!(
@@ -29,7 +24,7 @@ fn a_phones_pictures_are_turned_upright() {
         );
         let path = folder.make(
             "phone.mov",
-            &format!("-i stored.mp4 -c copy -metadata:s:v:0 rotate={degrees}"),
+            &format!("-i stored.mp4 -c copy -metadata:s:v:0 rotate={anticlockwise}"),
         );
         let video = media_core::graph::offline::inspect(&path)
             .unwrap()

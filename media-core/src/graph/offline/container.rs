@@ -66,6 +66,11 @@ impl Container {
         }
     }
 
+    /// Whether its length counts from zero and not from its first timestamp.
+    pub(super) const fn counts_from_zero(self) -> bool {
+        matches!(self, Self::Matroska)
+    }
+
     /// Whether it says how long it is; of the others that is estimated.
     pub(super) const fn states_duration(self) -> bool {
         !matches!(self, Self::TransportStream)

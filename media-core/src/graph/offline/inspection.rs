@@ -180,6 +180,8 @@ struct Track {
     times: Vec<MediaTime>,
     first: Option<MediaTime>,
     latest: Option<MediaTime>,
+    /// Where the presentation begins on the container's clock.
+    start: Option<gst::ClockTime>,
 }
 
 impl Seen {
@@ -228,13 +230,14 @@ impl Track {
         }
     }
 
-    fn saw(&mut self, time: MediaTime) {
+    fn saw(&mut self, time: MediaTime, start: Option<gst::ClockTime>) {
         // What lies before the presentation's start is decoded and not shown.
         if time < MediaTime::ZERO {
             return;
         }
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.latest = Some(time);
+        self.start = start;
         if self.times.len() < TIMES_MAX && self.codec.kind == TrackKind::Video {
             self.times.push(time);
         }
@@ -336,13 +339,14 @@ fn watch_track(pad: &gst::Pad, codec: Codec, sink: &gst::Element, seen: &Arc<See
             pad: pad.name().to_string(),
             codec,
             is_default: pad
-                .stream()
-                .is_some_and(|stream| stream.stream_flags().contains(gst::StreamFlags::SELECT)),
+                .sticky_event::<gst::event::StreamStart>(0)
+                .is_some_and(|start| start.stream_flags().contains(gst::StreamFlags::SELECT)),
             caps: None,
             turn: VideoOrientationMethod::Identity,
             times: Vec::new(),
             first: None,
             latest: None,
+            start: None,
         });
         look.tracks.len() - 1
     };
@@ -352,12 +356,12 @@ fn watch_track(pad: &gst::Pad, codec: Codec, sink: &gst::Element, seen: &Arc<See
         match &info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 let segment = pad.sticky_event::<gst::event::Segment>(0);
-                let time = segment.zip(buffer.pts()).and_then(|(segment, pts)| {
-                    let time = running_time(segment.segment(), pts)?;
-                    Some(time)
-                });
-                if let Some(time) = time {
-                    seen.note(|look| look.tracks[index].saw(time));
+                if let Some((segment, pts)) = segment.zip(buffer.pts())
+                    && let Some(time) = running_time(segment.segment(), pts)
+                {
+                    let segment = segment.segment().downcast_ref::<gst::ClockTime>();
+                    let start = segment.and_then(|segment| segment.start());
+                    seen.note(|look| look.tracks[index].saw(time, start));
                 }
             }
             Some(gst::PadProbeData::Event(event)) => match event.view() {
@@ -386,6 +390,11 @@ fn choose(
     if let Some(error) = look.missing {
         return Err(error.into());
     }
+    let starts = look.tracks.iter().filter_map(|track| track.start);
+    let start = starts.min().filter(|_| container.counts_from_zero());
+    let duration = duration
+        .map(|duration| duration.saturating_sub(start.map(Duration::from).unwrap_or_default()))
+        .filter(|duration| !duration.is_zero());
     let mut videos: Vec<VideoTrack> = look.tracks.iter().filter_map(video).collect();
     let mut audios: Vec<(bool, AudioTrack)> = look.tracks.iter().filter_map(audio).collect();
     // Both sorts keep the file's order among equals.
@@ -416,7 +425,7 @@ fn choose(
         .chain(look.unsupported.into_iter().map(|(_, name)| name));
     Ok(Inspection {
         container,
-        duration: duration.filter(|duration| !duration.is_zero()),
+        duration,
         left_out: left_out.collect(),
         video,
         audio,
