@@ -65,7 +65,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Stream { settings, action } => {
             let config = load(&settings)?;
-            let database = server::open_database(&config.data).await?;
+            let database = server::open_database(&config).await?;
             let streams = database.streams();
             let result = stream_command::run(&streams, &config, action, &mut io::stdout()).await;
             database.close().await;

@@ -1,9 +1,9 @@
 //! What lies on disk: streams and their keys in SQL, the admin token, the secret that playback
 //! tokens are signed with, and what viewers of a running broadcast rewind to.
 //!
-//! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`.
-//! The SQL is written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this
-//! build carries the SQLite driver alone.
+//! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`. In
+//! the database's place may be a PostgreSQL database. The SQL is written once through `sqlx::Any`,
+//! in a dialect that both understand.
 //!
 //! The database is never asked on a publisher's or a viewer's way in: ingest and playback answer
 //! from the [`streams::Keys`] snapshot, which the process reloads when [`Streams::revision`]
@@ -12,6 +12,7 @@
 pub mod admin_token;
 pub mod data_dir;
 pub mod database;
+pub mod dump;
 pub mod dvr;
 pub mod key;
 pub mod playback_token;

@@ -35,10 +35,19 @@ impl Location {
                     scheme: scheme.to_owned(),
                 });
             }
-            _ => Path::new(url_or_path).join(FILE_NAME),
+            _ => return Self::in_folder(Path::new(url_or_path)),
         };
-        let path =
-            std::path::absolute(&path).map_err(|source| data_dir::Error::Write { path, source })?;
+        Self::of_file(path)
+    }
+
+    /// [`FILE_NAME`] in a data folder, whatever that is called.
+    pub fn in_folder(folder: &Path) -> Result<Self, OpenError> {
+        Self::of_file(folder.join(FILE_NAME))
+    }
+
+    fn of_file(path: PathBuf) -> Result<Self, OpenError> {
+        let absolute = std::path::absolute(&path);
+        let path = absolute.map_err(|source| data_dir::Error::Write { path, source })?;
         Ok(Self(Place::Sqlite(path)))
     }
 }
