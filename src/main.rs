@@ -1,5 +1,7 @@
 //! `millrace`: the binary that joins the crates.
 
+mod archive;
+mod backup_command;
 mod check_command;
 mod cli;
 mod config;
@@ -70,6 +72,22 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let result = stream_command::run(&streams, &config, action, &mut io::stdout()).await;
             database.close().await;
             result?;
+        }
+        Command::Backup {
+            settings,
+            file,
+            media,
+        } => {
+            let config = load(&settings)?;
+            backup_command::backup(&config, &file, media, &mut io::stdout()).await?;
+        }
+        Command::Restore {
+            settings,
+            file,
+            force,
+        } => {
+            let config = load(&settings)?;
+            backup_command::restore(&config, &file, force, &mut io::stdout()).await?;
         }
         Command::ExampleConfig => {
             io::stdout().write_all(config::example_file().as_bytes())?;

@@ -366,9 +366,12 @@ fn admin_token(text: &str) -> Result<String, String> {
 }
 
 fn database_url(text: &str) -> Result<Location, String> {
-    match text.contains(':') {
+    const SCHEMES: [&str; 3] = ["postgres:", "postgresql:", "sqlite:"];
+    match SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
         true => Location::parse(text).map_err(|error| error.to_string()),
-        false => Err("a URL is expected; the setting for a folder is data".into()),
+        false => {
+            Err("postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected".into())
+        }
     }
 }
 

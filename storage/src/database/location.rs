@@ -23,7 +23,7 @@ impl Location {
     /// Asks no server and touches no file.
     pub fn parse(url_or_path: &str) -> Result<Self, OpenError> {
         let path = match url_or_path.split_once(':') {
-            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+            Some(("postgres" | "postgresql", _)) => {
                 let address = postgres::Address::parse(url_or_path)?;
                 return Ok(Self(Place::Postgres(address)));
             }

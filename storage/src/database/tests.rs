@@ -1,5 +1,6 @@
 //! Opening: what is created, what is refused, and several at once.
 
+mod dialect;
 mod history;
 mod refusals;
 
