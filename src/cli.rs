@@ -39,6 +39,34 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: StreamAction,
     },
+    /// Write the database and the secrets to one file, while a server runs or not.
+    ///
+    /// The file is a tar, readable for its owner alone: a dump of all tables as they are at one
+    /// moment, and the admin token and the playback secret from the data folder. A file that is
+    /// there already is not replaced.
+    Backup {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// The file to write.
+        file: PathBuf,
+        /// Also the media: all files in the data folder's assets/.
+        #[arg(long)]
+        media: bool,
+    },
+    /// Put a backup in place of what is in the database and the data folder. Stop the server first.
+    ///
+    /// The backup may come from another kind of database: this is also how one moves between SQLite
+    /// and PostgreSQL. It may be of an earlier version. It is read to its end before anything is
+    /// changed, and the database then has all of it or, where that fails, what it had before.
+    Restore {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// What millrace backup wrote.
+        file: PathBuf,
+        /// Replace what is there. Without it, only an empty database is filled.
+        #[arg(long)]
+        force: bool,
+    },
     /// Follow an HLS stream, of this server or another, and report which rules it keeps.
     #[command(
         after_help = "Exit code 0: no rule broken; 1: one is; 2: there was nothing to judge."

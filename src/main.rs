@@ -1,5 +1,7 @@
 //! `millrace`: the binary that joins the crates.
 
+mod archive;
+mod backup_command;
 mod check_command;
 mod cli;
 mod config;
@@ -66,11 +68,27 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Stream { settings, action } => {
             let config = load(&settings)?;
-            let database = server::open_database(&config.data).await?;
+            let database = server::open_database(&config).await?;
             let streams = database.streams();
             let result = stream_command::run(&streams, &config, action, &mut io::stdout()).await;
             database.close().await;
             result?;
+        }
+        Command::Backup {
+            settings,
+            file,
+            media,
+        } => {
+            let config = load(&settings)?;
+            backup_command::backup(&config, &file, media, &mut io::stdout()).await?;
+        }
+        Command::Restore {
+            settings,
+            file,
+            force,
+        } => {
+            let config = load(&settings)?;
+            backup_command::restore(&config, &file, force, &mut io::stdout()).await?;
         }
         Command::ExampleConfig => {
             io::stdout().write_all(config::example_file().as_bytes())?;

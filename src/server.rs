@@ -1,6 +1,5 @@
 //! Starts everything, waits for the signal to stop, and stops it in order.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
 use packager::{Delivery, Live, vod};
+use storage::database::Location;
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
 
@@ -45,7 +45,7 @@ impl Server {
         let signals = Signals::listen()?;
         graph::init()?;
         let encoding = encoding(config)?;
-        let database = open_database(&config.data).await?;
+        let database = open_database(config).await?;
         let admin_token = admin_token(config)?;
         let playback_secret = storage::playback_token::load_or_create(&config.data)?;
         let http = listener::bind(config.http, "http").await?;
@@ -161,6 +161,7 @@ impl Server {
             srt = %config.srt,
             metrics = metrics_address,
             data = %config.data.display(),
+            database = config.database.as_ref().map(tracing::field::display),
             "listening"
         );
         if !web::is_embedded() {
@@ -217,9 +218,13 @@ impl Server {
     }
 }
 
-/// Opens the database in the data folder.
-pub(crate) async fn open_database(data: &Path) -> anyhow::Result<Database> {
-    Ok(Database::open(&data.to_string_lossy()).await?)
+/// Opens the database, which is in the data folder unless it is said where.
+pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    let location = match &config.database {
+        Some(location) => location.clone(),
+        None => Location::in_folder(&config.data)?,
+    };
+    Ok(Database::open_at(&location).await?)
 }
 
 fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {

@@ -99,6 +99,11 @@ const HOMES: &[Home] = &[
         sources: &["storage/src/asset/"],
     },
     Home {
+        library: "tar",
+        crates: &[ROOT],
+        sources: &["src/archive/"],
+    },
+    Home {
         library: "axum",
         crates: &["control-api", ROOT],
         // The listener hands requests to the API's router and passes its bodies on.

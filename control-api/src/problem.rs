@@ -146,7 +146,10 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code) = self.class();
-        if status.is_server_error() {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // Not our fault, and not the one request's: as many come as are sent meanwhile.
+            tracing::warn!(error = %self, "a request has to come again");
+        } else if status.is_server_error() {
             tracing::error!(error = %self, status = status.as_u16(), "a request failed");
         }
         let problem = Problem {

@@ -17,10 +17,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use media_core::StreamId;
+use scratch::{Kind, Scratch};
 use serde_json::Value;
 use storage::streams::Keys;
 use storage::{AdminToken, Database, PlaybackSecret};
-use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::urls::{PublishAddress, Urls};
@@ -121,7 +121,7 @@ impl Broadcasts for RecordedBroadcasts {
 }
 
 struct Server {
-    folder: TempDir,
+    scratch: Scratch,
     database: Database,
     broadcasts: Arc<RecordedBroadcasts>,
     token: AdminToken,
@@ -149,12 +149,14 @@ impl Answer {
 }
 
 impl Server {
+    /// For what does not depend on the database.
     async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("folder");
-        let data_dir = folder.path().join("data");
-        let database = Database::open(data_dir.to_str().expect("UTF-8"))
-            .await
-            .expect("database");
+        Self::on(Scratch::new(Kind::Sqlite).await).await
+    }
+
+    async fn on(scratch: Scratch) -> Self {
+        let data_dir = scratch.folder().join("data");
+        let database = Database::open(scratch.url()).await.expect("database");
         let token = storage::admin_token::load_or_create(&data_dir).expect("token");
         let broadcasts = Arc::new(RecordedBroadcasts::default());
         let urls = Urls {
@@ -171,7 +173,7 @@ impl Server {
             urls,
         ));
         Self {
-            folder,
+            scratch,
             database,
             broadcasts,
             token,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use control_api::urls::{HostPort, HttpBase};
 use media_core::graph::{EncoderChoice, Preset, Profile};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
+use storage::database::Location;
 
 pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
@@ -31,6 +32,9 @@ const HSTS_S_AUTO: u64 = 15_552_000;
 
 /// Most rungs of a ladder.
 const RUNGS_MAX: usize = 8;
+
+/// Settings that are secrets or have one in them.
+const SECRETS: &[&str] = &["admin_token", "database.url"];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) rtmps: SocketAddr,
     pub(crate) srt: SocketAddr,
     pub(crate) metrics: Option<Metrics>,
+    /// `None`: in the data folder.
+    pub(crate) database: Option<Location>,
     pub(crate) tls: Option<Tls>,
     pub(crate) public: Public,
     pub(crate) hls: Hls,
@@ -204,6 +210,7 @@ impl Config {
             rtmps: values.parsed("rtmps")?,
             srt: values.parsed("srt")?,
             metrics: values.metrics()?,
+            database: values.checked("database.url", database_url)?,
             tls,
             public: Public {
                 http: public_http,
@@ -263,10 +270,9 @@ impl Reader {
         check(&value.text).map_err(|what| Error::BadValue {
             path,
             // A secret does not belong in an error.
-            text: if path == "admin_token" {
-                "…".into()
-            } else {
-                value.text.clone()
+            text: match SECRETS.contains(&path) {
+                true => "…".into(),
+                false => value.text.clone(),
             },
             origin: value.origin.clone(),
             what: what.to_string(),
@@ -361,6 +367,16 @@ fn admin_token(text: &str) -> Result<String, String> {
         false => Err(format!(
             "at most {LENGTH_MAX} visible ASCII characters are expected"
         )),
+    }
+}
+
+fn database_url(text: &str) -> Result<Location, String> {
+    const SCHEMES: [&str; 3] = ["postgres:", "postgresql:", "sqlite:"];
+    match SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+        true => Location::parse(text).map_err(|error| error.to_string()),
+        false => {
+            Err("postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected".into())
+        }
     }
 }
 

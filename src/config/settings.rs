@@ -59,6 +59,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Address of GET /metrics, for Prometheus; empty: none. It names streams and asks for no password.",
     ),
     setting(
+        "database.url",
+        "",
+        "postgres://USER:PASSWORD@HOST:PORT/DATABASE, or sqlite:FILE. Unset: DATA/millrace.db (SQLite). Media and secrets stay in DATA.",
+    ),
+    setting(
         "tls.certificate",
         "",
         "PEM file with the certificate chain for HTTPS and RTMPS. Read again when it changes.",

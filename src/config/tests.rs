@@ -101,6 +101,11 @@ fn a_wrong_value_is_named_with_where_it_stands() {
             "with space",
             "admin_token = \"…\" (MILLRACE_ADMIN_TOKEN): at most 512 visible ASCII characters are expected",
         ),
+        (
+            "MILLRACE_DATABASE_URL",
+            "postgress://mill:hunter2@db/live",
+            "database.url = \"…\" (MILLRACE_DATABASE_URL): postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected",
+        ),
     ] {
         let error = load(&[(name, value)], Flags::new()).expect_err("wrong");
         assert_eq!(error.to_string(), expected);

@@ -35,6 +35,10 @@ use crate::recordings::Recorder;
 /// How often the database is asked whether another process has changed the streams.
 const KEYS_POLLED_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the database may take to tell them: longer than it takes to give up a connection that
+/// was refused, so that the reason is known.
+const DATABASE_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// How long an ended broadcast stays served: players that poll slowly must see its end.
 const ENDED_SERVED_FOR: Duration = Duration::from_secs(120);
 
@@ -86,19 +90,35 @@ impl Supervisor {
 
     /// Follows changes that other processes make to the database; ends with the process.
     pub(crate) async fn follow(self, streams: storage::Streams) {
+        let mut answered = true;
         loop {
             tokio::time::sleep(KEYS_POLLED_EVERY).await;
-            let known = self.inner.keys.load().revision;
-            let changed = match streams.revision().await {
-                Ok(revision) if revision == known => continue,
-                Ok(_) => streams.keys().await,
-                Err(error) => Err(error),
+            let asked = tokio::time::timeout(DATABASE_WAIT_MAX, self.take_newer_keys(&streams));
+            // Whoever publishes or watches goes on meanwhile, by the keys that are known.
+            let failure = match asked.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("no answer in time".to_owned()),
             };
-            match changed {
-                Ok(keys) => self.replace_keys(keys),
-                Err(error) => tracing::warn!(%error, "stream keys cannot be read anew"),
+            match &failure {
+                Some(error) if answered => {
+                    tracing::warn!(%error, "stream keys cannot be read anew, going on without");
+                }
+                None if !answered => tracing::info!("stream keys can be read again"),
+                _ => {}
             }
+            answered = failure.is_none();
         }
+    }
+
+    async fn take_newer_keys(
+        &self,
+        streams: &storage::Streams,
+    ) -> Result<(), storage::streams::Error> {
+        if streams.revision().await? != self.inner.keys.load().revision {
+            self.replace_keys(streams.keys().await?);
+        }
+        Ok(())
     }
 
     /// Ends every broadcast and lets no publisher in from now on; returns when all playlists have

@@ -27,7 +27,7 @@ pub const FILE_NAME: &str = "millrace.db";
 const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The tables' history, part of the binary.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Why the database cannot be used. Each message is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,14 @@ impl OpenError {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: AnyPool,
+    dialect: Dialect,
+}
+
+/// Which database it is, for the little that cannot be said to both in the same words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
 }
 
 impl Database {
@@ -111,11 +119,13 @@ impl Database {
     /// missing, readable for its owner alone, because SRT passphrases are in it; a PostgreSQL
     /// database has to be there. Any number of processes may do this at once.
     pub async fn open_at(location: &Location) -> Result<Self, OpenError> {
-        let pool = match &location.0 {
-            Place::Sqlite(path) => sqlite::open(path, location).await?,
-            Place::Postgres(address) => postgres::open(address, location).await?,
+        let (pool, dialect) = match &location.0 {
+            Place::Sqlite(path) => (sqlite::open(path, location).await?, Dialect::Sqlite),
+            Place::Postgres(address) => {
+                (postgres::open(address, location).await?, Dialect::Postgres)
+            }
         };
-        Ok(Self { pool })
+        Ok(Self { pool, dialect })
     }
 
     /// The streams in it.
@@ -126,6 +136,14 @@ impl Database {
     /// The recordings in it.
     pub fn recordings(&self) -> Recordings {
         Recordings::new(self.pool.clone())
+    }
+
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Ends all connections; queries fail from now on.

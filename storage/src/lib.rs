@@ -3,9 +3,8 @@
 //! broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`,
-//! `assets`, `dvr`.
-//! The SQL is written once through `sqlx::Any` in a dialect that PostgreSQL understands too; this
-//! build carries the SQLite driver alone.
+//! `assets`, `dvr`. In the database's place may be a PostgreSQL database. The SQL is written once
+//! through `sqlx::Any`, in a dialect that both understand.
 //!
 //! The database is never asked on a publisher's or a viewer's way in: ingest and playback answer
 //! from the [`streams::Keys`] snapshot, which the process reloads when [`Streams::revision`]
@@ -15,6 +14,7 @@ pub mod admin_token;
 pub mod asset;
 pub mod data_dir;
 pub mod database;
+pub mod dump;
 pub mod dvr;
 mod extent;
 pub mod key;

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use rand::rand_core::OsError;
 
 use crate::data_dir::{self, PRIVATE_MODE};
+use crate::{admin_token, playback_token};
+
+/// Every secret's file in the data folder: what a backup has of them.
+pub const NAMES: &[&str] = &[admin_token::FILE_NAME, playback_token::FILE_NAME];
 
 /// Why there is no secret. Each message is one line that names the path.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +80,7 @@ impl SecretFile {
     /// Reads the secret in `data_dir`; makes one where there is none yet. Of several processes that
     /// do this at once, one makes it and all return it. Blocks on a few small files.
     pub(crate) fn load_or_create(&self, data_dir: &Path) -> Result<String, Error> {
+        debug_assert!(NAMES.contains(&self.name), "no backup would have it");
         let path = data_dir.join(self.name);
         if let Some(secret) = self.load(&path)? {
             return Ok(secret);
@@ -86,7 +91,7 @@ impl SecretFile {
             return Ok(secret);
         }
         let secret = (self.generate)()?;
-        store(&path, &secret).map_err(|source| Error::Write {
+        store(&path, format!("{secret}\n").as_bytes()).map_err(|source| Error::Write {
             what: self.what,
             path,
             source,
@@ -133,8 +138,39 @@ impl SecretFile {
     }
 }
 
+/// The files of [`NAMES`] that are in `data_dir`, as they are. Blocks on a few small files.
+pub fn read_all(data_dir: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    for name in NAMES {
+        let path = data_dir.join(name);
+        match std::fs::read(&path) {
+            Ok(content) => found.push((*name, content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(Error::Read {
+                    what: "the secret",
+                    path,
+                    source,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Puts `content` in place of a secret. A process that has read the old one keeps it.
+pub fn replace(data_dir: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
+    let path = data_dir.join(name);
+    let _preparation = data_dir::prepare(data_dir)?;
+    store(&path, content).map_err(|source| Error::Write {
+        what: "the secret",
+        path,
+        source,
+    })
+}
+
 /// Written under another name first, so that nobody ever reads half a secret.
-fn store(path: &Path, secret: &str) -> io::Result<()> {
+fn store(path: &Path, content: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -146,8 +182,7 @@ fn store(path: &Path, secret: &str) -> io::Result<()> {
         .create_new(true)
         .mode(PRIVATE_MODE)
         .open(&unfinished)?;
-    file.write_all(secret.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)
 }

@@ -14,6 +14,7 @@ mod cache;
 mod check;
 mod clip;
 mod command_line;
+mod database;
 mod decode;
 mod encoder;
 mod exposition;

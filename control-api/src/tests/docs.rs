@@ -44,7 +44,7 @@ async fn the_examples_in_the_documentation_work_as_they_stand() {
 
     // A failed request fails its example; every other line's failure does so by itself.
     let script = format!("set -eu\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}");
-    let folder = server.folder.path().to_owned();
+    let folder = server.scratch.folder().to_owned();
     let output = tokio::task::spawn_blocking(move || {
         Command::new("sh")
             .arg("-c")

@@ -314,21 +314,36 @@ async fn a_request_without_a_host_creates_nothing() {
     assert_eq!(listed["streams"], json!([]));
 }
 
-#[tokio::test]
-async fn a_database_that_is_gone_is_503_without_its_inside() {
-    let server = Server::start().await;
-    let (id, _) = server.create("A").await;
-    server.database.close().await;
-    for (method, path) in [
-        ("GET", "/api/v1/streams".to_owned()),
-        ("DELETE", format!("/api/v1/streams/{id}")),
-        ("GET", format!("/api/v1/watch/{id}")),
-    ] {
-        let answer = server.admin(method, &path).await;
-        let problem = assert_problem(&answer, 503, "database_unavailable");
-        assert_eq!(answer.header(header::RETRY_AFTER), "5");
-        assert!(!text(&problem["detail"]).contains("pool"), "{problem}");
+scratch::on_each_database! {
+    async fn a_database_that_is_gone_is_503_without_its_inside(scratch) {
+        let server = Server::on(scratch).await;
+        let (id, _) = server.create("A").await;
+        server.database.close().await;
+        for (method, path) in [
+            ("GET", "/api/v1/streams".to_owned()),
+            ("DELETE", format!("/api/v1/streams/{id}")),
+            ("GET", format!("/api/v1/watch/{id}")),
+        ] {
+            let answer = server.admin(method, &path).await;
+            let problem = assert_problem(&answer, 503, "database_unavailable");
+            assert_eq!(answer.header(header::RETRY_AFTER), "5");
+            assert!(!text(&problem["detail"]).contains("pool"), "{problem}");
+        }
+        let answer = server.stranger("GET", "/health").await;
+        assert_eq!(answer.status, StatusCode::OK);
     }
-    let answer = server.stranger("GET", "/health").await;
-    assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_is_503_until_it_is_back() {
+    let server = Server::on(Scratch::new(Kind::Postgres).await).await;
+    let (id, _) = server.create("A").await;
+    let path = format!("/api/v1/streams/{id}");
+    server.scratch.cut();
+    let answer = server.admin("GET", &path).await;
+    assert_problem(&answer, 503, "database_unavailable");
+    assert_eq!(answer.header(header::RETRY_AFTER), "5");
+    server.scratch.mend();
+    let answer = server.admin("GET", &path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }

@@ -23,7 +23,7 @@ impl Location {
     /// Asks no server and touches no file.
     pub fn parse(url_or_path: &str) -> Result<Self, OpenError> {
         let path = match url_or_path.split_once(':') {
-            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+            Some(("postgres" | "postgresql", _)) => {
                 let address = postgres::Address::parse(url_or_path)?;
                 return Ok(Self(Place::Postgres(address)));
             }
@@ -35,10 +35,19 @@ impl Location {
                     scheme: scheme.to_owned(),
                 });
             }
-            _ => Path::new(url_or_path).join(FILE_NAME),
+            _ => return Self::in_folder(Path::new(url_or_path)),
         };
-        let path =
-            std::path::absolute(&path).map_err(|source| data_dir::Error::Write { path, source })?;
+        Self::of_file(path)
+    }
+
+    /// [`FILE_NAME`] in a data folder, whatever that is called.
+    pub fn in_folder(folder: &Path) -> Result<Self, OpenError> {
+        Self::of_file(folder.join(FILE_NAME))
+    }
+
+    fn of_file(path: PathBuf) -> Result<Self, OpenError> {
+        let absolute = std::path::absolute(&path);
+        let path = absolute.map_err(|source| data_dir::Error::Write { path, source })?;
         Ok(Self(Place::Sqlite(path)))
     }
 }

@@ -1,5 +1,9 @@
 //! Opening: what is created, what is refused, and several at once.
 
+mod dialect;
+mod history;
+mod refusals;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;

@@ -1,0 +1,72 @@
+//! From the database to a dump.
+
+use std::io::Write;
+
+use futures_util::TryStreamExt;
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
+
+use super::format::{Dump, TableHead, Writer};
+use super::schema::{self, Kind, Table};
+use super::{Error, newest_version};
+use crate::Database;
+use crate::database::Dialect;
+
+impl Database {
+    /// Writes all rows to `out` as they are at one moment; others may write meanwhile. Blocks on
+    /// `out`.
+    pub async fn dump(&self, out: impl Write) -> Result<Dump, Error> {
+        let mut transaction = match self.dialect() {
+            // Sees what was there at its first statement: that is what WAL is for.
+            Dialect::Sqlite => self.pool().begin().await?,
+            Dialect::Postgres => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                let mut transaction = self.pool().begin_with(begin).await?;
+                // A large table takes its time.
+                sqlx::raw_sql("SET LOCAL statement_timeout = 0")
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction
+            }
+        };
+        let version = newest_version();
+        let mut writer = Writer::new(out, version)?;
+        for table in schema::tables(version).await? {
+            dump_table(&mut transaction, &table, &mut writer).await?;
+        }
+        transaction.rollback().await?;
+        Ok(writer.end()?)
+    }
+}
+
+async fn dump_table(
+    transaction: &mut Transaction<'static, Any>,
+    table: &Table,
+    writer: &mut Writer<impl Write>,
+) -> Result<(), Error> {
+    let columns = table.columns.iter();
+    writer.table(&TableHead {
+        table: table.name.clone(),
+        columns: columns.map(|column| column.name.clone()).collect(),
+    })?;
+    let statement = format!(
+        "SELECT {} FROM {}",
+        table.column_list(),
+        schema::quoted(&table.name)
+    );
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(statement)).fetch(&mut **transaction);
+    while let Some(row) = rows.try_next().await? {
+        writer.row(&values(&row, table)?)?;
+    }
+    Ok(())
+}
+
+fn values(row: &AnyRow, table: &Table) -> Result<Vec<Value>, sqlx::Error> {
+    let columns = table.columns.iter().enumerate();
+    let values = columns.map(|(index, column)| match column.kind {
+        Kind::Text => row.try_get::<Option<String>, _>(index).map(Value::from),
+        Kind::Integer => row.try_get::<Option<i64>, _>(index).map(Value::from),
+    });
+    values.collect()
+}
