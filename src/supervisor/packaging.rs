@@ -228,6 +228,9 @@ impl Output for Packaging {
 
     fn thumbnail(&self, thumbnail: Thumbnail) {
         if let Some(started) = self.started.get() {
+            if let Some(recording) = &started.recording {
+                recording.thumbnail(&thumbnail);
+            }
             started.window.set_thumbnail(thumbnail.jpeg);
         }
     }
