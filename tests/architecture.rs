@@ -135,8 +135,24 @@ const HOMES: &[Home] = &[
     },
     Home {
         library: "hyper-rustls",
-        crates: &["check"],
-        sources: &["check/src/shell/client.rs"],
+        // Whoever calls others by HTTPS: the checker, and the root for its hooks.
+        crates: &[ROOT, "check"],
+        sources: &["src/hooks/client.rs", "check/src/shell/client.rs"],
+    },
+    Home {
+        library: "rustls-native-certs",
+        crates: &[ROOT, "check"],
+        sources: &["src/tls/client.rs", "check/src/shell/tls.rs"],
+    },
+    Home {
+        library: "url",
+        // Addresses of hooks are checked where they are stored, and called by the root.
+        crates: &[ROOT, "storage", "check"],
+        sources: &[
+            "storage/src/webhooks/address.rs",
+            "src/hooks/",
+            "check/src/",
+        ],
     },
     Home {
         library: "mp4-atom",

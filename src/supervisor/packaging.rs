@@ -9,11 +9,15 @@ use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Track};
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
+use serde_json::json;
 use storage::dvr::Folder;
+use storage::time::rfc3339;
+use storage::webhooks::EventType;
 
 use super::archive::Dvr;
 use super::figures::RenditionFigures;
 use super::lane::Lane;
+use crate::hooks::Events;
 
 /// How far a broadcast's playlists reach.
 #[derive(Clone)]
@@ -37,6 +41,7 @@ pub(super) struct Packaging {
     stream: StreamId,
     broadcast: BroadcastId,
     playlists: Playlists,
+    events: Events,
     started: OnceLock<Started>,
     failed: AtomicBool,
 }
@@ -60,12 +65,14 @@ impl Packaging {
         stream: StreamId,
         broadcast: BroadcastId,
         playlists: Playlists,
+        events: Events,
     ) -> Self {
         Self {
             live,
             stream,
             broadcast,
             playlists,
+            events,
             started: OnceLock::new(),
             failed: AtomicBool::new(false),
         }
@@ -101,6 +108,13 @@ impl Packaging {
             lane.finish(&started.window);
         }
         started.window.end();
+        let data = json!({
+            "stream_id": self.stream.as_str(),
+            "broadcast_id": self.broadcast.as_str(),
+            "started_at": rfc3339(started.plan.began),
+            "ended_at": rfc3339(SystemTime::now()),
+        });
+        self.events.tell(EventType::BroadcastEnded, None, data);
     }
 }
 
@@ -158,6 +172,12 @@ impl Output for Packaging {
             self.started.set(started).is_ok(),
             "a ladder starts once a broadcast"
         );
+        let data = json!({
+            "stream_id": self.stream.as_str(),
+            "broadcast_id": self.broadcast.as_str(),
+            "started_at": rfc3339(plan.began),
+        });
+        self.events.tell(EventType::BroadcastStarted, None, data);
     }
 
     fn track(&self, track: Track) {

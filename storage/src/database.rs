@@ -1,7 +1,8 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in one file, written ahead (WAL) so that a command line tool can write while the server
-//! reads. Queries are in [`crate::streams`].
+//! reads. Queries are in [`crate::streams`] and
+//! [`crate::webhooks`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::data_dir::{self, Preparation};
 use crate::streams::Streams;
+use crate::webhooks::Webhooks;
 
 /// The database's file in the data folder.
 pub const FILE_NAME: &str = "millrace.db";
@@ -110,6 +112,11 @@ impl Database {
     /// The streams in it.
     pub fn streams(&self) -> Streams {
         Streams::new(self.pool.clone())
+    }
+
+    /// The webhooks in it, and what is to be sent to them.
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.pool.clone())
     }
 
     /// Ends all connections; queries fail from now on.

@@ -1,4 +1,4 @@
-//! What lies on disk: streams and their keys in SQL, the admin token, the secret that playback
+//! What lies on disk: streams and their keys, webhooks and what is to be sent to them in SQL, the admin token, the secret that playback
 //! tokens are signed with, and what viewers of a running broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`.
@@ -19,6 +19,8 @@ mod random;
 pub mod secret_file;
 pub mod stream;
 pub mod streams;
+pub mod time;
+pub mod webhooks;
 
 pub use admin_token::AdminToken;
 pub use database::Database;
@@ -26,3 +28,4 @@ pub use key::{KeyHash, StreamKey};
 pub use playback_token::{PlaybackSecret, PlaybackToken};
 pub use stream::{SrtPassphrase, Stream, Title, Visibility};
 pub use streams::Streams;
+pub use webhooks::Webhooks;

@@ -360,14 +360,14 @@ fn damaged(id: &str, what: impl ToString) -> Error {
 }
 
 /// Milliseconds since 1970; a clock set before that counts as 1970.
-fn to_unix_ms(time: SystemTime) -> i64 {
+pub(crate) fn to_unix_ms(time: SystemTime) -> i64 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn from_unix_ms(unix_ms: i64) -> SystemTime {
+pub(crate) fn from_unix_ms(unix_ms: i64) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
     SystemTime::UNIX_EPOCH
         .checked_add(since)
