@@ -6,6 +6,7 @@ mod check_command;
 mod cli;
 mod config;
 mod demo;
+mod hooks;
 mod listener;
 mod metrics;
 mod recordings;

@@ -14,12 +14,13 @@ use storage::{AdminToken, Database};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::hooks::{Hooks, OnPublish};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
 use crate::recordings::{Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
-use crate::tls::Certificates;
+use crate::tls::{self, Certificates};
 
 /// How long ended playlists are served before connections are closed: a player that is not
 /// waiting for a part asks again within a target duration.
@@ -29,6 +30,7 @@ const ENDED_SERVED_FOR: Duration = Duration::from_millis(1500);
 pub(crate) struct Server {
     signals: Signals,
     supervisor: Supervisor,
+    hooks: Hooks,
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -66,12 +68,16 @@ impl Server {
         let assets = storage::asset::Folder::open(&config.data)?;
         upkeep::recover(&recordings, &assets).await?;
         let recorder = Recorder::new(recordings.clone(), assets.clone(), config.recording.clone());
+        let client_tls = tls::client::config()?;
+        let hooks = Hooks::start(database.webhooks(), &client_tls);
         let options = Options {
             encoding,
             playlists: playlists(config)?,
             recorder: recorder.clone(),
             broadcasts_max: config.ingest.broadcasts_max,
             reconnect: config.ingest.reconnect,
+            on_publish: on_publish(config, client_tls),
+            events: hooks.events(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
         let gate: Arc<dyn Gate> = Arc::new(supervisor.clone());
@@ -87,6 +93,7 @@ impl Server {
         })?;
         let api = Api::new(
             streams.clone(),
+            database.webhooks(),
             Arc::new(supervisor.clone()),
             admin_token,
             playback_secret.clone(),
@@ -170,6 +177,7 @@ impl Server {
         Ok(Self {
             signals,
             supervisor,
+            hooks,
             database,
             srt,
             tasks,
@@ -186,6 +194,7 @@ impl Server {
         let limit = shutdown::exit_at_the_latest();
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
         self.supervisor.close().await;
+        self.hooks.close().await;
         self.ingest_closing.send_replace(true);
         let srt = self.srt;
         let srt_ended = tokio::task::spawn_blocking(move || srt.shutdown());
@@ -257,6 +266,14 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         "encoder chosen"
     );
     Ok(encoding)
+}
+
+/// Who is asked about publishers.
+fn on_publish(config: &Config, tls: tls::client::Config) -> Option<Arc<OnPublish>> {
+    let hook = config.on_publish.as_ref()?;
+    tracing::info!(url = ?hook.url, on_failure = ?hook.on_failure, "publishers are asked about");
+    let (url, timeout) = (hook.url.clone(), hook.timeout);
+    Some(Arc::new(OnPublish::new(url, timeout, hook.on_failure, tls)))
 }
 
 /// How far playlists reach, and where what memory does not hold goes.

@@ -1,6 +1,7 @@
 //! TLS for the HTTPS and RTMPS ports: one certificate, which may change while the server runs.
 
 mod certificate;
+pub(crate) mod client;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

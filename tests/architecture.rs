@@ -155,10 +155,32 @@ const HOMES: &[Home] = &[
     },
     Home {
         library: "hyper-rustls",
-        crates: &["check", "storage"],
+        // Whoever calls others by HTTPS: the checker, the object store, and the root for its hooks.
+        crates: &[ROOT, "check", "storage"],
         sources: &[
+            "src/hooks/client.rs",
             "check/src/shell/client.rs",
             "storage/src/objects/http_client.rs",
+        ],
+    },
+    Home {
+        library: "rustls-native-certs",
+        crates: &[ROOT, "check", "storage"],
+        sources: &[
+            "src/tls/client.rs",
+            "check/src/shell/tls.rs",
+            "storage/src/objects/http_client.rs",
+        ],
+    },
+    Home {
+        library: "url",
+        // Addresses of hooks are checked where they are stored, and called by the root.
+        crates: &[ROOT, "storage", "check"],
+        sources: &[
+            "storage/src/webhooks/address.rs",
+            "storage/src/objects",
+            "src/hooks/",
+            "check/src/",
         ],
     },
     Home {

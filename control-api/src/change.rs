@@ -30,7 +30,7 @@ pub(crate) struct StreamChange {
 }
 
 /// Nothing here can be taken away: a null is a mistake and not the same as a field left out.
-fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+pub(crate) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)

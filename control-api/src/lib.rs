@@ -1,4 +1,4 @@
-//! The control API: streams, their keys and their viewers' tokens under `/api/v1`, `/health` for whatever watches the
+//! The control API: streams, their keys and their viewers' tokens, and webhooks under `/api/v1`, `/health` for whatever watches the
 //! process, and what the watch page asks about its stream.
 //!
 //! Errors are problem details (RFC 9457) everywhere. The OpenAPI 3.1 document at
@@ -9,6 +9,7 @@ mod auth;
 mod body;
 pub mod broadcasts;
 mod change;
+mod deliveries;
 mod health;
 mod openapi;
 mod playback_tokens;
@@ -18,6 +19,7 @@ mod time;
 pub mod urls;
 mod visibility;
 mod watch;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,7 +29,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::{AdminToken, PlaybackSecret, Streams};
+use storage::{AdminToken, PlaybackSecret, Streams, Webhooks};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,6 +40,7 @@ pub use urls::Urls;
 #[derive(Clone)]
 pub struct Api {
     streams: Streams,
+    webhooks: Webhooks,
     broadcasts: Arc<dyn Broadcasts>,
     admin_token: AdminToken,
     playback_secret: PlaybackSecret,
@@ -49,6 +52,7 @@ impl Api {
     /// An API whose uptime begins now.
     pub fn new(
         streams: Streams,
+        webhooks: Webhooks,
         broadcasts: Arc<dyn Broadcasts>,
         admin_token: AdminToken,
         playback_secret: PlaybackSecret,
@@ -56,6 +60,7 @@ impl Api {
     ) -> Self {
         Self {
             streams,
+            webhooks,
             broadcasts,
             admin_token,
             playback_secret,
@@ -73,6 +78,11 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(streams::show, change::change, streams::delete))
         .routes(routes!(streams::rotate_key))
         .routes(routes!(playback_tokens::issue))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(deliveries::ping))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
         .route_layer(middleware::from_fn_with_state(api.clone(), auth::require));
     let public = OpenApiRouter::new()
         .routes(routes!(health::health))

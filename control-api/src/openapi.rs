@@ -23,6 +23,7 @@ pub(crate) const ADMIN_TOKEN: &str = "admin_token";
     modifiers(&AdminToken),
     tags(
         (name = "streams", description = "Streams, keys and playback tokens; needs the admin token."),
+        (name = "webhooks", description = "Who is told what happens, and what was sent; needs the admin token."),
         (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")
     )
 )]

@@ -72,6 +72,10 @@ pub(crate) enum Error {
     NoRoute,
     #[error("there is no such stream")]
     NoStream,
+    #[error("there is no such webhook")]
+    NoWebhook,
+    #[error("there is no such delivery")]
+    NoDelivery,
     #[error("this address does not take this method; see the header Allow")]
     MethodNotAllowed,
     #[error("the body must be JSON, sent with `Content-Type: application/json`")]
@@ -92,6 +96,8 @@ pub(crate) enum Error {
     NoHost(#[from] NoHost),
     #[error(transparent)]
     Storage(#[from] storage::streams::Error),
+    #[error(transparent)]
+    Webhooks(#[from] storage::webhooks::Error),
     #[error("the request ended in an internal error")]
     Aborted,
 }
@@ -100,6 +106,7 @@ impl Error {
     /// The one mapping from error to status and code.
     fn class(&self) -> (StatusCode, &'static str) {
         use storage::streams::Error as Storage;
+        use storage::webhooks::Error as Webhooks;
         match self {
             Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::NoPlaybackToken | Self::PlaybackToken(Refusal::Invalid) => {
@@ -112,6 +119,12 @@ impl Error {
             Self::NoStream | Self::Storage(Storage::UnknownStream(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_stream")
             }
+            Self::NoWebhook | Self::Webhooks(Webhooks::UnknownWebhook(_)) => {
+                (StatusCode::NOT_FOUND, "no_such_webhook")
+            }
+            Self::NoDelivery | Self::Webhooks(Webhooks::UnknownDelivery(_)) => {
+                (StatusCode::NOT_FOUND, "no_such_delivery")
+            }
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
@@ -121,12 +134,15 @@ impl Error {
                 (StatusCode::BAD_REQUEST, "invalid_request")
             }
             Self::Storage(Storage::TooManyStreams) => (StatusCode::CONFLICT, "too_many_streams"),
-            Self::Storage(Storage::Database(_)) => {
+            Self::Webhooks(Webhooks::TooManyWebhooks) => {
+                (StatusCode::CONFLICT, "too_many_webhooks")
+            }
+            Self::Storage(Storage::Database(_)) | Self::Webhooks(Webhooks::Database(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
-            Self::Storage(Storage::DamagedRow { .. } | Storage::Random(_)) | Self::Aborted => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-            }
+            Self::Storage(Storage::DamagedRow { .. } | Storage::Random(_))
+            | Self::Webhooks(Webhooks::DamagedRow { .. } | Webhooks::Random(_))
+            | Self::Aborted => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
@@ -134,6 +150,12 @@ impl Error {
     fn detail(&self, status: StatusCode) -> String {
         match self {
             Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
+            Self::Webhooks(storage::webhooks::Error::UnknownWebhook(_)) => {
+                Self::NoWebhook.to_string()
+            }
+            Self::Webhooks(storage::webhooks::Error::UnknownDelivery(_)) => {
+                Self::NoDelivery.to_string()
+            }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "the database does not answer; try again in a few seconds".to_owned()
             }

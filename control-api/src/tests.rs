@@ -6,6 +6,7 @@ mod errors;
 mod private;
 mod public;
 mod streams;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,6 +168,7 @@ impl Server {
         let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
         let router = crate::router(Api::new(
             database.streams(),
+            database.webhooks(),
             broadcasts.clone(),
             token.clone(),
             secret.clone(),

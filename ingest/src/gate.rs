@@ -81,13 +81,33 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// What a publisher says beside its key: nothing that this crate judges by, but for whoever else is
+/// asked about it. May carry a password, so that `Debug` is redacted. Empty: not said.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// A user's name: `u` of a keyed SRT Stream ID.
+    pub user: String,
+    /// A password: `s` of a keyed SRT Stream ID.
+    pub password: String,
+    /// What stood behind the `?` of an RTMP address, or at the end of an SRT Stream ID.
+    pub query: String,
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims(redacted)")
+    }
+}
+
 /// One encoder's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Publisher {
     /// Its address.
     pub peer: SocketAddr,
     /// How it came.
     pub protocol: Protocol,
+    /// What it says of itself.
+    pub claims: Claims,
 }
 
 /// What a valid key opens.
@@ -114,6 +134,12 @@ pub enum Refusal {
     /// The process is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
+    /// Whoever else was asked about the publisher is against it.
+    #[error("the on_publish hook refused the publisher")]
+    Vetoed,
+    /// Whoever else was to be asked did not answer.
+    #[error("the on_publish hook did not answer")]
+    Unanswered,
 }
 
 /// Why a sink takes no more media.
@@ -131,6 +157,9 @@ pub enum Closed {
     /// Media came faster than it could be processed for too long.
     #[error("media arrives faster than this server can encode it")]
     Overrun,
+    /// A publication that was pending ([`MediaSink::is_pending`]) was decided against.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// How a publication ended, as the listener saw it.
@@ -151,7 +180,8 @@ pub trait Gate: Send + Sync + 'static {
     fn check(&self, key: &StreamKey) -> Result<Admission, Refusal>;
 
     /// Takes the stream's one publisher place. A previous publisher that has fallen silent is
-    /// taken over from (its sink then returns [`Closed::TakenOver`]).
+    /// taken over from (its sink then returns [`Closed::TakenOver`]). Where somebody else has to be
+    /// asked first the sink is pending meanwhile, and the place not taken yet.
     fn publish(
         &self,
         stream: &StreamId,
@@ -166,6 +196,13 @@ pub trait MediaSink: Send {
 
     /// Asks without pushing whether the session must end (it was taken over, its stream deleted).
     fn check(&self) -> Result<(), Closed>;
+
+    /// Whether it is still being decided if the publisher may publish; for how long at most is the
+    /// gate's matter. What is pushed meanwhile is held. Decided against, the sink returns
+    /// [`Closed::Refused`].
+    fn is_pending(&self) -> bool {
+        false
+    }
 
     /// Ends the publication. A sink dropped without this counts as [`Unpublish::Lost`].
     fn close(self: Box<Self>, how: Unpublish);

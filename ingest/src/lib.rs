@@ -8,4 +8,6 @@ pub mod gate;
 pub mod rtmp;
 pub mod srt;
 
-pub use gate::{Admission, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, StreamKey};
+pub use gate::{
+    Admission, Claims, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, StreamKey,
+};

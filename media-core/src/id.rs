@@ -78,6 +78,16 @@ identifier!(
     "recording id"
 );
 identifier!(
+    /// Somebody's address that is told of events.
+    WebhookId,
+    "webhook id"
+);
+identifier!(
+    /// One event on its way to one webhook.
+    DeliveryId,
+    "delivery id"
+);
+identifier!(
     /// One rung of the ladder, or the audio: `1080p`, `720p`, `480p`, `360p`, `audio`.
     RenditionName,
     "rendition name"

@@ -17,6 +17,9 @@ use control_api::urls::{HostPort, HttpBase};
 use media_core::graph::{EncoderChoice, Preset, Profile};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
 use storage::database::Location;
+use storage::webhooks::HookUrl;
+
+use crate::hooks::OnFailure;
 
 pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
@@ -94,6 +97,8 @@ pub(crate) struct Config {
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
     pub(crate) recording: Defaults,
+    /// `None`: nobody is asked about publishers.
+    pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
 }
 
@@ -147,6 +152,14 @@ pub(crate) struct IngestConfig {
     pub(crate) broadcasts_max: usize,
     pub(crate) reconnect: Duration,
     pub(crate) srt_latency: Duration,
+}
+
+/// Who is asked whether a publisher may publish.
+#[derive(Debug)]
+pub(crate) struct OnPublish {
+    pub(crate) url: HookUrl,
+    pub(crate) timeout: Duration,
+    pub(crate) on_failure: OnFailure,
 }
 
 #[derive(Debug)]
@@ -245,6 +258,7 @@ impl Config {
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },
             recording: recording::read(&values)?,
+            on_publish: values.on_publish()?,
             log: Log {
                 level: values.required("log.level", log_level)?,
                 format: values.parsed("log.format")?,
@@ -310,6 +324,18 @@ impl Reader {
         Ok(address.map(|address| Metrics {
             address,
             by_default,
+        }))
+    }
+
+    fn on_publish(&self) -> Result<Option<OnPublish>, Error> {
+        // Checked also where it is not used: a mistake is better found before.
+        let timeout = self.millis("hooks.on_publish_timeout_ms", 100..=10_000)?;
+        let on_failure = self.parsed("hooks.on_publish_failure")?;
+        let url = self.checked("hooks.on_publish", HookUrl::new)?;
+        Ok(url.map(|url| OnPublish {
+            url,
+            timeout,
+            on_failure,
         }))
     }
 

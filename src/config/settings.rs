@@ -160,6 +160,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "SRT's time for retransmissions in milliseconds, 20 to 10000. The caller may ask for more.",
     ),
     setting(
+        "hooks.on_publish",
+        "",
+        "URL that is asked, by POST, whether a publisher with a valid key may publish; 2xx lets it in. Empty: nobody is asked.",
+    ),
+    setting(
+        "hooks.on_publish_timeout_ms",
+        "2000",
+        "How long it may take to answer, in milliseconds, 100 to 10000. The publisher's media is held meanwhile.",
+    ),
+    setting(
+        "hooks.on_publish_failure",
+        "deny",
+        "What becomes of the publisher where it does not answer in time, or at all: deny or allow.",
+    ),
+    setting(
         "recording.record",
         "true",
         "Record broadcasts of streams that do not say otherwise, into DATA/assets.",

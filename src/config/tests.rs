@@ -162,3 +162,24 @@ fn hsts_is_on_by_itself_only_where_viewers_name_no_port() {
         load(&[(name, value), certificate, key], Flags::new()).expect_err("wrong");
     }
 }
+
+#[test]
+fn a_hook_that_cannot_be_called_is_found_at_the_start() {
+    let load = |variables: &[_]| load(variables, Flags::new());
+    assert!(load(&[]).expect("valid").on_publish.is_none());
+    let url = ("MILLRACE_HOOKS_ON_PUBLISH", "http://127.0.0.1:9000/auth");
+    let hook = load(&[url]).expect("valid").on_publish.expect("configured");
+    assert_eq!(hook.url.as_str(), url.1);
+    assert_eq!(hook.timeout, Duration::from_secs(2));
+    assert_eq!(hook.on_failure, OnFailure::Deny);
+    let allow = ("MILLRACE_HOOKS_ON_PUBLISH_FAILURE", "allow");
+    let hook = load(&[url, allow]).expect("valid").on_publish;
+    assert_eq!(hook.expect("configured").on_failure, OnFailure::Allow);
+    for (name, value) in [
+        ("MILLRACE_HOOKS_ON_PUBLISH", "127.0.0.1:9000/auth"),
+        ("MILLRACE_HOOKS_ON_PUBLISH_FAILURE", "maybe"),
+        ("MILLRACE_HOOKS_ON_PUBLISH_TIMEOUT_MS", "10"),
+    ] {
+        load(&[(name, value)]).expect_err("wrong");
+    }
+}

@@ -10,7 +10,7 @@ use media_core::{BroadcastId, StreamId};
 use super::broadcast::Broadcast;
 use super::packaging::{Packaging, Wanted};
 use super::sink::Sink;
-use super::{Inner, Supervisor};
+use super::{Inner, Supervisor, vetting};
 
 impl Gate for Supervisor {
     fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
@@ -32,6 +32,16 @@ impl Gate for Supervisor {
         stream: &StreamId,
         publisher: Publisher,
     ) -> Result<Box<dyn MediaSink>, Refusal> {
+        match &self.inner.options.on_publish {
+            Some(hook) => Ok(vetting::ask(self, hook, stream, publisher)),
+            None => Ok(Box::new(self.open(stream, &publisher)?)),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Lets a publisher in whom nothing speaks against any more.
+    pub(super) fn open(&self, stream: &StreamId, publisher: &Publisher) -> Result<Sink, Refusal> {
         let (broadcast, place) = {
             let mut broadcasts = self.inner.broadcasts();
             let existing = broadcasts.get(stream).cloned();
@@ -59,12 +69,8 @@ impl Gate for Supervisor {
             }
         };
         self.inner.publications.note_begun(publisher.protocol);
-        Ok(Box::new(Sink::new(
-            Arc::clone(&self.inner),
-            broadcast,
-            place,
-            intake,
-        )))
+        let inner = Arc::clone(&self.inner);
+        Ok(Sink::new(inner, broadcast, place, intake))
     }
 }
 
@@ -112,6 +118,7 @@ impl Inner {
                     .cloned()
                     .unwrap_or_default(),
             },
+            self.options.events.clone(),
         ));
         let settings = self.options.encoding.settings(running);
         tracing::info!(

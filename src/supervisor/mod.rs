@@ -13,6 +13,7 @@ mod gate;
 mod lane;
 mod packaging;
 mod sink;
+mod vetting;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,8 @@ use ingest::Closed;
 use media_core::StreamId;
 use packager::Live;
 use storage::streams::{Grant, Keys};
+
+use crate::hooks::{Events, OnPublish};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
@@ -49,6 +52,10 @@ pub(crate) struct Options {
     pub(crate) recorder: Recorder,
     pub(crate) broadcasts_max: usize,
     pub(crate) reconnect: Duration,
+    /// Who is asked about each publisher besides; `None`: nobody.
+    pub(crate) on_publish: Option<Arc<OnPublish>>,
+    /// Where it is said what happens.
+    pub(crate) events: Events,
 }
 
 /// See the module. Clones share it.

@@ -9,13 +9,17 @@ use media_core::graph::{Output, Plan};
 use media_core::{BroadcastId, RenditionName, Sample, StreamId, Thumbnail, Track};
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
+use serde_json::json;
 use storage::dvr::{Folder, Spool};
 use storage::recording::Choice;
+use storage::time::rfc3339;
+use storage::webhooks::EventType;
 
 use super::archive::Shelf;
 use super::figures::RenditionFigures;
 use super::lane::Lane;
 use crate::recordings::{self, Recorder, Recording};
+use crate::hooks::Events;
 
 /// How far a broadcast's playlists reach.
 #[derive(Clone)]
@@ -40,6 +44,7 @@ pub(super) struct Packaging {
     broadcast: BroadcastId,
     playlists: Playlists,
     recording: Wanted,
+    events: Events,
     started: OnceLock<Started>,
     failed: AtomicBool,
 }
@@ -71,6 +76,7 @@ impl Packaging {
         broadcast: BroadcastId,
         playlists: Playlists,
         recording: Wanted,
+        events: Events,
     ) -> Self {
         Self {
             live,
@@ -78,6 +84,7 @@ impl Packaging {
             broadcast,
             playlists,
             recording,
+            events,
             started: OnceLock::new(),
             failed: AtomicBool::new(false),
         }
@@ -113,6 +120,13 @@ impl Packaging {
             lane.finish(&started.window);
         }
         started.window.end();
+        let data = json!({
+            "stream_id": self.stream.as_str(),
+            "broadcast_id": self.broadcast.as_str(),
+            "started_at": rfc3339(started.plan.began),
+            "ended_at": rfc3339(SystemTime::now()),
+        });
+        self.events.tell(EventType::BroadcastEnded, None, data);
         if let Some(recording) = &started.recording {
             recording.end();
         }
@@ -190,6 +204,12 @@ impl Output for Packaging {
             self.started.set(started).is_ok(),
             "a ladder starts once a broadcast"
         );
+        let data = json!({
+            "stream_id": self.stream.as_str(),
+            "broadcast_id": self.broadcast.as_str(),
+            "started_at": rfc3339(plan.began),
+        });
+        self.events.tell(EventType::BroadcastStarted, None, data);
     }
 
     fn track(&self, track: Track) {

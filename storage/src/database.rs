@@ -1,7 +1,7 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in the data folder, or PostgreSQL by its URL. Queries are in [`crate::streams`],
-//! [`crate::recordings`].
+//! [`crate::recordings`], [`crate::webhooks`].
 
 mod location;
 mod postgres;
@@ -19,6 +19,7 @@ use crate::streams::Streams;
 pub use location::Location;
 use location::Place;
 pub use postgres::{Address as PostgresAddress, Error as PostgresError};
+use crate::webhooks::Webhooks;
 
 /// The database's file in the data folder.
 pub const FILE_NAME: &str = "millrace.db";
@@ -144,6 +145,11 @@ impl Database {
 
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The webhooks in it, and what is to be sent to them.
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.pool.clone())
     }
 
     /// Ends all connections; queries fail from now on.

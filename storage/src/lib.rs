@@ -1,6 +1,6 @@
-//! What lies on disk: streams, their keys and their recordings in SQL, the recordings' media, the
-//! admin token, the secret that playback tokens are signed with, and what viewers of a running
-//! broadcast rewind to.
+//! What lies on disk: streams, their keys and their recordings, webhooks and what is to be sent to
+//! them in SQL, the recordings' media, the admin token, the secret that playback tokens are signed
+//! with, and what viewers of a running broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`,
 //! `assets`, `dvr`. In the database's place may be a PostgreSQL database. The SQL is written once
@@ -27,6 +27,8 @@ pub mod retention;
 pub mod secret_file;
 pub mod stream;
 pub mod streams;
+pub mod time;
+pub mod webhooks;
 
 pub use admin_token::AdminToken;
 pub use database::Database;
@@ -36,3 +38,4 @@ pub use playback_token::{PlaybackSecret, PlaybackToken};
 pub use recordings::Recordings;
 pub use stream::{SrtPassphrase, Stream, Title, Visibility};
 pub use streams::Streams;
+pub use webhooks::Webhooks;

@@ -7,10 +7,16 @@ use rand::rngs::OsRng;
 /// RFC 4648's base32 alphabet in lowercase: safe in a URL, in a file name and on the phone.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// `LENGTH` characters of the alphabet, five random bits each.
-pub(crate) fn base32<const LENGTH: usize>() -> Result<String, OsError> {
+/// `LENGTH` random bytes.
+pub(crate) fn bytes<const LENGTH: usize>() -> Result<[u8; LENGTH], OsError> {
     let mut bytes = [0; LENGTH];
     OsRng.try_fill_bytes(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `LENGTH` characters of the alphabet, five random bits each.
+pub(crate) fn base32<const LENGTH: usize>() -> Result<String, OsError> {
+    let bytes = bytes::<LENGTH>()?;
     // 256 is a multiple of 32: every character is equally likely.
     Ok(bytes
         .iter()

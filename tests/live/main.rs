@@ -19,6 +19,7 @@ mod decode;
 mod encoder;
 mod exposition;
 mod formats;
+mod hooks;
 mod http;
 mod lifecycle;
 mod metrics;

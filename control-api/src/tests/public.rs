@@ -133,6 +133,14 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "post /api/v1/streams admin=true",
         "post /api/v1/streams/{id}/key admin=true",
         "post /api/v1/streams/{id}/playback-tokens admin=true",
+        "get /api/v1/webhooks admin=true",
+        "post /api/v1/webhooks admin=true",
+        "get /api/v1/webhooks/{id} admin=true",
+        "patch /api/v1/webhooks/{id} admin=true",
+        "delete /api/v1/webhooks/{id} admin=true",
+        "post /api/v1/webhooks/{id}/ping admin=true",
+        "get /api/v1/webhooks/{id}/deliveries admin=true",
+        "post /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver admin=true",
     ];
     assert_eq!(routes, expected.map(str::to_owned).into());
     let scheme = &document["components"]["securitySchemes"]["admin_token"];

@@ -5,7 +5,8 @@ use ingest::gate::STREAM_KEY_LENGTH_MAX;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    if let Ok(key) = ingest::srt::streamid::parse(text) {
+    if let Ok(name) = ingest::srt::streamid::parse(text) {
+        let key = name.key;
         assert!(!key.reveal().is_empty());
         assert!(key.reveal().len() <= STREAM_KEY_LENGTH_MAX);
         assert!(!key.reveal().chars().any(char::is_control));

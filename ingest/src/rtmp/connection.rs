@@ -1,5 +1,6 @@
 //! One connection: reads for its session, asks the gate, feeds the sink, writes the replies.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,17 +12,20 @@ use tracing::{Span, debug, info, warn};
 use super::error::Error;
 use super::limits::{
     LINGER_BYTES_MAX, LINGER_MAX, READ_BUFFER_BYTES, SINK_CHECK_INTERVAL, TAKEOVER_RETRY,
-    TAKEOVER_WAIT_MAX, WRITE_MAX,
+    TAKEOVER_WAIT_MAX, VERDICT_POLL, WRITE_MAX,
 };
 use super::listener::told_to_stop;
 use super::name::Name;
 use super::places::Place;
 use super::session::{Event, Session};
-use crate::gate::{Admission, Closed, Gate, MediaSink, Publisher, Refusal, Unpublish};
+use crate::gate::{
+    Admission, Claims, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, Unpublish,
+};
 
 /// A connection before its first byte.
 pub(crate) struct Connection {
-    publisher: Publisher,
+    peer: SocketAddr,
+    protocol: Protocol,
     gate: Arc<dyn Gate>,
     shutdown: watch::Receiver<bool>,
     accepted_at: Instant,
@@ -29,12 +33,14 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        publisher: Publisher,
+        peer: SocketAddr,
+        protocol: Protocol,
         gate: Arc<dyn Gate>,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            publisher,
+            peer,
+            protocol,
             gate,
             shutdown,
             accepted_at: Instant::now(),
@@ -58,16 +64,37 @@ impl Connection {
     async fn admit(&self, name: &Name) -> Result<(Admission, Box<dyn MediaSink>), Refusal> {
         let give_up_at = Instant::now() + TAKEOVER_WAIT_MAX;
         loop {
-            let admitted = self.gate.check(&name.key).and_then(|admission| {
-                let sink = self.gate.publish(&admission.stream, self.publisher)?;
-                Ok((admission, sink))
-            });
-            match admitted {
+            match self.admit_once(name).await {
                 Err(Refusal::AlreadyLive) if Instant::now() < give_up_at => {
                     sleep(TAKEOVER_RETRY).await;
                 }
                 decided => return decided,
             }
+        }
+    }
+
+    /// Asks the gate, and waits where it has to ask somebody else.
+    async fn admit_once(&self, name: &Name) -> Result<(Admission, Box<dyn MediaSink>), Refusal> {
+        let admission = self.gate.check(&name.key)?;
+        let publisher = Publisher {
+            peer: self.peer,
+            protocol: self.protocol,
+            claims: Claims {
+                query: name.query().to_owned(),
+                ..Claims::default()
+            },
+        };
+        let sink = self.gate.publish(&admission.stream, publisher)?;
+        while sink.is_pending() {
+            if *self.shutdown.borrow() {
+                return Err(Refusal::ShuttingDown);
+            }
+            sleep(VERDICT_POLL).await;
+        }
+        match sink.check() {
+            Err(Closed::Refused(refusal)) => Err(refusal),
+            // Whatever else is wrong with it ends the session as it would later on.
+            _ => Ok((admission, sink)),
         }
     }
 }
@@ -314,7 +341,7 @@ mod tests {
     use tokio::io::duplex;
 
     use super::*;
-    use crate::gate::{Protocol, StreamKey};
+    use crate::gate::StreamKey;
     use crate::rtmp::places::Places;
 
     struct Nobody;
@@ -336,15 +363,11 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_no_reply_is_dropped() {
         let peer = "127.0.0.1:1".parse().expect("an address");
-        let publisher = Publisher {
-            peer,
-            protocol: Protocol::Rtmp,
-        };
         let place = Places::new(1, 1).take(peer).expect("a place");
         let (_stop, stopped) = watch::channel(false);
         // The replies to the handshake do not fit in the pipe.
         let (mut theirs, ours) = duplex(2000);
-        let connection = Connection::new(publisher, Arc::new(Nobody), stopped);
+        let connection = Connection::new(peer, Protocol::Rtmp, Arc::new(Nobody), stopped);
         let running = tokio::spawn(connection.run(ours, place));
         theirs.write_all(&[3; 1537]).await.expect("taken");
         let ended = timeout(4 * WRITE_MAX, running).await;

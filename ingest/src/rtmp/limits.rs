@@ -89,6 +89,9 @@ pub const TAKEOVER_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How often the gate is asked again in that time.
 pub const TAKEOVER_RETRY: Duration = Duration::from_millis(50);
 
+/// How often it is asked whether a publication that is pending has been decided on.
+pub const VERDICT_POLL: Duration = Duration::from_millis(10);
+
 /// How often a sink is asked whether its session must end, where no media tells it.
 pub const SINK_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, field, info_span, warn};
 use super::connection::Connection;
 use super::limits::{ACCEPT_RETRY, CONNECTIONS_MAX, HANDSHAKE_MAX, UNPUBLISHED_PER_ADDRESS_MAX};
 use super::places::{NoPlace, Place, Places};
-use crate::gate::{Gate, Protocol, Publisher};
+use crate::gate::{Gate, Protocol};
 
 /// How many connections a listener carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +95,8 @@ impl Port {
             Some(_) => Protocol::Rtmps,
             None => Protocol::Rtmp,
         };
-        let publisher = Publisher { peer, protocol };
-        let connection = Connection::new(publisher, Arc::clone(&self.gate), self.shutdown.clone());
+        let gate = Arc::clone(&self.gate);
+        let connection = Connection::new(peer, protocol, gate, self.shutdown.clone());
         let span = info_span!("session", stream = field::Empty, %peer, %protocol);
         let session = connect(stream, self.tls.clone(), connection, place);
         self.sessions.spawn(session.instrument(span));

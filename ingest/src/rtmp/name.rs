@@ -45,6 +45,11 @@ impl fmt::Debug for Name {
 }
 
 impl Name {
+    /// What stood behind a `?`; empty where nothing did.
+    pub fn query(&self) -> &str {
+        self.arguments.as_ref().map_or("", Arguments::reveal)
+    }
+
     /// Finds the key in what `connect` gave as `app` and `tcUrl` and what `publish` gave as name;
     /// `None` where there is no usable key.
     pub fn resolve(app: &str, tc_url: &str, publishing_name: &str) -> Option<Self> {

@@ -163,7 +163,9 @@ impl Session {
         if let State::Requested { message_stream, .. } = self.state {
             let status = match refusal {
                 Refusal::UnknownKey | Refusal::AlreadyLive => Status::PublishBadName,
-                Refusal::Full | Refusal::ShuttingDown => Status::PublishRejected,
+                Refusal::Full | Refusal::ShuttingDown | Refusal::Vetoed | Refusal::Unanswered => {
+                    Status::PublishRejected
+                }
             };
             self.send_status(message_stream, status, &refusal.to_string());
             self.close();

@@ -16,7 +16,7 @@ use super::bans::{Bans, Instruction};
 use super::rate::{Allowance, HandshakeRate, source_of};
 use super::sys::{Handshake, SocketId, Verdict};
 use super::{Config, streamid};
-use crate::gate::{Gate, Refusal};
+use crate::gate::{Claims, Gate, Refusal};
 
 /// Refusals kept for the log between two looks at them (a tenth of a second); more are only
 /// counted.
@@ -56,10 +56,10 @@ impl Reason {
             Self::StreamId(streamid::Error::NotStream) => 1415,
             Self::StreamId(_) => 1400,
             Self::Gate(Refusal::UnknownKey) => 1401,
-            Self::Passphrase => 1403,
+            Self::Passphrase | Self::Gate(Refusal::Vetoed) => 1403,
             Self::Gate(Refusal::AlreadyLive) => 1409,
             Self::Gate(Refusal::Full) => 1402,
-            Self::Gate(Refusal::ShuttingDown) => 1503,
+            Self::Gate(Refusal::ShuttingDown | Refusal::Unanswered) => 1503,
         }
     }
 }
@@ -76,6 +76,7 @@ pub(super) struct Refused {
 pub(super) struct Admitted {
     pub(super) peer: SocketAddr,
     pub(super) stream: StreamId,
+    pub(super) claims: Claims,
     at: Duration,
 }
 
@@ -202,8 +203,8 @@ impl Door {
         if handshake.version < HANDSHAKE_VERSION {
             return Err(Reason::Version);
         }
-        let key = streamid::parse(handshake.stream_id)?;
-        let admission = self.gate.check(&key)?;
+        let name = streamid::parse(handshake.stream_id)?;
+        let admission = self.gate.check(&name.key)?;
         let mut state = self.state();
         *state.callers.entry(source).or_insert(0) += 1;
         state.admitted.insert(
@@ -211,6 +212,7 @@ impl Door {
             Admitted {
                 peer: handshake.peer,
                 stream: admission.stream,
+                claims: name.claims,
                 at: now,
             },
         );

@@ -209,6 +209,7 @@ impl Port {
             let publisher = Publisher {
                 peer: admitted.peer,
                 protocol: Protocol::Srt,
+                claims: admitted.claims,
             };
             let gate = &self.gate;
             let begin = AssertUnwindSafe(|| gate.publish(&admitted.stream, publisher));

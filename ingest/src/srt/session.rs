@@ -223,6 +223,7 @@ impl Session {
         );
         match ending {
             Ending::Payload(found) => tracing::warn!("refused: {found}"),
+            Ending::Sink(Closed::Refused(refusal)) => tracing::warn!(reason = %refusal, "refused"),
             Ending::Panicked => tracing::error!("a session's thread panicked; it was ended"),
             Ending::Peer(_) | Ending::Sink(_) | Ending::ShuttingDown => {}
         }

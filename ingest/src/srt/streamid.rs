@@ -1,15 +1,15 @@
 //! Reads an SRT Stream ID (`SRTO_STREAMID`) as the name of a stream to publish to.
 //!
 //! Forms: the keyed form of the SRT Access Control guidelines (`#!::r=KEY,m=publish`), the
-//! `publish:KEY` of other servers, `live/KEY` as in an RTMP address, and the bare key; any of
-//! them percent-encoded, since encoders differ in what they decode of a URL. A pure function: it
-//! knows no key and looks nothing up.
+//! `publish:KEY`, `publish:KEY:QUERY` and `publish:KEY:USER:PASSWORD[:QUERY]` of other servers,
+//! `live/KEY` as in an RTMP address, and the bare key; any of them percent-encoded, since encoders
+//! differ in what they decode of a URL. A pure function: it knows no key and looks nothing up.
 //!
 //! The nested form `#!:{…}` is refused by name: no encoder is known to send it.
 
 use std::borrow::Cow;
 
-use crate::gate::StreamKey;
+use crate::gate::{Claims, StreamKey};
 
 /// The longest Stream ID that SRT carries, in bytes (Access Control guidelines, "General Syntax").
 pub const LENGTH_MAX: usize = 512;
@@ -47,8 +47,17 @@ pub enum Error {
     Malformed(&'static str),
 }
 
-/// Reads `text` (what the caller sent, without padding) as the key of a stream to publish to.
-pub fn parse(text: &[u8]) -> Result<StreamKey, Error> {
+/// What a caller asked to publish to, and what it said besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The secret.
+    pub key: StreamKey,
+    /// The rest.
+    pub claims: Claims,
+}
+
+/// Reads `text` (what the caller sent, without padding) as the name of a stream to publish to.
+pub fn parse(text: &[u8]) -> Result<Name, Error> {
     if text.is_empty() {
         return Err(Error::Missing);
     }
@@ -76,7 +85,7 @@ pub fn parse(text: &[u8]) -> Result<StreamKey, Error> {
     }
     let text = decode(&text)?;
     match text.split_once(':') {
-        Some((mode, key)) if mode.eq_ignore_ascii_case("publish") => resource(key),
+        Some((mode, rest)) if mode.eq_ignore_ascii_case("publish") => listed(rest),
         Some((mode, _))
             if ["read", "request", "play"]
                 .iter()
@@ -84,13 +93,33 @@ pub fn parse(text: &[u8]) -> Result<StreamKey, Error> {
         {
             Err(Error::NotPublish)
         }
-        _ => resource(&text),
+        _ => named(&text, Claims::default()),
     }
 }
 
+/// `rest` is what follows `publish:`: a key, and behind colons a query, or a user with a password
+/// and perhaps a query.
+fn listed(rest: &str) -> Result<Name, Error> {
+    let parts: Vec<&str> = rest.split(':').collect();
+    let (key, user, password, query) = match parts[..] {
+        [key] => (key, "", "", ""),
+        [key, query] => (key, "", "", query),
+        [key, user, password] => (key, user, password, ""),
+        [key, user, password, query] => (key, user, password, query),
+        _ => return Err(Error::Malformed("it has more than five parts")),
+    };
+    let claims = Claims {
+        user: user.to_owned(),
+        password: password.to_owned(),
+        query: query.to_owned(),
+    };
+    named(key, claims)
+}
+
 /// `items` is what follows `#!::`: comma-separated `key=value`.
-fn keyed(items: &str) -> Result<StreamKey, Error> {
+fn keyed(items: &str) -> Result<Name, Error> {
     let (mut mode, mut name, mut kind) = (None, None, None);
+    let (mut user, mut password) = (None, None);
     for item in items.split(',').filter(|item| !item.is_empty()) {
         let (key, value) = item
             .split_once('=')
@@ -99,7 +128,10 @@ fn keyed(items: &str) -> Result<StreamKey, Error> {
             "m" => &mut mode,
             "r" => &mut name,
             "t" => &mut kind,
-            // Host, user, session and what else an encoder adds say nothing of the stream.
+            "u" => &mut user,
+            // The guidelines' session; other servers take it as the password.
+            "s" => &mut password,
+            // Host and what else an encoder adds say nothing of the stream.
             _ => continue,
         };
         if slot.replace(decode(value)?).is_some() {
@@ -122,11 +154,17 @@ fn keyed(items: &str) -> Result<StreamKey, Error> {
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("stream")) {
         return Err(Error::NotStream);
     }
-    resource(&name.ok_or(Error::NoResource)?)
+    let text = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();
+    let claims = Claims {
+        user: text(user),
+        password: text(password),
+        query: String::new(),
+    };
+    named(&name.ok_or(Error::NoResource)?, claims)
 }
 
 /// `text` is a key, with or without the application before it.
-fn resource(text: &str) -> Result<StreamKey, Error> {
+fn named(text: &str, claims: Claims) -> Result<Name, Error> {
     let text = text.strip_prefix('/').unwrap_or(text);
     let text = text.strip_prefix(APPLICATION_PREFIX).unwrap_or(text);
     if text.is_empty() {
@@ -135,7 +173,8 @@ fn resource(text: &str) -> Result<StreamKey, Error> {
     if text.chars().any(char::is_control) {
         return Err(Error::Malformed("it has a control character"));
     }
-    StreamKey::new(text).ok_or(Error::KeyTooLong)
+    let key = StreamKey::new(text).ok_or(Error::KeyTooLong)?;
+    Ok(Name { key, claims })
 }
 
 /// Undoes percent-encoding (RFC 3986 §2.1) once.
@@ -171,7 +210,30 @@ mod tests {
     use super::*;
 
     fn key(text: &str) -> Result<String, Error> {
-        parse(text.as_bytes()).map(|key| key.reveal().to_owned())
+        parse(text.as_bytes()).map(|name| name.key.reveal().to_owned())
+    }
+
+    #[test]
+    fn what_a_caller_says_besides_is_kept_apart_from_the_key() {
+        for (text, user, password, query) in [
+            ("publish:KEY", "", "", ""),
+            ("publish:KEY:token=a", "", "", "token=a"),
+            ("publish:KEY:ann:pw", "ann", "pw", ""),
+            ("publish:live/KEY:ann:pw:a=b&c", "ann", "pw", "a=b&c"),
+            ("#!::m=publish,r=KEY,u=ann,s=p%2Cw", "ann", "p,w", ""),
+            ("live/KEY", "", "", ""),
+        ] {
+            let name = parse(text.as_bytes()).expect("valid");
+            assert_eq!(name.key.reveal(), "KEY", "{text}");
+            let claims = &name.claims;
+            let found = (&*claims.user, &*claims.password, &*claims.query);
+            assert_eq!(found, (user, password, query), "{text}");
+            assert!(!format!("{name:?}").contains("KEY"));
+        }
+        assert!(matches!(
+            parse(b"publish:KEY:a:b:c:d"),
+            Err(Error::Malformed(_))
+        ));
     }
 
     #[test]
@@ -262,8 +324,8 @@ mod tests {
             let text: Vec<u8> = (0..length)
                 .map(|_| alphabet[rng.random_range(0..alphabet.len())])
                 .collect();
-            if let Ok(key) = parse(&text) {
-                assert!(!key.reveal().is_empty());
+            if let Ok(name) = parse(&text) {
+                assert!(!name.key.reveal().is_empty());
             }
         }
     }
