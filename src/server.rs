@@ -67,9 +67,14 @@ impl Server {
         let recordings = database.recordings();
         let assets = storage::asset::Folder::open(&config.data)?;
         upkeep::recover(&recordings, &assets).await?;
-        let recorder = Recorder::new(recordings.clone(), assets.clone(), config.recording.clone());
         let client_tls = tls::client::config()?;
         let hooks = Hooks::start(database.webhooks(), &client_tls);
+        let recorder = Recorder::new(
+            recordings.clone(),
+            assets.clone(),
+            config.recording.clone(),
+            hooks.events(),
+        );
         let options = Options {
             encoding,
             playlists: playlists(config)?,

@@ -21,6 +21,7 @@ use storage::{Recordings, Streams};
 
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
+use crate::hooks::Events;
 
 /// What is recorded where the stream's owner does not say.
 #[derive(Clone, Debug)]
@@ -38,6 +39,7 @@ pub(crate) struct Recorder {
     database: Recordings,
     folder: asset::Folder,
     defaults: Arc<Defaults>,
+    events: Events,
     runtime: tokio::runtime::Handle,
 }
 
@@ -53,12 +55,19 @@ pub(crate) struct Subject {
 }
 
 impl Recorder {
-    /// A recorder into `folder`. Must be called inside a tokio runtime.
-    pub(crate) fn new(database: Recordings, folder: asset::Folder, defaults: Defaults) -> Self {
+    /// A recorder into `folder` that tells `events` what can be played. Must be called inside a
+    /// tokio runtime.
+    pub(crate) fn new(
+        database: Recordings,
+        folder: asset::Folder,
+        defaults: Defaults,
+        events: Events,
+    ) -> Self {
         Self {
             database,
             folder,
             defaults: Arc::new(defaults),
+            events,
             runtime: tokio::runtime::Handle::current(),
         }
     }

@@ -11,10 +11,13 @@ use std::time::{Duration, SystemTime};
 use media_core::{AssetId, Init, RenditionName, SampleRun, Thumbnail};
 use packager::MediaSequence;
 use packager::segment::Segment;
+use serde_json::json;
 use storage::asset::{self, Summary, Writer};
 use storage::dvr::Extent;
 use storage::recording::{End, Reason};
 use storage::recordings;
+use storage::time::rfc3339;
+use storage::webhooks::EventType;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -196,19 +199,38 @@ impl Recording {
             self.recorder.database.finish(&id, end, ended_at)
         });
         match finished.await {
-            Ok(row) => tracing::info!(
-                %stream,
-                %broadcast,
-                recording = %id,
-                status = row.status.as_str(),
-                reason = row.reason.map(Reason::as_str),
-                seconds = row.duration.as_secs(),
-                bytes = row.bytes,
-                "recording ended"
-            ),
+            Ok(row) => self.announce(&row),
             Err(error) => {
                 tracing::error!(recording = %id, %error, "a recording's end is not noted")
             }
+        }
+    }
+
+    fn announce(&self, row: &storage::recording::Recording) {
+        let reason = row.reason.map(Reason::as_str);
+        tracing::info!(
+            stream = %row.stream,
+            broadcast = %row.broadcast,
+            recording = %row.id,
+            status = row.status.as_str(),
+            reason,
+            seconds = row.duration.as_secs(),
+            bytes = row.bytes,
+            "recording ended"
+        );
+        if row.asset.is_some() {
+            let data = json!({
+                "recording_id": row.id.as_str(),
+                "stream_id": row.stream.as_str(),
+                "broadcast_id": row.broadcast.as_str(),
+                "status": row.status.as_str(),
+                "reason": reason,
+                "started_at": rfc3339(row.started_at),
+                "duration_ms": u64::try_from(row.duration.as_millis()).unwrap_or(u64::MAX),
+                "bytes": row.bytes,
+            });
+            let events = &self.recorder.events;
+            events.tell(EventType::RecordingReady, None, data);
         }
     }
 

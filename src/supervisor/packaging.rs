@@ -18,8 +18,8 @@ use storage::webhooks::EventType;
 use super::archive::Shelf;
 use super::figures::RenditionFigures;
 use super::lane::Lane;
-use crate::recordings::{self, Recorder, Recording};
 use crate::hooks::Events;
+use crate::recordings::{self, Recorder, Recording};
 
 /// How far a broadcast's playlists reach.
 #[derive(Clone)]

@@ -16,10 +16,10 @@ use sqlx::migrate::{MigrateError, Migrator};
 use crate::data_dir;
 use crate::recordings::Recordings;
 use crate::streams::Streams;
+use crate::webhooks::Webhooks;
 pub use location::Location;
 use location::Place;
 pub use postgres::{Address as PostgresAddress, Error as PostgresError};
-use crate::webhooks::Webhooks;
 
 /// The database's file in the data folder.
 pub const FILE_NAME: &str = "millrace.db";

@@ -29,6 +29,7 @@ mod players;
 mod private;
 mod program;
 mod publishers;
+mod recordings;
 mod rewind;
 mod server;
 mod slow_readers;

@@ -31,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     pub(crate) rtmp: SocketAddr,
     pub(crate) srt: SocketAddr,
+    command: Command,
     child: Child,
     folder: TempDir,
     keys: RefCell<Vec<String>>,
@@ -92,6 +93,7 @@ impl Server {
             rtmp,
             srt,
             child: command.spawn().expect("the binary under test"),
+            command,
             folder,
             keys: RefCell::default(),
         };
@@ -195,6 +197,17 @@ impl Server {
         log.lines()
             .filter(|line| words.iter().all(|word| line.contains(word)))
             .count()
+    }
+
+    /// Kills it, as a power cut would, and starts it anew on the same data folder and ports.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("a child");
+        self.child = self.command.spawn().expect("the binary under test");
+        let http = self.http;
+        wait_for("the server's health", || {
+            http::get(http, "/health").is_ok_and(|answer| answer.status == 200)
+        });
     }
 
     /// Asks it to stop.
