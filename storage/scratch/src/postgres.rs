@@ -142,6 +142,10 @@ fn programs() -> PathBuf {
     }
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "the keeper outlives this process, and is nobody's to wait for"
+)]
 fn start(folder: &Path, programs: &Path, owner: u32) {
     let log = folder.join("log");
     let output = File::create(&log).expect("a log");
