@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use super::control::Control;
 use super::inspection::Inspection;
 use super::joint::{Joint, Tap};
-use super::reader::{Event, Reader};
+use super::reader::{EVENTS_MAX, Event, Reader};
 use super::{Error, Extent, STALL_MAX, Summary};
 use crate::cadence::Cadence;
 use crate::graph::intake::Shared;
@@ -73,7 +73,7 @@ impl Job {
             .map_or_else(sound_grid, |video| video.frame_rate);
         let caps = form.as_ref().map(|form| form.caps.clone());
         let meters = Arc::new(Meters::default());
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
         let tap = Arc::new(Tap::new(output, control.clone(), sender.clone()));
         control.expect(inspection.duration);
         let start = Start {
