@@ -1,4 +1,5 @@
-//! The nouns of the media server and, in [`graph`], the GStreamer pipelines.
+//! The nouns of the media server and, in [`graph`], the GStreamer pipelines, of broadcasts and of
+//! files.
 //!
 //! Everything here but `graph` is plain Rust: no GStreamer, no clock, no socket. `ingest`,
 //! `packager`, `storage` and `control-api` speak to each other in these words and in no others.

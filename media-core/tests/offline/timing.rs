@@ -118,6 +118,24 @@ fn an_open_gop_with_b_frames_keeps_every_picture() {
 }
 
 #[test]
+fn transport_streams_behind_each_other_are_all_encoded() {
+    let folder = Folder::new();
+    let path = folder.make(
+        "one.ts",
+        &format!("{PICTURES} {TONE} -t 3 {CODECS} -g 25 -bf 0"),
+    );
+    let one = std::fs::read(path).unwrap();
+    let two = folder.write("two.ts", &[&one[..], &one[..]].concat());
+    let (summary, collected) = transcode(&two);
+    // The sound is a little longer than the pictures, so the seam may take a picture or two.
+    assert!((150..=152).contains(&summary.frames), "{summary:?}");
+    let frames = summary.frames as usize;
+    assert_rungs(&collected, &["180p", "90p"], frames, "two in one");
+    assert_eq!(summary.counters.frames_dropped, 0);
+    assert!((sound_end(&collected) - 6.0).abs() < 0.15);
+}
+
+#[test]
 fn interlaced_pictures_come_out_one_a_frame() {
     let folder = Folder::new();
     let codec = "-vf interlace -c:v libx264 -preset superfast -flags +ilme+ildct -c:a aac";

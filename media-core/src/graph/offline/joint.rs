@@ -1,7 +1,7 @@
 //! Both ends of a transcoder's plain code: what decoders hand in, and what encoders hand out.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Decoded for Joint {
 pub(super) struct Tap {
     output: Arc<dyn Output>,
     control: Control,
-    events: Sender<Event>,
+    events: SyncSender<Event>,
     /// The rendition that progress is read from.
     leading: OnceLock<RenditionName>,
     end_nanos: AtomicI64,
@@ -95,7 +95,11 @@ pub(super) struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(output: Arc<dyn Output>, control: Control, events: Sender<Event>) -> Self {
+    pub(super) fn new(
+        output: Arc<dyn Output>,
+        control: Control,
+        events: SyncSender<Event>,
+    ) -> Self {
         Self {
             output,
             control,
@@ -150,6 +154,6 @@ impl Output for Tap {
 
     fn failed(&self) {
         // It is heard as long as the work goes on; the caller gets it as the error.
-        let _over = self.events.send(Event::EncoderFailed);
+        let _over = self.events.try_send(Event::EncoderFailed);
     }
 }

@@ -1,7 +1,7 @@
 //! The pipeline that reads and decodes a file's chosen tracks.
 
 use std::path::Path;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
@@ -12,6 +12,9 @@ use super::inspection::Inspection;
 use crate::graph::background;
 use crate::graph::elements::{self, Error};
 use crate::graph::intake::{Chain, Decoding, Shared};
+
+/// Events that wait to be heard. Of faults the first matters; what does not fit is left out.
+pub(super) const EVENTS_MAX: usize = 16;
 
 /// What the transcoder hears of its pipelines.
 pub(super) enum Event {
@@ -38,7 +41,7 @@ impl Reader {
         path: &Path,
         inspection: &Inspection,
         shared: Arc<Shared>,
-        events: Sender<Event>,
+        events: SyncSender<Event>,
     ) -> Result<Self, super::Error> {
         let (pipeline, demux) = source(path, inspection.container)?;
         let chosen: Vec<(String, Decoding)> = inspection.decodings().collect();
@@ -58,7 +61,7 @@ impl Reader {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(entry),
-                Err(error) => _ = faults.send(Event::Fault(error.to_string())),
+                Err(error) => _ = faults.try_send(Event::Fault(error.to_string())),
             }
         });
         watch_bus(&pipeline, events);
@@ -110,13 +113,13 @@ pub(super) fn source(
     Ok((pipeline, demux))
 }
 
-fn watch_bus(pipeline: &gst::Pipeline, events: Sender<Event>) {
+fn watch_bus(pipeline: &gst::Pipeline, events: SyncSender<Event>) {
     let Some(bus) = pipeline.bus() else { return };
     bus.set_sync_handler(move |_, message| {
         background::take_thread(message);
         match message.view() {
-            gst::MessageView::Eos(_) => _ = events.send(Event::Drained),
-            gst::MessageView::Error(error) => _ = events.send(Event::Fault(reason(error))),
+            gst::MessageView::Eos(_) => _ = events.try_send(Event::Drained),
+            gst::MessageView::Error(error) => _ = events.try_send(Event::Fault(reason(error))),
             _ => {}
         }
         gst::BusSyncReply::Drop
