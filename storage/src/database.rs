@@ -1,7 +1,8 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in one file, written ahead (WAL) so that a command line tool can write while the server
-//! reads. Queries are in [`crate::streams`].
+//! reads. Queries are in [`crate::streams`], [`crate::accounts`] and
+//! [`crate::audit`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
 
+use crate::accounts::Accounts;
+use crate::audit::Audit;
 use crate::data_dir::{self, Preparation};
 use crate::streams::Streams;
 
@@ -110,6 +113,16 @@ impl Database {
     /// The streams in it.
     pub fn streams(&self) -> Streams {
         Streams::new(self.pool.clone())
+    }
+
+    /// The accounts in it.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(&self.pool)
+    }
+
+    /// The audit log in it.
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.pool.clone())
     }
 
     /// Ends all connections; queries fail from now on.

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use media_core::StreamId;
 
+use crate::accounts::UserId;
+
 /// The longest title, in characters: more fits no page's heading.
 pub const TITLE_CHARS_MAX: usize = 200;
 
@@ -30,6 +32,8 @@ pub struct Stream {
     pub srt_passphrase: Option<SrtPassphrase>,
     /// Who may watch.
     pub visibility: Visibility,
+    /// Whose it is; the operator's where it is nobody's.
+    pub owner: Option<UserId>,
     /// When it was created, to the millisecond.
     pub created_at: SystemTime,
 }

@@ -6,16 +6,18 @@
 //! beginning and never has to give up half-way because another process wrote in between.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use media_core::StreamId;
 use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
+use crate::accounts::UserId;
 use crate::key::{KeyHash, StreamKey};
 use crate::random;
 use crate::stream::{SrtPassphrase, Stream, Title, Visibility};
+use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How many streams a database holds: the snapshot of all their keys is kept in memory (about
 /// 200 bytes each) and read anew after every write.
@@ -149,6 +151,7 @@ impl Streams {
             title,
             srt_passphrase,
             visibility,
+            owner: None,
             created_at: from_unix_ms(created_at_ms),
         };
         let key = StreamKey::generate()?;
@@ -184,7 +187,7 @@ impl Streams {
             None => (i64::MIN, ""),
         };
         let rows = sqlx::query(
-            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams \
+            "SELECT id, title, srt_passphrase, private, owner_id, created_at_ms FROM streams \
              WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3",
         )
         .bind(created_at_ms)
@@ -198,7 +201,7 @@ impl Streams {
     /// The stream with this id.
     pub async fn find(&self, id: &StreamId) -> Result<Option<Stream>, Error> {
         let row = sqlx::query(
-            "SELECT id, title, srt_passphrase, private, created_at_ms FROM streams WHERE id = $1",
+            "SELECT id, title, srt_passphrase, private, owner_id, created_at_ms FROM streams WHERE id = $1",
         )
         .bind(id.as_str())
         .fetch_optional(&self.pool)
@@ -211,7 +214,7 @@ impl Streams {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "UPDATE streams SET title = COALESCE($1, title), private = COALESCE($2, private) \
-             WHERE id = $3 RETURNING id, title, srt_passphrase, private, created_at_ms",
+             WHERE id = $3 RETURNING id, title, srt_passphrase, private, owner_id, created_at_ms",
         )
         .bind(change.title.as_ref().map(Title::as_str))
         .bind(change.visibility.map(to_private))
@@ -230,7 +233,7 @@ impl Streams {
         let mut write = self.write().await?;
         let row = sqlx::query(
             "UPDATE streams SET key_sha256 = $1 WHERE id = $2 \
-             RETURNING id, title, srt_passphrase, private, created_at_ms",
+             RETURNING id, title, srt_passphrase, private, owner_id, created_at_ms",
         )
         .bind(KeyHash::of(key.reveal()).to_hex())
         .bind(id.as_str())
@@ -240,6 +243,22 @@ impl Streams {
         let stream = stream_of(&row)?;
         write.commit().await?;
         Ok((stream, key))
+    }
+
+    /// Makes the stream `owner`'s, or the operator's where there is none: as long as that user is
+    /// there.
+    pub async fn give_to(&self, id: &StreamId, owner: Option<&UserId>) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        let given = sqlx::query("UPDATE streams SET owner_id = $1 WHERE id = $2")
+            .bind(owner.map(UserId::as_str))
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
+        if given.rows_affected() == 0 {
+            return Err(Error::UnknownStream(id.clone()));
+        }
+        write.commit().await?;
+        Ok(())
     }
 
     /// Deletes the stream and its key.
@@ -314,6 +333,7 @@ fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
         title: Title::new(&title).map_err(|error| damaged(&id, error))?,
         srt_passphrase: passphrase_of(row, &id)?,
         visibility: visibility_of(row, &id)?,
+        owner: owner_of(row, &id)?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     })
@@ -333,6 +353,13 @@ fn grant_of(row: &AnyRow) -> Result<(KeyHash, Grant), Error> {
 fn passphrase_of(row: &AnyRow, id: &str) -> Result<Option<SrtPassphrase>, Error> {
     let text: Option<String> = row.try_get("srt_passphrase")?;
     text.map(|text| SrtPassphrase::new(&text).map_err(|error| damaged(id, error)))
+        .transpose()
+}
+
+fn owner_of(row: &AnyRow, id: &str) -> Result<Option<UserId>, Error> {
+    let owner: Option<String> = row.try_get("owner_id")?;
+    owner
+        .map(|owner| UserId::new(&owner).map_err(|error| damaged(id, error)))
         .transpose()
 }
 
@@ -357,21 +384,6 @@ fn damaged(id: &str, what: impl ToString) -> Error {
         id: id.to_owned(),
         what: what.to_string(),
     }
-}
-
-/// Milliseconds since 1970; a clock set before that counts as 1970.
-fn to_unix_ms(time: SystemTime) -> i64 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn from_unix_ms(unix_ms: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
-    SystemTime::UNIX_EPOCH
-        .checked_add(since)
-        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]
