@@ -79,13 +79,19 @@ impl Server {
                 config.srt
             ))
         })?;
-        let api = Api::new(
-            streams.clone(),
-            Arc::new(supervisor.clone()),
+        let api = Api::new(control_api::Options {
+            streams: streams.clone(),
+            accounts: database.accounts(),
+            audit: database.audit(),
+            broadcasts: Arc::new(supervisor.clone()),
             admin_token,
-            playback_secret.clone(),
-            urls(config),
-        );
+            playback_secret: playback_secret.clone(),
+            access_secret: storage::access_token::load_or_create(&config.data)?,
+            urls: urls(config),
+            registration: config.api.registration,
+            cors_origins: config.api.cors_origins.clone(),
+            limits: config.api.limits,
+        });
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, control_api::router(api))

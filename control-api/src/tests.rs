@@ -1,13 +1,18 @@
 //! The whole router on a real database, called without a socket; what it tells the process around
 //! it is recorded.
 
+mod accounts;
+mod admins;
+mod browsers;
 mod docs;
 mod errors;
+mod limits;
 mod private;
 mod public;
 mod streams;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +28,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Audience, Broadcasts};
+use crate::{Api, Audience, Broadcasts, Limits, Options, Registration};
 
 const HOST: &str = "media.test:8080";
 
@@ -141,9 +146,14 @@ impl Server {
     async fn start() -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let data_dir = folder.path().join("data");
-        let database = Database::open(data_dir.to_str().expect("UTF-8"))
-            .await
-            .expect("database");
+        let url = data_dir.to_str().expect("UTF-8");
+        Self::open(folder, url, |_| {}).await
+    }
+
+    /// On the database at `url`, with what `change` makes of the options.
+    async fn open(folder: TempDir, url: &str, change: impl FnOnce(&mut Options)) -> Self {
+        let data_dir = folder.path().join("data");
+        let database = Database::open(url).await.expect("database");
         let token = storage::admin_token::load_or_create(&data_dir).expect("token");
         let broadcasts = Arc::new(RecordedBroadcasts::default());
         let urls = Urls {
@@ -152,13 +162,24 @@ impl Server {
             srt: PublishAddress::SameHost { port: 8890 },
         };
         let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
-        let router = crate::router(Api::new(
-            database.streams(),
-            broadcasts.clone(),
-            token.clone(),
-            secret.clone(),
+        let mut options = Options {
+            streams: database.streams(),
+            accounts: database.accounts(),
+            audit: database.audit(),
+            broadcasts: broadcasts.clone(),
+            admin_token: token.clone(),
+            playback_secret: secret.clone(),
+            access_secret: storage::access_token::load_or_create(&data_dir).expect("secret"),
             urls,
-        ));
+            registration: Registration::Open,
+            cors_origins: Vec::new(),
+            limits: Limits {
+                logins_per_minute: NonZeroU32::new(1000).expect("not 0"),
+                ..Limits::default()
+            },
+        };
+        change(&mut options);
+        let router = crate::router(Api::new(options));
         Self {
             folder,
             database,

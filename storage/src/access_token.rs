@@ -228,7 +228,10 @@ mod tests {
             .expect("base64url");
         let signed = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMD\
                       A4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let signature = AccessSecret::of(&key).signing(signed).finalize().into_bytes();
+        let signature = AccessSecret::of(&key)
+            .signing(signed)
+            .finalize()
+            .into_bytes();
         let text = URL_SAFE_NO_PAD.encode(signature);
         assert_eq!(text, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
@@ -279,7 +282,11 @@ mod tests {
             other,
             "x".repeat(TOKEN_CHARS_MAX + 1),
         ] {
-            assert_eq!(secret.check(&text, at(1000)), Err(Refusal::Invalid), "{text}");
+            assert_eq!(
+                secret.check(&text, at(1000)),
+                Err(Refusal::Invalid),
+                "{text}"
+            );
         }
         for index in 0..token.len() {
             let mut mangled = token.clone().into_bytes();

@@ -203,7 +203,11 @@ impl Select {
         let sql = format!(
             "{}{}{} ORDER BY {column} {direction}, id {direction} LIMIT {place}",
             self.sql,
-            if self.conditions.is_empty() { "" } else { " WHERE " },
+            if self.conditions.is_empty() {
+                ""
+            } else {
+                " WHERE "
+            },
             self.conditions.join(" AND "),
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -256,7 +260,10 @@ mod tests {
             key: "two\nlines ß".to_owned(),
         };
         let text = cursor.to_string();
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        assert!(
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        );
         assert_eq!(text.parse(), Ok(cursor));
     }
 
@@ -281,7 +288,11 @@ mod tests {
             descending: true,
         };
         assert!(order.key(&cursor("-at_ms", "-5")).is_ok());
-        for wrong in [cursor("at_ms", "5"), cursor("-name", "5"), cursor("-at_ms", "x")] {
+        for wrong in [
+            cursor("at_ms", "5"),
+            cursor("-name", "5"),
+            cursor("-at_ms", "x"),
+        ] {
             assert!(order.key(&wrong).is_err(), "{wrong:?}");
         }
     }

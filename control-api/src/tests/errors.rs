@@ -18,6 +18,7 @@ pub(super) fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value 
     let problem = answer.json();
     assert_eq!(problem["status"], status);
     assert_eq!(problem["code"], code);
+    assert_eq!(problem["type"], format!("/api/v1/problems/{code}"));
     assert_eq!(
         problem["title"].as_str(),
         answer.status.canonical_reason(),

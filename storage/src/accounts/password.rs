@@ -129,8 +129,8 @@ impl Hasher {
         self.in_turn(move || {
             let is_somebodys = hash.is_some();
             let text = hash.map_or_else(|| NOBODYS.to_owned(), |hash| hash.0);
-            let hash = phc::PasswordHash::new(&text)
-                .map_err(|error| super::damaged("password", error))?;
+            let hash =
+                phc::PasswordHash::new(&text).map_err(|error| super::damaged("password", error))?;
             let matches = Argon2::default().verify_password(candidate.as_bytes(), &hash);
             Ok(matches.is_ok() && is_somebodys)
         })
@@ -166,7 +166,10 @@ mod tests {
             ("pässwör1", Ok(())),
             (&*format!("1{}", "x".repeat(127)), Ok(())),
             ("abcdef1", Err(InvalidPassword::Length)),
-            (&format!("1{}", "x".repeat(128)), Err(InvalidPassword::Length)),
+            (
+                &format!("1{}", "x".repeat(128)),
+                Err(InvalidPassword::Length),
+            ),
             ("abcdefgh", Err(InvalidPassword::TooPlain)),
             ("12345678", Err(InvalidPassword::TooPlain)),
             ("!!!!!!!!", Err(InvalidPassword::TooPlain)),

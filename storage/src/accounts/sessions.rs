@@ -50,7 +50,10 @@ pub struct RefreshToken(String);
 
 impl RefreshToken {
     fn generate() -> Result<Self, Error> {
-        Ok(Self(format!("{PREFIX}{}", random::base32::<RANDOM_CHARS>()?)))
+        Ok(Self(format!(
+            "{PREFIX}{}",
+            random::base32::<RANDOM_CHARS>()?
+        )))
     }
 
     /// The secret itself, for whoever logged in.

@@ -315,7 +315,13 @@ mod tests {
         }
         assert_eq!("Admin".parse::<Role>(), Err(UnknownRole));
         assert!(UserId::new("k3f7a2mzq7xw2b").is_ok());
-        for text in ["", "k3f7a2mzq7xw2", "K3f7a2mzq7xw2b", "k3f7a2mzq7xw2b7", "../../../../.."] {
+        for text in [
+            "",
+            "k3f7a2mzq7xw2",
+            "K3f7a2mzq7xw2b",
+            "k3f7a2mzq7xw2b7",
+            "../../../../..",
+        ] {
             assert!(UserId::new(text).is_err(), "{text:?}");
         }
     }

@@ -79,7 +79,7 @@ impl Sort {
 /// The users of a [`crate::Database`]. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Users {
-    pool: AnyPool,
+    pub(super) pool: AnyPool,
 }
 
 impl Users {
@@ -312,7 +312,8 @@ pub(super) fn user_of(row: &AnyRow) -> Result<User, Error> {
             1 => true,
             _ => return Err(damaged(&id, "disabled is neither 0 nor 1")),
         },
-        display_name: display_name.map_err(|error| damaged(&id, format!("display_name {error}")))?,
+        display_name: display_name
+            .map_err(|error| damaged(&id, format!("display_name {error}")))?,
         bio: bio.map_err(|error| damaged(&id, format!("bio {error}")))?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: UserId::new(&id).map_err(|error| damaged(&id, format!("id {error}")))?,
