@@ -7,10 +7,11 @@
 use std::time::SystemTime;
 
 use axum::Json;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use storage::audit::{Actor, Entry, Filter};
 use utoipa::{IntoParams, ToSchema};
@@ -106,7 +107,7 @@ pub(crate) async fn list(
 pub(crate) async fn record(
     State(api): State<Api>,
     path: MatchedPath,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -123,7 +124,10 @@ pub(crate) async fn record(
             Ok(Caller::Anonymous) | Err(_) => Actor::Anonymous,
         },
         action: format!("{} {}", request.method(), path.as_str()),
-        subject: parameters.iter().next().map(|(_, value)| value.to_owned()),
+        subject: parameters.ok().and_then(|parameters| {
+            let (_, value) = parameters.iter().next()?;
+            Some(value.to_owned())
+        }),
         address: peer::ip(request.extensions()).map(|ip| ip.to_string()),
         at: SystemTime::now(),
     };
@@ -141,10 +145,9 @@ pub(crate) async fn record(
         }
         response
     });
-    match changing.await {
-        Ok(response) => response,
-        Err(_) => axum::response::IntoResponse::into_response(Error::Aborted),
-    }
+    changing
+        .await
+        .unwrap_or_else(|_| Error::Aborted.into_response())
 }
 
 /// The id of what an answer says was created.

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
@@ -153,8 +154,9 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Error> {
+    let Path(id) = id.map_err(|_| Error::NoInvitation)?;
     api.accounts.invitations.delete(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -103,6 +103,8 @@ pub(crate) enum Error {
     NoStream,
     #[error("there is no such user")]
     NoUser,
+    #[error("there is no such invitation")]
+    NoInvitation,
     #[error("this address does not take this method; see the header Allow")]
     MethodNotAllowed,
     #[error("the body must be JSON, sent with `Content-Type: application/json`")]
@@ -150,6 +152,7 @@ impl Error {
             Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
             Self::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields"),
             Self::NoUser => (StatusCode::NOT_FOUND, "no_such_user"),
+            Self::NoInvitation => (StatusCode::NOT_FOUND, "no_such_invitation"),
             Self::Accounts(error) => class_of_accounts(error),
             Self::Audit(audit::Error::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Audit(audit::Error::Database(_)) => {
@@ -189,6 +192,7 @@ impl Error {
         match self {
             Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
             Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
+            Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
             Self::Accounts(accounts::Error::Busy) => self.to_string(),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "the database does not answer; try again in a few seconds".to_owned()

@@ -102,6 +102,9 @@ async fn unknown_addresses_are_problems_too() {
     ] {
         let answer = server.admin("GET", &format!("/api/v1/streams/{id}")).await;
         assert_problem(&answer, 404, "no_such_stream");
+        let path = format!("/api/v1/invitations/{id}");
+        let answer = server.admin("DELETE", &path).await;
+        assert_problem(&answer, 404, "no_such_invitation");
         let answer = server.stranger("GET", &format!("/api/v1/watch/{id}")).await;
         assert_problem(&answer, 404, "no_such_stream");
     }
