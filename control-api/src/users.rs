@@ -221,10 +221,14 @@ pub(crate) async fn change(
         ..profile(&mut faults, wanted.email, wanted.display_name, wanted.bio)
     };
     faults.end()?;
+    // First, since it may fail for want of a turn.
+    let hash = match password {
+        Some(password) => Some(api.accounts.hasher.hash(password).await?),
+        None => None,
+    };
     let users = &api.accounts.users;
     let user = users.change(&id, &change).await?;
-    if let Some(password) = password {
-        let hash = api.accounts.hasher.hash(password).await?;
+    if let Some(hash) = hash {
         users.change_password(&id, &hash).await?;
     }
     tracing::info!(user = %id, role = user.role.as_str(), disabled = user.disabled, "user changed");

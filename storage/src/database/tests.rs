@@ -170,6 +170,7 @@ async fn streams_of_the_first_version_stay_public_and_keep_their_keys() {
     assert_eq!(listed[0].id.as_str(), "oldstream");
     assert_eq!(listed[0].title.as_str(), "Harbour");
     assert_eq!(listed[0].visibility, Visibility::Public);
+    assert_eq!(listed[0].owner, None);
     let keys = streams.keys().await.expect("keys");
     let grant = keys.find("mr_old").expect("the key still opens it");
     assert_eq!(grant.stream, listed[0].id);
