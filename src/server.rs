@@ -96,14 +96,20 @@ impl Server {
                 config.srt
             ))
         })?;
-        let api = Api::new(
-            streams.clone(),
-            database.webhooks(),
-            Arc::new(supervisor.clone()),
+        let api = Api::new(control_api::Options {
+            streams: streams.clone(),
+            accounts: database.accounts(),
+            audit: database.audit(),
+            webhooks: database.webhooks(),
+            broadcasts: Arc::new(supervisor.clone()),
             admin_token,
-            playback_secret.clone(),
-            urls(config),
-        );
+            playback_secret: playback_secret.clone(),
+            access_secret: storage::access_token::load_or_create(&config.data)?,
+            urls: urls(config),
+            registration: config.api.registration,
+            cors_origins: config.api.cors_origins.clone(),
+            limits: config.api.limits,
+        });
         let shelf = Shelf::new(recordings, assets, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let delivery = Delivery::new(live, supervisor.access(playback_secret));

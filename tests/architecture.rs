@@ -120,6 +120,21 @@ const HOMES: &[Home] = &[
         sources: &["media-core/src/thumbnail/jpeg.rs"],
     },
     Home {
+        library: "tower-http",
+        crates: &["control-api"],
+        sources: &["control-api/src/cors.rs"],
+    },
+    Home {
+        library: "argon2",
+        crates: &["storage"],
+        sources: &["storage/src/accounts/password.rs"],
+    },
+    Home {
+        library: "email_address",
+        crates: &["storage"],
+        sources: &["storage/src/accounts/user.rs"],
+    },
+    Home {
         library: "prometheus-client*",
         crates: &[ROOT],
         // Everything else counts with atomics of its own and knows no format.

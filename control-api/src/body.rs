@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoResponses;
 
 use crate::problem::{CONTENT_TYPE, Error, FieldError, Problem};
@@ -114,4 +115,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     })?;
     deserializer.end().map_err(Error::NotJson)?;
     Ok(value)
+}
+
+/// For fields of changes that can be left out and not taken away: a null is a mistake and not the same as a field left out.
+pub(crate) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }

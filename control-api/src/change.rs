@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use storage::Title;
 use storage::streams::Change;
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::{self, JsonBody};
+use crate::body::{self, JsonBody, not_null};
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::{StreamPath, StreamView, announce, to_the_end};
 use crate::urls::Origin;
@@ -27,13 +27,6 @@ pub(crate) struct StreamChange {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     visibility: Option<Visibility>,
-}
-
-/// Nothing here can be taken away: a null is a mistake and not the same as a field left out.
-pub(crate) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Changes a stream's title or who may watch it. Viewers without a token are refused from the next

@@ -1,22 +1,37 @@
-//! The control API: streams, their keys and their viewers' tokens, and webhooks under `/api/v1`, `/health` for whatever watches the
-//! process, and what the watch page asks about its stream.
+//! The control API: streams, their keys and their viewers' tokens, webhooks and accounts, under
+//! `/api/v1`, `/health` for whatever watches the process, and what the watch page asks about its
+//! stream.
 //!
 //! Errors are problem details (RFC 9457) everywhere. The OpenAPI 3.1 document at
 //! `/api/v1/openapi.json` is made from the handlers themselves. This crate knows neither
 //! listeners nor playlists: what it needs of them it asks for by [`Broadcasts`].
 
-mod auth;
+mod audit;
 mod body;
 pub mod broadcasts;
+mod caller;
 mod change;
+mod cookies;
+pub mod cors;
 mod deliveries;
+mod faults;
 mod health;
+mod invitations;
+mod limits;
+mod list;
+mod me;
 mod openapi;
+pub mod options;
+mod peer;
 mod playback_tokens;
 mod problem;
+mod registration;
+mod role;
+mod session;
 mod streams;
 mod time;
 pub mod urls;
+mod users;
 mod visibility;
 mod watch;
 mod webhooks;
@@ -26,45 +41,53 @@ use std::time::Instant;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::{AdminToken, PlaybackSecret, Streams, Webhooks};
+use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use broadcasts::{Audience, Broadcasts};
+pub use cors::WebOrigin;
+pub use options::{Limits, Options, Registration};
+pub use peer::Peer;
 pub use urls::Urls;
 
 /// What the API stands on. Clones share it.
 #[derive(Clone)]
 pub struct Api {
     streams: Streams,
+    accounts: Accounts,
+    audit: Audit,
     webhooks: Webhooks,
     broadcasts: Arc<dyn Broadcasts>,
     admin_token: AdminToken,
     playback_secret: PlaybackSecret,
+    access_secret: AccessSecret,
     urls: Arc<Urls>,
+    registration: Registration,
+    cors_origins: Arc<[WebOrigin]>,
+    budgets: Arc<limits::Budgets>,
     started: Instant,
 }
 
 impl Api {
     /// An API whose uptime begins now.
-    pub fn new(
-        streams: Streams,
-        webhooks: Webhooks,
-        broadcasts: Arc<dyn Broadcasts>,
-        admin_token: AdminToken,
-        playback_secret: PlaybackSecret,
-        urls: Urls,
-    ) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
-            streams,
-            webhooks,
-            broadcasts,
-            admin_token,
-            playback_secret,
-            urls: Arc::new(urls),
+            streams: options.streams,
+            accounts: options.accounts,
+            audit: options.audit,
+            webhooks: options.webhooks,
+            broadcasts: options.broadcasts,
+            admin_token: options.admin_token,
+            playback_secret: options.playback_secret,
+            access_secret: options.access_secret,
+            urls: Arc::new(options.urls),
+            registration: options.registration,
+            cors_origins: options.cors_origins.into(),
+            budgets: Arc::new(limits::Budgets::new(&options.limits)),
             started: Instant::now(),
         }
     }
@@ -73,7 +96,36 @@ impl Api {
 /// Every route of the API. Whatever it does not know is answered 404 as a problem: hand it only
 /// `/api`, everything below that, and `/health`.
 pub fn router(api: Api) -> Router {
-    let admin = OpenApiRouter::new()
+    // Neither counted nor limited: many viewers may share an address.
+    let public = OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(watch::watch));
+    let limited = for_everybody()
+        .merge(for_users())
+        .merge(for_admins().route_layer(from_fn(caller::require_admin)))
+        .route_layer(from_fn_with_state(api.clone(), audit::record))
+        .route_layer(from_fn_with_state(api.clone(), limits::limit));
+    let (router, document) = OpenApiRouter::with_openapi(openapi::outline())
+        .merge(limited)
+        .merge(public)
+        .split_for_parts();
+    let router = router
+        .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })
+        .fallback(|| async { problem::Error::NoRoute })
+        .layer(Extension(openapi::Document::new(&document)))
+        .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
+        .layer(from_fn_with_state(api.clone(), caller::identify));
+    let router = match cors::layer(&api.cors_origins) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    router
+        .layer(map_response(with_security_headers))
+        .with_state(api)
+}
+
+fn for_admins() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
         .routes(routes!(streams::create, streams::list))
         .routes(routes!(streams::show, change::change, streams::delete))
         .routes(routes!(streams::rotate_key))
@@ -83,22 +135,31 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(deliveries::ping))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::redeliver))
-        .route_layer(middleware::from_fn_with_state(api.clone(), auth::require));
-    let public = OpenApiRouter::new()
-        .routes(routes!(health::health))
-        .routes(routes!(watch::watch))
-        .routes(routes!(openapi::document));
-    let (router, document) = OpenApiRouter::with_openapi(openapi::outline())
-        .merge(admin)
-        .merge(public)
-        .split_for_parts();
+        .routes(routes!(users::list))
+        .routes(routes!(users::show, users::change, users::delete))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(audit::list));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Admins);
     router
-        .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })
-        .fallback(|| async { problem::Error::NoRoute })
-        .layer(Extension(openapi::Document::new(&document)))
-        .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
-        .layer(middleware::map_response(with_security_headers))
-        .with_state(api)
+}
+
+fn for_users() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(me::show, me::change))
+        .routes(routes!(me::change_password));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Users);
+    router
+}
+
+fn for_everybody() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(registration::register))
+        .routes(routes!(session::log_in, session::log_out))
+        .routes(routes!(session::refresh))
+        .routes(routes!(openapi::document));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Everybody);
+    router
 }
 
 /// Answers are data and never a page; most belong to one caller alone.

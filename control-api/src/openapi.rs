@@ -4,44 +4,137 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::IntoResponse;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::problem::Problem;
+use crate::cookies;
+use crate::problem::{CONTENT_TYPE, Problem};
 
-/// The security scheme's name in the document.
-pub(crate) const ADMIN_TOKEN: &str = "admin_token";
+/// Names of the security schemes in the document.
+const ADMIN_TOKEN: &str = "admin_token";
+const ACCESS_TOKEN: &str = "access_token";
+const ACCESS_COOKIE: &str = "access_cookie";
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Millrace",
-        description = "Streams, their keys and their viewers' tokens. Errors are application/problem+json (RFC 9457).",
+        description = "Streams, their keys and their viewers' tokens, and accounts. Errors are application/problem+json (RFC 9457).",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem)),
-    modifiers(&AdminToken),
+    modifiers(&Schemes),
     tags(
-        (name = "streams", description = "Streams, keys and playback tokens; needs the admin token."),
-        (name = "webhooks", description = "Who is told what happens, and what was sent; needs the admin token."),
+        (name = "streams", description = "Streams, keys and playback tokens; for the operator and admins."),
+        (name = "accounts", description = "Registering, logging in, users, invitations and the audit log."),
+        (name = "webhooks", description = "Who is told what happens, and what was sent; for the operator and admins."),
         (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")
     )
 )]
 struct Outline;
 
-struct AdminToken;
+struct Schemes;
 
-impl Modify for AdminToken {
+impl Modify for Schemes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The text in `admin-token` in the data folder."))
+        let bearer = |description| {
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(description))
+        };
+        let operators = bearer("The text in `admin-token` in the data folder.").build();
+        let users = bearer("What `POST /api/v1/session` answers.")
+            .bearer_format("JWT")
             .build();
-        openapi
-            .components
-            .get_or_insert_default()
-            .add_security_scheme(ADMIN_TOKEN, SecurityScheme::Http(scheme));
+        let cookie = ApiKeyValue::with_description(cookies::ACCESS, "The same in a browser.");
+        let components = openapi.components.get_or_insert_default();
+        for (name, scheme) in [
+            (ADMIN_TOKEN, SecurityScheme::Http(operators)),
+            (ACCESS_TOKEN, SecurityScheme::Http(users)),
+            (
+                ACCESS_COOKIE,
+                SecurityScheme::ApiKey(ApiKey::Cookie(cookie)),
+            ),
+        ] {
+            components.add_security_scheme(name, scheme);
+        }
     }
+}
+
+/// Who may call a group of routes. What follows from it for every route is said here, and not at
+/// each handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// The operator and admins.
+    Admins,
+    /// Whoever is logged in.
+    Users,
+    /// Everybody.
+    Everybody,
+}
+
+/// Adds to all routes of `openapi` what goes for their audience: how to show who one is, and how
+/// those are refused who do not, or who ask too much.
+pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Audience) {
+    let schemes: &[&str] = match audience {
+        Audience::Admins => &[ADMIN_TOKEN, ACCESS_TOKEN, ACCESS_COOKIE],
+        Audience::Users => &[ACCESS_TOKEN, ACCESS_COOKIE],
+        Audience::Everybody => &[],
+    };
+    let unauthorized = "No token (code `unauthorized`), a wrong one (`unauthorized`) or an expired \
+        one (`token_expired`).";
+    let forbidden = match audience {
+        Audience::Admins => {
+            "Not an admin (code `forbidden`), or the cookie was sent by another \
+            server's page (`cross_site_request`)."
+        }
+        _ => {
+            "The operator, who has no account (code `no_account`), or the cookie was sent by \
+            another server's page (`cross_site_request`)."
+        }
+    };
+    let too_many = "Too much was asked from this address; wait for as many seconds as `Retry-After` \
+        says (code `too_many_requests` or `too_many_logins`).";
+    for item in openapi.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let mut refused = |status: &str, description: &str| {
+                let responses = &mut operation.responses.responses;
+                responses
+                    .entry(status.to_owned())
+                    .or_insert_with(|| problem(description).into());
+            };
+            refused("429", too_many);
+            if !schemes.is_empty() {
+                refused("401", unauthorized);
+                refused("403", forbidden);
+                let schemes = schemes.iter();
+                operation.security = Some(
+                    schemes
+                        .map(|name| SecurityRequirement::new(*name, Vec::<String>::new()))
+                        .collect(),
+                );
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content(CONTENT_TYPE, content)
+        .build()
 }
 
 /// What the document says beside the handlers' own parts.

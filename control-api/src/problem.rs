@@ -1,10 +1,13 @@
 //! Errors as callers see them: problem details (RFC 9457), and the one place that maps an error to
 //! its status.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use storage::playback_token::Refusal;
+use storage::{accounts, audit};
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
@@ -16,10 +19,16 @@ pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 /// When to come back after the database was too busy.
 const RETRY_AFTER_S: &str = "5";
 
-/// A problem detail (RFC 9457 §3.1). Its type is always `about:blank`, which is why it is left
-/// out; `code` is what programs should look at.
+/// Stands before the code in a problem's type.
+const TYPE_BASE: &str = "/api/v1/problems/";
+
+/// A problem detail (RFC 9457 §3.1). Programs look at `type`, or at `code`, which is its end.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// What went wrong, as a URI reference: names the kind and stays the same between versions.
+    #[serde(rename = "type")]
+    #[schema(example = "/api/v1/problems/invalid_request")]
+    kind: String,
     /// The HTTP status, once more.
     #[schema(example = 400)]
     status: u16,
@@ -60,10 +69,30 @@ impl FieldError {
 /// Why a request has no better answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("this needs the header `Authorization: Bearer` with the admin token")]
+    #[error(
+        "this needs the header `Authorization: Bearer` with the admin token or an access token"
+    )]
     NoToken,
-    #[error("the admin token is wrong")]
+    #[error("the token is wrong")]
     WrongToken,
+    #[error("the access token has expired")]
+    TokenExpired,
+    #[error("this is for admins")]
+    Forbidden,
+    #[error("this is for users; the operator has no account")]
+    NoAccount,
+    #[error("the cookie was sent by another server's page")]
+    CrossSite,
+    #[error("there is no such user, or the password is wrong")]
+    WrongCredentials,
+    #[error("nobody can register here")]
+    RegistrationClosed,
+    #[error("registering needs an invitation")]
+    InvitationRequired,
+    #[error("too many requests; try again in {} seconds", whole_s(*.wait))]
+    TooManyRequests { wait: Duration },
+    #[error("too many passwords tried; try again in {} seconds", whole_s(*.wait))]
+    TooManyLogins { wait: Duration },
     #[error("this stream is private: the parameter `token` with a playback token for it is needed")]
     NoPlaybackToken,
     #[error(transparent)]
@@ -76,6 +105,10 @@ pub(crate) enum Error {
     NoWebhook,
     #[error("there is no such delivery")]
     NoDelivery,
+    #[error("there is no such user")]
+    NoUser,
+    #[error("there is no such invitation")]
+    NoInvitation,
     #[error("this address does not take this method; see the header Allow")]
     MethodNotAllowed,
     #[error("the body must be JSON, sent with `Content-Type: application/json`")]
@@ -90,6 +123,8 @@ pub(crate) enum Error {
     NotJson(serde_json::Error),
     #[error("{}: {}", .0.field, .0.detail)]
     Invalid(FieldError),
+    #[error("{}", listed(.0))]
+    InvalidFields(Vec<FieldError>),
     #[error("the query cannot be read: {0}")]
     Query(String),
     #[error(transparent)]
@@ -98,6 +133,10 @@ pub(crate) enum Error {
     Storage(#[from] storage::streams::Error),
     #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
+    #[error(transparent)]
+    Accounts(#[from] accounts::Error),
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
     #[error("the request ended in an internal error")]
     Aborted,
 }
@@ -109,6 +148,24 @@ impl Error {
         use storage::webhooks::Error as Webhooks;
         match self {
             Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
+            Self::WrongCredentials => (StatusCode::UNAUTHORIZED, "wrong_credentials"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NoAccount => (StatusCode::FORBIDDEN, "no_account"),
+            Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site_request"),
+            Self::RegistrationClosed => (StatusCode::FORBIDDEN, "registration_closed"),
+            Self::InvitationRequired => (StatusCode::FORBIDDEN, "invitation_required"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
+            Self::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields"),
+            Self::NoUser => (StatusCode::NOT_FOUND, "no_such_user"),
+            Self::NoInvitation => (StatusCode::NOT_FOUND, "no_such_invitation"),
+            Self::Accounts(error) => class_of_accounts(error),
+            Self::Audit(audit::Error::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Audit(audit::Error::Database(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+            }
+            Self::Audit(audit::Error::Random(_)) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             Self::NoPlaybackToken | Self::PlaybackToken(Refusal::Invalid) => {
                 (StatusCode::FORBIDDEN, "playback_token_required")
             }
@@ -156,6 +213,9 @@ impl Error {
             Self::Webhooks(storage::webhooks::Error::UnknownDelivery(_)) => {
                 Self::NoDelivery.to_string()
             }
+            Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
+            Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
+            Self::Accounts(accounts::Error::Busy) => self.to_string(),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "the database does not answer; try again in a few seconds".to_owned()
             }
@@ -163,6 +223,80 @@ impl Error {
             _ => self.to_string(),
         }
     }
+
+    /// The fields that are to blame.
+    fn fields(&self) -> Vec<FieldError> {
+        use accounts::Error as Accounts;
+        match self {
+            Self::Invalid(field) => vec![field.clone()],
+            Self::InvalidFields(fields) => fields.clone(),
+            Self::Accounts(Accounts::Taken { name, email }) => [("name", name), ("email", email)]
+                .into_iter()
+                .filter(|(_, taken)| **taken)
+                .map(|(field, _)| FieldError::new(field, "is taken"))
+                .collect(),
+            Self::Accounts(Accounts::Cursor(error)) | Self::Audit(audit::Error::Cursor(error)) => {
+                vec![FieldError::new("cursor", error)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A header that says what to do about it.
+    fn advice(&self, status: StatusCode) -> Option<(HeaderName, HeaderValue)> {
+        let challenge = |text| (header::WWW_AUTHENTICATE, HeaderValue::from_static(text));
+        match self {
+            // RFC 6750 §3: no error code where no token was presented.
+            _ if status == StatusCode::UNAUTHORIZED => Some(challenge(match self {
+                Self::WrongToken | Self::TokenExpired => {
+                    r#"Bearer realm="millrace", error="invalid_token""#
+                }
+                _ => r#"Bearer realm="millrace""#,
+            })),
+            Self::TooManyRequests { wait } | Self::TooManyLogins { wait } => {
+                Some((header::RETRY_AFTER, HeaderValue::from(whole_s(*wait))))
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn class_of_accounts(error: &accounts::Error) -> (StatusCode, &'static str) {
+    use accounts::Error as Accounts;
+    match error {
+        Accounts::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
+        Accounts::UnknownInvitation(_) => (StatusCode::NOT_FOUND, "no_such_invitation"),
+        Accounts::Taken { .. } => (StatusCode::CONFLICT, "taken"),
+        Accounts::TooManyUsers => (StatusCode::CONFLICT, "too_many_users"),
+        Accounts::TooManyInvitations => (StatusCode::CONFLICT, "too_many_invitations"),
+        Accounts::NotInvited => (StatusCode::FORBIDDEN, "invitation_invalid"),
+        Accounts::RefreshRefused | Accounts::RefreshReused => {
+            (StatusCode::UNAUTHORIZED, "refresh_refused")
+        }
+        Accounts::Disabled => (StatusCode::FORBIDDEN, "account_disabled"),
+        Accounts::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Accounts::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        Accounts::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Accounts::DamagedRow { .. } | Accounts::Random(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+    }
+}
+
+fn listed(fields: &[FieldError]) -> String {
+    let fields = fields.iter();
+    let fields: Vec<String> = fields
+        .map(|fault| format!("{}: {}", fault.field, fault.detail))
+        .collect();
+    fields.join("; ")
+}
+
+/// Seconds after which a wait is over.
+fn whole_s(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl IntoResponse for Error {
@@ -175,34 +309,16 @@ impl IntoResponse for Error {
             tracing::error!(error = %self, status = status.as_u16(), "a request failed");
         }
         let problem = Problem {
+            kind: format!("{TYPE_BASE}{code}"),
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             code,
             detail: self.detail(status),
-            errors: match &self {
-                Self::Invalid(field) => vec![field.clone()],
-                _ => Vec::new(),
-            },
+            errors: self.fields(),
         };
         let body = serde_json::to_vec(&problem).expect("a struct of texts is JSON");
         let mut response = (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response();
-        let headers = response.headers_mut();
-        match self {
-            // RFC 6750 §3: no error code where no token was presented.
-            Self::NoToken => {
-                let challenge = HeaderValue::from_static(r#"Bearer realm="millrace""#);
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            Self::WrongToken => {
-                let challenge =
-                    HeaderValue::from_static(r#"Bearer realm="millrace", error="invalid_token""#);
-                headers.insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
-            }
-            _ => {}
-        }
+        response.headers_mut().extend(self.advice(status));
         response
     }
 }

@@ -1,14 +1,19 @@
 //! The whole router on a real database, called without a socket; what it tells the process around
 //! it is recorded.
 
+mod accounts;
+mod admins;
+mod browsers;
 mod docs;
 mod errors;
+mod limits;
 mod private;
 mod public;
 mod streams;
 mod webhooks;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -25,7 +30,7 @@ use storage::{AdminToken, Database, PlaybackSecret};
 use tower::ServiceExt;
 
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Audience, Broadcasts};
+use crate::{Api, Audience, Broadcasts, Limits, Options, Registration};
 
 const HOST: &str = "media.test:8080";
 
@@ -122,7 +127,7 @@ impl Broadcasts for RecordedBroadcasts {
 }
 
 struct Server {
-    scratch: Scratch,
+    scratch: Arc<Scratch>,
     database: Database,
     broadcasts: Arc<RecordedBroadcasts>,
     token: AdminToken,
@@ -155,7 +160,13 @@ impl Server {
         Self::on(Scratch::new(Kind::Sqlite).await).await
     }
 
-    async fn on(scratch: Scratch) -> Self {
+    async fn on(scratch: impl Into<Arc<Scratch>>) -> Self {
+        Self::open(scratch, |_| {}).await
+    }
+
+    /// With what `change` makes of the options.
+    async fn open(scratch: impl Into<Arc<Scratch>>, change: impl FnOnce(&mut Options)) -> Self {
+        let scratch = scratch.into();
         let data_dir = scratch.folder().join("data");
         let database = Database::open(scratch.url()).await.expect("database");
         let token = storage::admin_token::load_or_create(&data_dir).expect("token");
@@ -166,14 +177,25 @@ impl Server {
             srt: PublishAddress::SameHost { port: 8890 },
         };
         let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
-        let router = crate::router(Api::new(
-            database.streams(),
-            database.webhooks(),
-            broadcasts.clone(),
-            token.clone(),
-            secret.clone(),
+        let mut options = Options {
+            streams: database.streams(),
+            accounts: database.accounts(),
+            audit: database.audit(),
+            webhooks: database.webhooks(),
+            broadcasts: broadcasts.clone(),
+            admin_token: token.clone(),
+            playback_secret: secret.clone(),
+            access_secret: storage::access_token::load_or_create(&data_dir).expect("secret"),
             urls,
-        ));
+            registration: Registration::Open,
+            cors_origins: Vec::new(),
+            limits: Limits {
+                logins_per_minute: NonZeroU32::new(1000).expect("not 0"),
+                ..Limits::default()
+            },
+        };
+        change(&mut options);
+        let router = crate::router(Api::new(options));
         Self {
             scratch,
             database,

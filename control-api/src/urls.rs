@@ -244,6 +244,14 @@ impl Origin {
 }
 
 impl Urls {
+    /// Where this server's own pages lie: the public address, and the one that was requested.
+    pub(crate) fn http_bases(&self, parts: &Parts) -> Vec<String> {
+        let public = self.http.as_ref().map(|base| base.text.clone());
+        let requested = requested(parts);
+        let requested = requested.map(|authority| http_base(&authority, is_secured(parts)));
+        public.into_iter().chain(requested).collect()
+    }
+
     /// The addresses for a request that came to `requested`, by TLS or not.
     fn origin(&self, requested: Option<&Authority>, is_secured: bool) -> Result<Origin, NoHost> {
         let authority = match &self.http {
@@ -257,8 +265,7 @@ impl Urls {
         Ok(Origin {
             http_base: match &self.http {
                 Some(base) => base.text.clone(),
-                None if is_secured => format!("https://{authority}"),
-                None => format!("http://{authority}"),
+                None => http_base(authority, is_secured),
             },
             rtmp: address(&self.rtmp),
             srt: address(&self.srt),
@@ -266,18 +273,49 @@ impl Urls {
     }
 }
 
+/// The address of a server's pages by which a request came.
+fn http_base(authority: &Authority, is_secured: bool) -> String {
+    match is_secured {
+        true => format!("https://{authority}"),
+        false => format!("http://{authority}"),
+    }
+}
+
 impl FromRequestParts<Api> for Origin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        // HTTP/2 has it in the URI (RFC 9113 §8.3.1: `:authority`), HTTP/1.1 in the header.
-        let requested = match parts.uri.authority() {
-            Some(authority) => Some(authority.clone()).filter(is_plain),
-            None => in_host_header(&parts.headers),
-        };
-        let is_secured = parts.extensions.get::<Secured>().is_some();
-        Ok(api.urls.origin(requested.as_ref(), is_secured)?)
+        let requested = requested(parts);
+        Ok(api.urls.origin(requested.as_ref(), is_secured(parts))?)
     }
+}
+
+/// Whether the caller's browser uses TLS: for this connection, or for the public address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsSecured(pub(crate) bool);
+
+impl FromRequestParts<Api> for IsSecured {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
+        let public = api.urls.http.as_ref();
+        Ok(Self(
+            is_secured(parts) || public.is_some_and(HttpBase::is_https),
+        ))
+    }
+}
+
+/// The host and port that a request is for.
+fn requested(parts: &Parts) -> Option<Authority> {
+    // HTTP/2 has it in the URI (RFC 9113 §8.3.1: `:authority`), HTTP/1.1 in the header.
+    match parts.uri.authority() {
+        Some(authority) => Some(authority.clone()).filter(is_plain),
+        None => in_host_header(&parts.headers),
+    }
+}
+
+fn is_secured(parts: &Parts) -> bool {
+    parts.extensions.get::<Secured>().is_some()
 }
 
 /// `text` as the value of a query parameter. What RFC 3986 §3.4 lets stand in a query stands as it

@@ -16,8 +16,8 @@ use storage::webhooks::{Change, EventSet, HookUrl, LIST_MAX, Secret, Webhook};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
+use crate::body::not_null;
 use crate::body::{self, JsonBody};
-use crate::change::not_null;
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::to_the_end;
 use crate::time::rfc3339;

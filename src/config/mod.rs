@@ -8,12 +8,14 @@ mod tests;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use control_api::urls::{HostPort, HttpBase};
+use control_api::{Limits, Registration, WebOrigin};
 use media_core::graph::{EncoderChoice, Preset, Profile};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
 use storage::database::Location;
@@ -93,6 +95,7 @@ pub(crate) struct Config {
     pub(crate) database: Option<Location>,
     pub(crate) tls: Option<Tls>,
     pub(crate) public: Public,
+    pub(crate) api: ApiConfig,
     pub(crate) hls: Hls,
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
@@ -125,6 +128,13 @@ pub(crate) struct Public {
     pub(crate) http: Option<HttpBase>,
     pub(crate) rtmp: Option<HostPort>,
     pub(crate) srt: Option<HostPort>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ApiConfig {
+    pub(crate) registration: Registration,
+    pub(crate) cors_origins: Vec<WebOrigin>,
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug)]
@@ -229,6 +239,17 @@ impl Config {
                 http: public_http,
                 rtmp: values.checked("public.rtmp", HostPort::new)?,
                 srt: values.checked("public.srt", HostPort::new)?,
+            },
+            api: ApiConfig {
+                registration: values.parsed("api.registration")?,
+                cors_origins: values
+                    .checked("api.cors_origins", origins)?
+                    .unwrap_or_default(),
+                limits: Limits {
+                    requests_per_minute: values.count("api.requests_per_minute")?,
+                    logins_per_minute: values.count("api.logins_per_minute")?,
+                    login_ban: Duration::from_secs(values.whole("api.login_ban_s", 1..=86_400)?),
+                },
             },
             hls: Hls {
                 segment: values.millis("hls.segment_ms", 1000..=10_000)?,
@@ -368,6 +389,12 @@ impl Reader {
         }
     }
 
+    /// How often something may happen in a minute.
+    fn count(&self, path: &'static str) -> Result<NonZeroU32, Error> {
+        let number = self.whole(path, 1..=1_000_000)? as u32;
+        Ok(NonZeroU32::new(number).expect("the range begins at 1"))
+    }
+
     fn millis(&self, path: &'static str, range: RangeInclusive<u64>) -> Result<Duration, Error> {
         self.whole(path, range).map(Duration::from_millis)
     }
@@ -403,6 +430,20 @@ fn database_url(text: &str) -> Result<Location, String> {
         false => {
             Err("postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected".into())
         }
+    }
+}
+
+/// `https://app.example.org, http://localhost:3000`.
+fn origins(text: &str) -> Result<Vec<WebOrigin>, String> {
+    /// Every request is compared with each.
+    const ORIGINS_MAX: usize = 32;
+    let origins: Vec<WebOrigin> = text
+        .split(',')
+        .map(|origin| WebOrigin::new(origin.trim()).map_err(|error| error.to_string()))
+        .collect::<Result<_, _>>()?;
+    match origins.len() <= ORIGINS_MAX {
+        true => Ok(origins),
+        false => Err(format!("at most {ORIGINS_MAX} origins are possible")),
     }
 }
 

@@ -95,6 +95,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "host:port that SRT encoders use. Unset: likewise with `srt`.",
     ),
     setting(
+        "api.registration",
+        "closed",
+        "Who may register: open (everybody), invitation (who has one) or closed. The operator and admins can always make users.",
+    ),
+    setting(
+        "api.cors_origins",
+        "",
+        "Origins whose pages may call the API from a browser, such as https://app.example.org, separated by commas. Unset: this server's own pages alone.",
+    ),
+    setting(
+        "api.requests_per_minute",
+        "100",
+        "API requests a minute of one address (IPv6: of one /64), 1 to 1000000. Those with the admin token, of watch pages and for /health are not counted.",
+    ),
+    setting(
+        "api.logins_per_minute",
+        "5",
+        "Passwords tried a minute by one address (IPv6: by one /64), 1 to 1000000.",
+    ),
+    setting(
+        "api.login_ban_s",
+        "900",
+        "For how many seconds an address that tried more may try none, 1 to 86400.",
+    ),
+    setting(
         "hls.segment_ms",
         "2000",
         "Length of a segment in milliseconds, 1000 to 10000, rounded to whole frames.",

@@ -183,3 +183,34 @@ fn a_hook_that_cannot_be_called_is_found_at_the_start() {
         load(&[(name, value)]).expect_err("wrong");
     }
 }
+
+#[test]
+fn nobody_can_register_and_no_page_elsewhere_can_call_unless_it_is_said() {
+    let api = load(&[], Flags::new()).expect("the defaults are valid").api;
+    assert_eq!(api.registration, Registration::Closed);
+    assert_eq!(api.cors_origins, []);
+    assert_eq!(api.limits, Limits::default());
+    let variables = [
+        ("MILLRACE_API_REGISTRATION", "invitation"),
+        (
+            "MILLRACE_API_CORS_ORIGINS",
+            "https://app.example.org, http://localhost:3000",
+        ),
+        ("MILLRACE_API_LOGINS_PER_MINUTE", "10"),
+        ("MILLRACE_API_LOGIN_BAN_S", "60"),
+    ];
+    let api = load(&variables, Flags::new()).expect("all are valid").api;
+    assert_eq!(api.registration, Registration::Invitation);
+    assert_eq!(api.cors_origins.len(), 2);
+    assert_eq!(api.limits.logins_per_minute.get(), 10);
+    assert_eq!(api.limits.login_ban, Duration::from_secs(60));
+    for wrong in [
+        ("MILLRACE_API_REGISTRATION", "everybody"),
+        ("MILLRACE_API_CORS_ORIGINS", "*"),
+        ("MILLRACE_API_CORS_ORIGINS", "https://a.example,"),
+        ("MILLRACE_API_REQUESTS_PER_MINUTE", "0"),
+        ("MILLRACE_API_LOGIN_BAN_S", "0"),
+    ] {
+        assert!(load(&[wrong], Flags::new()).is_err(), "{wrong:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in the data folder, or PostgreSQL by its URL. Queries are in [`crate::streams`],
-//! [`crate::recordings`], [`crate::webhooks`].
+//! [`crate::accounts`], [`crate::audit`], [`crate::recordings`] and [`crate::webhooks`].
 
 mod location;
 mod postgres;
@@ -13,6 +13,8 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
+use crate::accounts::Accounts;
+use crate::audit::Audit;
 use crate::data_dir;
 use crate::recordings::Recordings;
 use crate::streams::Streams;
@@ -150,6 +152,16 @@ impl Database {
     /// The webhooks in it, and what is to be sent to them.
     pub fn webhooks(&self) -> Webhooks {
         Webhooks::new(self.pool.clone())
+    }
+
+    /// The accounts in it.
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(&self.pool)
+    }
+
+    /// The audit log in it.
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.pool.clone())
     }
 
     /// Ends all connections; queries fail from now on.

@@ -1,23 +1,27 @@
-//! What lies on disk: streams, their keys and their recordings, webhooks and what is to be sent to
-//! them in SQL, the recordings' media, the admin token, the secret that playback tokens are signed
-//! with, and what viewers of a running broadcast rewind to.
+//! What lies on disk: streams, their keys and their recordings, accounts, the audit log, webhooks and
+//! what is to be sent to them in SQL, the recordings' media, the admin token, the secrets that
+//! playback and access tokens are signed with, and what viewers of a running broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`,
-//! `assets`, `dvr`. In the database's place may be a PostgreSQL database. The SQL is written once
-//! through `sqlx::Any`, in a dialect that both understand.
+//! `access-secret`, `assets`, `dvr`. In the database's place may be a PostgreSQL database. The SQL is
+//! written once through `sqlx::Any`, in a dialect that both understand.
 //!
 //! The database is never asked on a publisher's or a viewer's way in: ingest and playback answer
 //! from the [`streams::Keys`] snapshot, which the process reloads when [`Streams::revision`]
 //! changes.
 
+pub mod access_token;
+pub mod accounts;
 pub mod admin_token;
 pub mod asset;
+pub mod audit;
 pub mod data_dir;
 pub mod database;
 pub mod dump;
 pub mod dvr;
 mod extent;
 pub mod key;
+pub mod listing;
 pub mod objects;
 pub mod playback_token;
 mod random;
@@ -28,9 +32,13 @@ pub mod secret_file;
 pub mod stream;
 pub mod streams;
 pub mod time;
+mod unix_time;
 pub mod webhooks;
 
+pub use access_token::AccessSecret;
+pub use accounts::{Accounts, User, UserId};
 pub use admin_token::AdminToken;
+pub use audit::Audit;
 pub use database::Database;
 pub use extent::Extent;
 pub use key::{KeyHash, StreamKey};

@@ -19,7 +19,8 @@ pub use recovery::recover;
 use crate::random;
 use crate::recording::{End, Place, Reason, Recording, Status};
 use crate::stream::Visibility;
-use crate::streams::{self, from_unix_ms, to_private, to_unix_ms};
+use crate::streams::{self, to_private};
+use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// The most recordings that one listing returns.
 pub const LIST_MAX: u32 = 500;

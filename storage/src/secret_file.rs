@@ -10,10 +10,14 @@ use std::path::{Path, PathBuf};
 use rand::rand_core::OsError;
 
 use crate::data_dir::{self, PRIVATE_MODE};
-use crate::{admin_token, playback_token};
+use crate::{access_token, admin_token, playback_token};
 
 /// Every secret's file in the data folder: what a backup has of them.
-pub const NAMES: &[&str] = &[admin_token::FILE_NAME, playback_token::FILE_NAME];
+pub const NAMES: &[&str] = &[
+    admin_token::FILE_NAME,
+    playback_token::FILE_NAME,
+    access_token::FILE_NAME,
+];
 
 /// Why there is no secret. Each message is one line that names the path.
 #[derive(Debug, thiserror::Error)]

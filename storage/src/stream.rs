@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use media_core::StreamId;
 
+use crate::accounts::UserId;
 use crate::recording::Choice;
 
 /// The longest title, in characters: more fits no page's heading.
@@ -34,6 +35,8 @@ pub struct Stream {
     pub visibility: Visibility,
     /// Whether and how its broadcasts are recorded.
     pub recording: Choice,
+    /// Whose it is; the operator's where it is nobody's.
+    pub owner: Option<UserId>,
     /// When it was created, to the millisecond.
     pub created_at: SystemTime,
 }

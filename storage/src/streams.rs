@@ -6,18 +6,20 @@
 //! beginning and never has to give up half-way because another process wrote in between.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use media_core::StreamId;
 use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
+use crate::accounts::UserId;
 use crate::key::{KeyHash, StreamKey};
 use crate::random;
 use crate::recording::{self, Choice, Limit};
 use crate::retention;
 use crate::stream::{SrtPassphrase, Stream, Title, Visibility};
+use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How many streams a database holds: the snapshot of all their keys is kept in memory (about
 /// 200 bytes each) and read anew after every write.
@@ -35,7 +37,7 @@ macro_rules! with_columns {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, srt_passphrase, private, created_at_ms, record, record_renditions, \
+            " id, title, srt_passphrase, private, owner_id, created_at_ms, record, record_renditions, \
              retention_days, retention_bytes ",
             $after
         )
@@ -173,6 +175,7 @@ impl Streams {
             srt_passphrase,
             visibility,
             recording: Choice::default(),
+            owner: None,
             created_at: from_unix_ms(created_at_ms),
         };
         let key = StreamKey::generate()?;
@@ -315,6 +318,22 @@ impl Streams {
         Ok((stream, key))
     }
 
+    /// Makes the stream `owner`'s, or the operator's where there is none: as long as that user is
+    /// there.
+    pub async fn give_to(&self, id: &StreamId, owner: Option<&UserId>) -> Result<(), Error> {
+        let mut write = self.write().await?;
+        let given = sqlx::query("UPDATE streams SET owner_id = $1 WHERE id = $2")
+            .bind(owner.map(UserId::as_str))
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
+        if given.rows_affected() == 0 {
+            return Err(Error::UnknownStream(id.clone()));
+        }
+        write.commit().await?;
+        Ok(())
+    }
+
     /// Deletes the stream and its key.
     pub async fn delete(&self, id: &StreamId) -> Result<(), Error> {
         let mut write = self.write().await?;
@@ -394,6 +413,7 @@ fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
         srt_passphrase: passphrase_of(row, &id)?,
         visibility: visibility_of(row, &id)?,
         recording: recording_of(row, &id)?,
+        owner: owner_of(row, &id)?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     })
@@ -436,6 +456,13 @@ fn recording_of(row: &AnyRow, id: &str) -> Result<Choice, Error> {
     })
 }
 
+fn owner_of(row: &AnyRow, id: &str) -> Result<Option<UserId>, Error> {
+    let owner: Option<String> = row.try_get("owner_id")?;
+    owner
+        .map(|owner| UserId::new(&owner).map_err(|error| damaged(id, error)))
+        .transpose()
+}
+
 pub(crate) fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
     match row.try_get::<i64, _>("private")? {
         0 => Ok(Visibility::Public),
@@ -457,21 +484,6 @@ fn damaged(id: &str, what: impl ToString) -> Error {
         id: id.to_owned(),
         what: what.to_string(),
     }
-}
-
-/// Milliseconds since 1970; a clock set before that counts as 1970.
-pub(crate) fn to_unix_ms(time: SystemTime) -> i64 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn from_unix_ms(unix_ms: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
-    SystemTime::UNIX_EPOCH
-        .checked_add(since)
-        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

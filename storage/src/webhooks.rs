@@ -19,7 +19,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use crate::random;
-use crate::streams::{from_unix_ms, to_unix_ms};
+use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 pub use address::HookUrl;
 pub use delivery::{Delivery, Status};

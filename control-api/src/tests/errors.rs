@@ -18,6 +18,7 @@ pub(super) fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value 
     let problem = answer.json();
     assert_eq!(problem["status"], status);
     assert_eq!(problem["code"], code);
+    assert_eq!(problem["type"], format!("/api/v1/problems/{code}"));
     assert_eq!(
         problem["title"].as_str(),
         answer.status.canonical_reason(),
@@ -101,6 +102,9 @@ async fn unknown_addresses_are_problems_too() {
     ] {
         let answer = server.admin("GET", &format!("/api/v1/streams/{id}")).await;
         assert_problem(&answer, 404, "no_such_stream");
+        let path = format!("/api/v1/invitations/{id}");
+        let answer = server.admin("DELETE", &path).await;
+        assert_problem(&answer, 404, "no_such_invitation");
         let answer = server.stranger("GET", &format!("/api/v1/watch/{id}")).await;
         assert_problem(&answer, 404, "no_such_stream");
     }

@@ -118,29 +118,54 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
     let mut routes = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
-            let admin = operation["security"] == json!([{ "admin_token": [] }]);
-            routes.insert(format!("{method} {path} admin={admin}"));
+            let schemes = operation["security"].as_array().into_iter().flatten();
+            let schemes: Vec<&str> = schemes
+                .flat_map(|scheme| scheme.as_object().expect("scheme").keys())
+                .map(String::as_str)
+                .collect();
+            let audience = match schemes[..] {
+                ["admin_token", "access_token", "access_cookie"] => "admins",
+                ["access_token", "access_cookie"] => "users",
+                [] => "everybody",
+                _ => panic!("{schemes:?}"),
+            };
+            routes.insert(format!("{method} {path} {audience}"));
         }
     }
     let expected = [
-        "delete /api/v1/streams/{id} admin=true",
-        "get /api/v1/openapi.json admin=false",
-        "get /api/v1/streams admin=true",
-        "get /api/v1/streams/{id} admin=true",
-        "get /api/v1/watch/{id} admin=false",
-        "get /health admin=false",
-        "patch /api/v1/streams/{id} admin=true",
-        "post /api/v1/streams admin=true",
-        "post /api/v1/streams/{id}/key admin=true",
-        "post /api/v1/streams/{id}/playback-tokens admin=true",
-        "get /api/v1/webhooks admin=true",
-        "post /api/v1/webhooks admin=true",
-        "get /api/v1/webhooks/{id} admin=true",
-        "patch /api/v1/webhooks/{id} admin=true",
-        "delete /api/v1/webhooks/{id} admin=true",
-        "post /api/v1/webhooks/{id}/ping admin=true",
-        "get /api/v1/webhooks/{id}/deliveries admin=true",
-        "post /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver admin=true",
+        "delete /api/v1/invitations/{id} admins",
+        "delete /api/v1/session everybody",
+        "delete /api/v1/streams/{id} admins",
+        "delete /api/v1/users/{id} admins",
+        "get /api/v1/audit admins",
+        "get /api/v1/invitations admins",
+        "get /api/v1/me users",
+        "get /api/v1/openapi.json everybody",
+        "get /api/v1/streams admins",
+        "get /api/v1/streams/{id} admins",
+        "get /api/v1/users admins",
+        "get /api/v1/users/{id} admins",
+        "get /api/v1/watch/{id} everybody",
+        "get /health everybody",
+        "patch /api/v1/me users",
+        "patch /api/v1/streams/{id} admins",
+        "patch /api/v1/users/{id} admins",
+        "post /api/v1/invitations admins",
+        "post /api/v1/session everybody",
+        "post /api/v1/session/refresh everybody",
+        "post /api/v1/streams admins",
+        "post /api/v1/streams/{id}/key admins",
+        "post /api/v1/streams/{id}/playback-tokens admins",
+        "post /api/v1/users everybody",
+        "put /api/v1/me/password users",
+        "get /api/v1/webhooks admins",
+        "post /api/v1/webhooks admins",
+        "get /api/v1/webhooks/{id} admins",
+        "patch /api/v1/webhooks/{id} admins",
+        "delete /api/v1/webhooks/{id} admins",
+        "post /api/v1/webhooks/{id}/ping admins",
+        "get /api/v1/webhooks/{id}/deliveries admins",
+        "post /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver admins",
     ];
     assert_eq!(routes, expected.map(str::to_owned).into());
     let scheme = &document["components"]["securitySchemes"]["admin_token"];

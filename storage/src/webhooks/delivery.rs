@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{Error, EventType, LIST_MAX, Webhooks, damaged};
-use crate::streams::{from_unix_ms, to_unix_ms};
+use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How an event fares on its way to a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

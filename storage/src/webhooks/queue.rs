@@ -16,7 +16,7 @@ use super::{
     Error, Event, EventType, HookUrl, ID_CHARS, Secret, Webhooks, damaged, events_of, url_of,
 };
 use crate::random;
-use crate::streams::to_unix_ms;
+use crate::unix_time::to_unix_ms;
 
 /// Deliveries that one webhook may have pending: a receiver that is gone for days must not fill the
 /// disk. What comes past it is not recorded for that webhook.

@@ -1,0 +1,158 @@
+//! The audit log: every change through the API is written down with who made it, and
+//! `/api/v1/audit` lists them.
+//!
+//! It sits around all routes, so that no handler can forget it: what was asked by a method that
+//! changes something and succeeded is a change. Refreshing a session is none.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use storage::audit::{Actor, Entry, Filter};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Api;
+use crate::caller::{Caller, Identified};
+use crate::list::{self, Asked, Filters, Page, PageQuery};
+use crate::peer;
+use crate::problem::{Error, Problem};
+use crate::time::rfc3339;
+
+/// Happens every quarter of an hour and changes nothing that anybody looks for.
+const NOT_A_CHANGE: &str = "/api/v1/session/refresh";
+
+/// What was changed, as an extension of an answer: for routes whose path does not name it.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject(pub(crate) String);
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EntryView {
+    /// When (RFC 3339).
+    #[schema(example = "2026-03-01T12:00:00.000Z")]
+    at: String,
+    /// Who: `operator`, `anonymous` (as for registering) or a user's id.
+    #[schema(example = "k3f7a2mzq7xw2b")]
+    actor: String,
+    /// The user's name at that time; null where it was no user.
+    actor_name: Option<String>,
+    /// What: the method and the route.
+    #[schema(example = "PATCH /api/v1/users/{id}")]
+    action: String,
+    /// Of what: an id; null where there is none.
+    subject: Option<String>,
+    /// From where; null where it is not known.
+    #[schema(example = "192.0.2.7")]
+    address: Option<String>,
+}
+
+impl EntryView {
+    fn of(entry: Entry) -> Self {
+        let (actor, actor_name) = match entry.actor {
+            Actor::Operator => ("operator".to_owned(), None),
+            Actor::Anonymous => ("anonymous".to_owned(), None),
+            Actor::User { id, name } => (id.to_string(), Some(name)),
+        };
+        Self {
+            at: rfc3339(entry.at),
+            actor,
+            actor_name,
+            action: entry.action,
+            subject: entry.subject,
+            address: entry.address,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AuditQuery {
+    /// Changes by `operator`, `anonymous` or the user with this id.
+    actor: Option<String>,
+    /// Changes of what has this id.
+    subject: Option<String>,
+}
+
+/// Lists changes of the last ninety days, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    tag = "accounts",
+    params(AuditQuery, PageQuery),
+    responses(
+        (status = 200, description = "Changes.", body = Page<EntryView>),
+        (status = 400, description = "A parameter is invalid.", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Asked(paging): Asked,
+    Filters(query): Filters<AuditQuery>,
+) -> Result<Json<Page<EntryView>>, Error> {
+    let filter = Filter {
+        actor: list::searched("actor", query.actor)?,
+        subject: list::searched("subject", query.subject)?,
+    };
+    let page = api.audit.list(&filter, &paging).await?;
+    Ok(Json(Page::of(page, EntryView::of)))
+}
+
+/// Writes down what a request changed. A change runs to its end, and is written down, also where
+/// the caller hangs up meanwhile.
+pub(crate) async fn record(
+    State(api): State<Api>,
+    path: MatchedPath,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.method().is_safe() || path.as_str() == NOT_A_CHANGE {
+        return next.run(request).await;
+    }
+    let mut entry = Entry {
+        actor: match Identified::of(request.extensions()) {
+            Ok(Caller::Operator) => Actor::Operator,
+            Ok(Caller::User(user)) => Actor::User {
+                id: user.id,
+                name: user.name.as_str().to_owned(),
+            },
+            Ok(Caller::Anonymous) | Err(_) => Actor::Anonymous,
+        },
+        action: format!("{} {}", request.method(), path.as_str()),
+        subject: parameters.ok().and_then(|parameters| {
+            let (_, value) = parameters.iter().next()?;
+            Some(value.to_owned())
+        }),
+        address: peer::ip(request.extensions()).map(|ip| ip.to_string()),
+        at: SystemTime::now(),
+    };
+    let changing = tokio::spawn(async move {
+        let response = next.run(request).await;
+        if response.status().is_success() {
+            let named = response.extensions().get::<Subject>();
+            let named = named.map(|Subject(id)| id.clone());
+            entry.subject = named
+                .or(entry.subject)
+                .or_else(|| created(response.headers()));
+            if let Err(error) = api.audit.record(&entry).await {
+                tracing::error!(%error, action = entry.action, "a change is not in the audit log");
+            }
+        }
+        response
+    });
+    changing
+        .await
+        .unwrap_or_else(|_| Error::Aborted.into_response())
+}
+
+/// The id of what an answer says was created.
+fn created(headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let (_, id) = location.rsplit_once('/')?;
+    Some(id.to_owned())
+}

@@ -1,0 +1,189 @@
+//! Who calls: the operator, a user or nobody known.
+//!
+//! The operator has the admin token, a user an access token ([`storage::access_token`]): as a bearer
+//! token (RFC 6750 §2.1: in the header alone, never in a URL, where logs would keep it), or in a
+//! browser's cookie. A request that changes something by a cookie must come from a page of this
+//! server's or one in the CORS list ([`crate::cors`]); a bearer token no page sends by itself.
+
+use std::time::SystemTime;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use storage::access_token::{Identity, Refusal};
+use storage::accounts::Role;
+use subtle::ConstantTimeEq;
+
+use crate::Api;
+use crate::cookies;
+use crate::cors;
+use crate::problem::Error;
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Has the admin token.
+    Operator,
+    /// Has an account, with the role of the time at which the access token was made.
+    User(Identity),
+    /// Has shown nothing.
+    Anonymous,
+}
+
+impl Caller {
+    /// Whether everything is allowed.
+    pub(crate) fn is_admin(&self) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::User(user) => user.role == Role::Admin,
+            Self::Anonymous => false,
+        }
+    }
+}
+
+/// Why what somebody has shown does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No token of this server's.
+    Wrong,
+    /// An access token that was valid.
+    Expired,
+    /// A cookie, sent by another server's page.
+    CrossSite,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Wrong => Self::WrongToken,
+            Refused::Expired => Self::TokenExpired,
+            Refused::CrossSite => Self::CrossSite,
+        }
+    }
+}
+
+/// Who calls, as an extension of the request: found out once, and judged by whoever needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Identified(Result<Caller, Refused>);
+
+impl Identified {
+    pub(crate) fn of(extensions: &Extensions) -> Result<Caller, Refused> {
+        match extensions.get::<Self>() {
+            Some(Self(identified)) => identified.clone(),
+            None => Ok(Caller::Anonymous),
+        }
+    }
+
+    pub(crate) fn caller(self) -> Result<Caller, Refused> {
+        self.0
+    }
+}
+
+/// Finds out who calls. Refuses nobody: some routes are open to everybody.
+pub(crate) async fn identify(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let identified = Identified(caller(&api, &parts));
+    parts.extensions.insert(identified);
+    next.run(Request::from_parts(parts, body)).await
+}
+
+fn caller(api: &Api, parts: &Parts) -> Result<Caller, Refused> {
+    let now = SystemTime::now();
+    if let Some(token) = bearer(&parts.headers) {
+        // In constant time, so that an answer's delay does not tell how much of a guess was right.
+        // That it tells the length is no harm: the length is no secret.
+        if bool::from(token.ct_eq(api.admin_token.reveal().as_bytes())) {
+            return Ok(Caller::Operator);
+        }
+        let token = str::from_utf8(token).map_err(|_| Refused::Wrong)?;
+        return match api.access_secret.check(token, now) {
+            Ok(user) => Ok(Caller::User(user)),
+            Err(Refusal::Invalid) => Err(Refused::Wrong),
+            Err(Refusal::Expired) => Err(Refused::Expired),
+        };
+    }
+    let Some(token) = cookies::find(&parts.headers, cookies::ACCESS) else {
+        return Ok(Caller::Anonymous);
+    };
+    match api.access_secret.check(token, now) {
+        Ok(_) if !parts.method.is_safe() && !cors::is_from_own_page(api, parts) => {
+            Err(Refused::CrossSite)
+        }
+        Ok(user) => Ok(Caller::User(user)),
+        // A browser sends what it has: it has to be able to log in again.
+        Err(_) => Ok(Caller::Anonymous),
+    }
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110
+/// §11.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Ok(Identified::of(&parts.extensions)?)
+    }
+}
+
+/// A caller with an account.
+#[derive(Debug)]
+pub(crate) struct LoggedIn(pub(crate) Identity);
+
+impl<S: Send + Sync> FromRequestParts<S> for LoggedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        match Identified::of(&parts.extensions)? {
+            Caller::User(user) => Ok(Self(user)),
+            Caller::Operator => Err(Error::NoAccount),
+            Caller::Anonymous => Err(Error::NoToken),
+        }
+    }
+}
+
+/// Lets the operator and admins pass.
+pub(crate) async fn require_admin(
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    match caller {
+        Caller::Anonymous => Err(Error::NoToken),
+        caller if caller.is_admin() => Ok(next.run(request).await),
+        _ => Err(Error::Forbidden),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_bearer_header_carries_a_token() {
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Bearer ", Some("")),
+            ("Bearer", None),
+            ("Basic YTpi", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(value));
+            assert_eq!(bearer(&headers), token.map(str::as_bytes), "{value:?}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}
