@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
+.PHONY: help demo run build web deps test test-api test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
 	bench-viewers bench-window bench-build clean
 
 help: ## List the targets
@@ -46,6 +46,11 @@ $(PAGES): $(NODE_MODULES) $(PAGE_SOURCES)
 test: ## Install what the tests need and run all of them
 	@scripts/install-deps.sh build run web test
 	@scripts/test.sh $(ARGS)
+
+test-api: $(PAGES) ## The API against its own OpenAPI document, by Schemathesis
+	@scripts/install-deps.sh build run web test
+	$(CARGO) build --locked --package millrace
+	node --test tests/contract/*.test.mjs
 
 test-minute: ## A minute of 1080p read back frame by frame, and a minute in each of six players
 	@scripts/install-deps.sh build run web test players

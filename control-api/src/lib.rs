@@ -25,6 +25,7 @@ pub mod options;
 mod peer;
 mod playback_tokens;
 mod problem;
+mod problems;
 mod registration;
 mod role;
 mod session;
@@ -157,7 +158,9 @@ fn for_everybody() -> OpenApiRouter<Api> {
         .routes(routes!(registration::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(session::refresh))
-        .routes(routes!(openapi::document));
+        .routes(routes!(openapi::document))
+        .routes(routes!(problems::list))
+        .routes(routes!(problems::show));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Everybody);
     router
 }
