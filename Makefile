@@ -15,7 +15,7 @@ PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
 .PHONY: help demo run build web deps test test-api test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
-	bench-viewers bench-window bench-build clean
+	bench-viewers bench-vod bench-window bench-build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,12 @@ bench-serve: bench-build ## Requests per CPU-second of one core, against nginx
 
 bench-viewers: bench-build ## Delay of parts at thousands of low-latency viewers on one core
 	node benches/viewers/run.mjs $(ARGS)
+
+bench-vod: build ## Stored video: encoding, from the end to playing; reads of the API
+	@scripts/install-deps.sh test bench
+	$(CARGO) build --release --locked --package media-core --example transcode
+	$(CARGO) build --release --locked --package storage --example long_recording --example reads
+	node benches/vod/run.mjs $(ARGS)
 
 bench-window: ## What a chunk and a request cost the packager, by criterion
 	@scripts/install-deps.sh build

@@ -157,7 +157,7 @@ if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
     "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module," \
-    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx and h2load."
+    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx, h2load and wrk."
 else
   for task in $tasks; do
     case "$task" in

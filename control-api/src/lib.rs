@@ -106,10 +106,11 @@ pub fn router(api: Api) -> Router {
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
-    let (router, document) = OpenApiRouter::with_openapi(openapi::outline())
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::outline())
         .merge(limited)
         .merge(public)
         .split_for_parts();
+    openapi::name_operations(&mut document);
     let router = router
         .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })
         .fallback(|| async { problem::Error::NoRoute })

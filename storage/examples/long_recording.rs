@@ -87,13 +87,25 @@ fn lanes() -> Result<Vec<Lane>, Box<dyn Error>> {
             height: rung.height,
             frame_rate: FrameRate::new(30, 1).ok_or("no such rate")?,
         };
-        lanes.push(lane(rung.name.as_str(), "avc1.640028", kind, rung.bitrate, PICTURES)?);
+        lanes.push(lane(
+            rung.name.as_str(),
+            "avc1.640028",
+            kind,
+            rung.bitrate,
+            PICTURES,
+        )?);
     }
     let sound = InitKind::Audio {
         sample_rate: 48_000,
         channels: 2,
     };
-    lanes.push(lane(AUDIO_RENDITION, "mp4a.40.2", sound, ladder.audio, BLOCKS)?);
+    lanes.push(lane(
+        AUDIO_RENDITION,
+        "mp4a.40.2",
+        sound,
+        ladder.audio,
+        BLOCKS,
+    )?);
     Ok(lanes)
 }
 

@@ -25,11 +25,7 @@ enum Read {
     Page,
 }
 
-async fn once(
-    streams: &Streams,
-    read: Read,
-    id: &StreamId,
-) -> Result<(), storage::streams::Error> {
+async fn once(streams: &Streams, read: Read, id: &StreamId) -> Result<(), storage::streams::Error> {
     match read {
         Read::One => streams.find(id).await.map(drop),
         Read::Page => streams.list(None, PAGE).await.map(drop),

@@ -116,8 +116,11 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
     let document = answer.json();
     assert!(text(&document["openapi"]).starts_with("3.1"));
     let mut routes = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
+            let id = text(&operation["operationId"]);
+            assert!(ids.insert(id.clone()), "two operations are {id}");
             let schemes = operation["security"].as_array().into_iter().flatten();
             let schemes: Vec<&str> = schemes
                 .flat_map(|scheme| scheme.as_object().expect("scheme").keys())
@@ -141,6 +144,8 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "get /api/v1/invitations admins",
         "get /api/v1/me users",
         "get /api/v1/openapi.json everybody",
+        "get /api/v1/problems everybody",
+        "get /api/v1/problems/{code} everybody",
         "get /api/v1/streams admins",
         "get /api/v1/streams/{id} admins",
         "get /api/v1/users admins",
@@ -224,7 +229,10 @@ async fn the_type_of_a_problem_leads_to_what_it_means() {
         .send(browser.body(Body::empty()).expect("request"))
         .await;
     assert_eq!(page.status, StatusCode::OK);
-    assert_eq!(page.header(header::CONTENT_TYPE), "text/html; charset=utf-8");
+    assert_eq!(
+        page.header(header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
     assert!(page.text.contains("<h1>unauthorized</h1>"), "{page:?}");
 
     let all = server.stranger("GET", "/api/v1/problems").await.json();

@@ -13,7 +13,7 @@ declare module "swagger-ui-dist/swagger-ui-es-bundle.js.LICENSE.txt" {
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
   /** What a plugin is given. */
   export interface System {
-    React: { createElement(type: string, props: null, ...children: string[]): unknown };
+    React: { createElement(type: string, props: { className: string }, ...children: string[]): unknown };
   }
   export default function SwaggerUI(options: {
     domNode: Element;
