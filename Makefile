@@ -14,8 +14,8 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
-	bench-viewers bench-window bench-build clean
+.PHONY: help demo run build web deps test test-api test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
+	bench-viewers bench-vod bench-window bench-build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ $(PAGES): $(NODE_MODULES) $(PAGE_SOURCES)
 test: ## Install what the tests need and run all of them
 	@scripts/install-deps.sh build run web test
 	@scripts/test.sh $(ARGS)
+
+test-api: $(PAGES) ## The API against its own OpenAPI document, by Schemathesis
+	@scripts/install-deps.sh build run web test
+	$(CARGO) build --locked --package millrace
+	node --test tests/contract/*.test.mjs
 
 test-minute: ## A minute of 1080p read back frame by frame, and a minute in each of six players
 	@scripts/install-deps.sh build run web test players
@@ -84,6 +89,12 @@ bench-serve: bench-build ## Requests per CPU-second of one core, against nginx
 
 bench-viewers: bench-build ## Delay of parts at thousands of low-latency viewers on one core
 	node benches/viewers/run.mjs $(ARGS)
+
+bench-vod: build ## Stored video: encoding, from the end to playing; reads of the API
+	@scripts/install-deps.sh test bench
+	$(CARGO) build --release --locked --package media-core --example transcode
+	$(CARGO) build --release --locked --package storage --example long_recording --example reads
+	node benches/vod/run.mjs $(ARGS)
 
 bench-window: ## What a chunk and a request cost the packager, by criterion
 	@scripts/install-deps.sh build

@@ -73,6 +73,11 @@ export function verdict(value, atLeast) {
   return `${atLeast.toFixed(2)}, ${value >= atLeast ? 'reached' : 'missed'}`;
 }
 
+/** The same where less is better. */
+export function atMost(value, limit) {
+  return `at most ${limit}, ${value <= limit ? 'reached' : 'missed'}`;
+}
+
 export function machineLoad() {
   return loadavg()[0];
 }

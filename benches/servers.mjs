@@ -12,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const root = new URL('..', import.meta.url).pathname;
 
-const TOKEN = 'bench-admin-token-0123456789abcdef';
+/** The operator's, of every server that is started here. */
+export const ADMIN_TOKEN = 'bench-admin-token-0123456789abcdef';
 /** sysconf(_SC_CLK_TCK) of every Linux of today, for /proc/PID/stat. */
 const TICKS_PER_S = 100;
 const READY_WITHIN_MS = 20_000;
@@ -134,15 +135,16 @@ export async function startMillrace(folder, settings = {}, tls = null) {
   const server = new Pinned(SERVER_CORE, [built('millrace', 'MILLRACE_BIN'), 'serve', '--data', data,
     '--http', local(http), '--rtmp', local(rtmp), '--srt', local(srt)], {
     folder,
-    env: { MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_METRICS: '', ...secure, ...settings },
+    env: { MILLRACE_ADMIN_TOKEN: ADMIN_TOKEN, MILLRACE_METRICS: '', ...secure, ...settings },
   });
+  server.data = data;
   server.address = local(http);
   server.origin = `http://${server.address}`;
   server.secureOrigin = `https://localhost:${https}`;
   await until('Millrace answers', server, async () => (await fetch(`${server.origin}/health`)).ok);
   const answer = await fetch(`${server.origin}/api/v1/streams`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
     body: '{"title":"bench"}',
   });
   const { id, stream_key: key } = await answer.json();
@@ -224,9 +226,9 @@ export function run(command, args) {
   return result.stdout;
 }
 
-/** The same without blocking this process, on the load's core and for so long at most. */
-export async function runPinned(command, { withinMs }) {
-  const child = spawn('prlimit', [`--nofile=${FILES_MAX}`, 'taskset', '-c', `${LOAD_CORE}`, ...command], {
+/** The same without blocking this process, on one core and for so long at most. */
+export async function runPinned(command, { withinMs, core = LOAD_CORE }) {
+  const child = spawn('prlimit', [`--nofile=${FILES_MAX}`, 'taskset', '-c', `${core}`, ...command], {
     stdio: ['ignore', 'pipe', 'pipe'], timeout: withinMs, killSignal: 'SIGKILL',
   });
   const stop = () => child.kill('SIGKILL');

@@ -4,8 +4,8 @@
 #   scripts/install-deps.sh build|run|web|test|bench …
 #
 # It says what it installs, asks nothing, calls apt only where something is missing, and uses sudo
-# where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo,
-# and an S3 server it installs from PyPI, into target/ alone.
+# where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo;
+# an S3 server and Schemathesis it installs from PyPI, into target/ alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,19 +21,19 @@ RUN=(
 
 # Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
 # nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own,
-# as they do with PostgreSQL. The S3 server is Python's, in an environment of its own.
+# as they do with PostgreSQL. Programs of Python's have environments of their own.
 TEST=(
   ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp postgresql
   python3-venv
 )
 
-# Where the S3 server of the tests is installed, and what it consists of.
-S3_SERVER=target/s3-server
-S3_SERVER_PACKAGES=scripts/s3-server.txt
+# Programs of the tests that come from PyPI: scripts/NAME.txt lists what each consists of, and
+# target/NAME is where it is installed. The S3 server is moto's.
+PYTHON=(s3-server schemathesis)
 
-# The peer of the benchmarks of delivery, and h2load. They start an nginx of their own; the service
+# The peer of the benchmarks of delivery, h2load, and wrk for the API. They start an nginx of their own; the service
 # that the package brings (on port 80) is of no use here and is kept from starting.
-BENCH=(ffmpeg nginx nghttp2-client openssl util-linux)
+BENCH=(ffmpeg nginx nghttp2-client openssl util-linux wrk)
 
 # Players that each play for a minute in `make test-minute`.
 PLAYERS=(mpv vlc-bin vlc-plugin-base)
@@ -132,15 +132,20 @@ install_nextest() {
   fi
 }
 
-install_s3_server() {
-  # Installed from this very list, or from another one, or half.
-  cmp -s "$S3_SERVER_PACKAGES" "$S3_SERVER/packages.txt" && return
-  say "Installing from PyPI into $S3_SERVER, half a minute: moto"
-  rm -rf "$S3_SERVER"
-  python3 -m venv "$S3_SERVER"
-  "$S3_SERVER/bin/pip" install --quiet --disable-pip-version-check -r "$S3_SERVER_PACKAGES" ||
-    fail "pip could not install moto (its reason stands above)"
-  cp "$S3_SERVER_PACKAGES" "$S3_SERVER/packages.txt"
+install_python() {
+  local name packages folder
+  for name in "${PYTHON[@]}"; do
+    packages=scripts/$name.txt
+    folder=target/$name
+    # Installed from this very list, or from another one, or half.
+    if cmp -s "$packages" "$folder/packages.txt"; then continue; fi
+    say "Installing from PyPI into $folder, half a minute"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$packages" ||
+      fail "pip could not install what $packages lists (its reason stands above)"
+    cp "$packages" "$folder/packages.txt"
+  done
 }
 
 [ "$#" -gt 0 ] || fail "say what for: build, run, web, test, players or bench"
@@ -152,7 +157,7 @@ if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
     "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module," \
-    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx and h2load."
+    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx, h2load and wrk."
 else
   for task in $tasks; do
     case "$task" in
@@ -169,4 +174,4 @@ else
 fi
 
 case "$tasks" in *" web "*) check_node ;; esac
-case "$tasks" in *" test "*) install_nextest && install_s3_server ;; esac
+case "$tasks" in *" test "*) install_nextest && install_python ;; esac

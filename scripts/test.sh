@@ -54,5 +54,8 @@ if compgen -G 'tests/browser/*.test.mjs' >/dev/null; then
   fi
 fi
 
+step 'the API against its description'
+node --test tests/contract/*.test.mjs
+
 step 'tests'
 cargo nextest run --workspace --locked "$@"

@@ -17,7 +17,8 @@ const common = {
   target: ["es2022"],
   // hls.js's transmuxer is shipped as a file of its own (`new Worker(url)`), so that the pages'
   // Content-Security-Policy needs no script from a blob.
-  loader: { ".worker.js": "file" },
+  // The notices of what is bundled go beside it.
+  loader: { ".worker.js": "file", ".txt": "file" },
   logLevel: "warning",
 };
 
@@ -48,8 +49,10 @@ async function buildPages() {
   const result = await build({
     ...common,
     entryPoints: {
+      api: "client/src/api.ts",
       landing: "client/src/landing.ts",
       watch: "client/src/watch.ts",
+      "api-style": "client/style/api.css",
       "landing-style": "client/style/landing.css",
       "watch-style": "client/style/watch.css",
     },
@@ -68,7 +71,7 @@ async function buildPages() {
     }
   }
   const logo = (await readFile(join(root, "client/logo.svg"), "utf8")).trim();
-  for (const name of ["index.html", "watch.html"]) {
+  for (const name of ["api.html", "index.html", "watch.html"]) {
     const page = await readFile(join(root, "client/pages", name), "utf8");
     await writeFile(join(dist, name), fill(page, name, assets, logo));
   }

@@ -30,6 +30,9 @@ pub(crate) enum Refusals {
     /// The body is no JSON, or a field is invalid.
     #[response(status = 400, content_type = CONTENT_TYPE)]
     Invalid(Problem),
+    /// The body took longer than 10 s.
+    #[response(status = 408, content_type = CONTENT_TYPE)]
+    TooSlow(Problem),
     /// The body is larger than 64 KiB.
     #[response(status = 413, content_type = CONTENT_TYPE)]
     TooLarge(Problem),

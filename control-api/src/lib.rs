@@ -25,6 +25,7 @@ pub mod options;
 mod peer;
 mod playback_tokens;
 mod problem;
+mod problems;
 mod registration;
 mod role;
 mod session;
@@ -105,10 +106,11 @@ pub fn router(api: Api) -> Router {
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
-    let (router, document) = OpenApiRouter::with_openapi(openapi::outline())
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::outline())
         .merge(limited)
         .merge(public)
         .split_for_parts();
+    openapi::name_operations(&mut document);
     let router = router
         .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })
         .fallback(|| async { problem::Error::NoRoute })
@@ -157,7 +159,9 @@ fn for_everybody() -> OpenApiRouter<Api> {
         .routes(routes!(registration::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(session::refresh))
-        .routes(routes!(openapi::document));
+        .routes(routes!(openapi::document))
+        .routes(routes!(problems::list))
+        .routes(routes!(problems::show));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Everybody);
     router
 }

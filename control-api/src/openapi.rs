@@ -4,10 +4,11 @@ use axum::Extension;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::IntoResponse;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::cookies;
@@ -76,8 +77,8 @@ pub(crate) enum Audience {
     Everybody,
 }
 
-/// Adds to all routes of `openapi` what goes for their audience: how to show who one is, and how
-/// those are refused who do not, or who ask too much.
+/// Adds to all routes of `openapi` what goes for their audience: how to show who one is, how
+/// those are refused who do not, or who ask too much, and what is said where the server fails.
 pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Audience) {
     let schemes: &[&str] = match audience {
         Audience::Admins => &[ADMIN_TOKEN, ACCESS_TOKEN, ACCESS_COOKIE],
@@ -98,15 +99,10 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
     };
     let too_many = "Too much was asked from this address; wait for as many seconds as `Retry-After` \
         says (code `too_many_requests` or `too_many_logins`).";
+    let unavailable = "The database does not answer; try again after the seconds in `Retry-After` \
+        (code `database_unavailable`).";
     for item in openapi.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.patch,
-        ];
-        for operation in operations.into_iter().flatten() {
+        for (_, operation) in operations(item) {
             let mut refused = |status: &str, description: &str| {
                 let responses = &mut operation.responses.responses;
                 responses
@@ -114,6 +110,11 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
                     .or_insert_with(|| problem(description).into());
             };
             refused("429", too_many);
+            refused(
+                "500",
+                "The server failed; its log says more (code `internal`).",
+            );
+            refused("503", unavailable);
             if !schemes.is_empty() {
                 refused("401", unauthorized);
                 refused("403", forbidden);
@@ -126,6 +127,31 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
             }
         }
     }
+}
+
+/// Gives every operation an id of its own (OpenAPI 3.1 §4.8.10.1), by method and path: handlers' own names
+/// come from many modules.
+pub(crate) fn name_operations(openapi: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut openapi.paths.paths {
+        let path = path.trim_start_matches("/api/v1").trim_start_matches('/');
+        let path = path.replace(['{', '}'], "").replace(['/', '-', '.'], "_");
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(format!("{method}_{path}"));
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let operations = [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("patch", &mut item.patch),
+        ("head", &mut item.head),
+    ];
+    let operations = operations.into_iter();
+    operations.filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn problem(description: &str) -> Response {

@@ -1,6 +1,8 @@
 //! Errors as callers see them: problem details (RFC 9457), and the one place that maps an error to
 //! its status.
 
+pub(crate) mod kinds;
+
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -19,8 +21,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 /// When to come back after the database was too busy.
 const RETRY_AFTER_S: &str = "5";
 
-/// Stands before the code in a problem's type.
-const TYPE_BASE: &str = "/api/v1/problems/";
+/// Stands before the code in a problem's type: [`crate::problems`] answers there.
+pub(crate) const TYPE_BASE: &str = "/api/v1/problems/";
 
 /// A problem detail (RFC 9457 §3.1). Programs look at `type`, or at `code`, which is its end.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,7 +144,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The one mapping from error to status and code.
+    /// The one mapping from error to status and code. Each pair is explained in [`kinds`].
     fn class(&self) -> (StatusCode, &'static str) {
         use storage::streams::Error as Storage;
         use storage::webhooks::Error as Webhooks;

@@ -61,6 +61,8 @@ pub(crate) struct WatchQuery {
             body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer (code `database_unavailable`).",
+            body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn watch(

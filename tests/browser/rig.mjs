@@ -70,6 +70,7 @@ export async function startServer(settings = {}, path = binary()) {
 
 class Server {
   log = "";
+  adminToken = TOKEN;
   #child;
   #data;
   #exit;

@@ -1,9 +1,10 @@
-//! The pages that a browser sees: a landing page at `/` and the watch page at `/watch/{id}`, with
-//! their scripts and styles under `/assets/`.
+//! The pages that a browser sees: a landing page at `/`, the watch page at `/watch/{id}` and the
+//! API's page at `/api/docs`, with their scripts and styles under `/assets/`.
 //!
 //! They are built from `client/` by npm (`make web`) and embedded in the binary; a server built
 //! without them answers with a page that says how to make them. Nothing here knows a stream: the
-//! watch page asks `/api/v1/watch/{id}` itself and plays `/live/{id}/master.m3u8`.
+//! watch page asks `/api/v1/watch/{id}` itself and plays `/live/{id}/master.m3u8`; the API's page
+//! reads `/api/v1/openapi.json`.
 //!
 //! Pure functions over memory: no I/O, no clock, no async, so it can stand in front of any router.
 
@@ -23,9 +24,9 @@ static SITE: Site = Site {
 ///
 /// `path` is the request's path without its query, still percent-encoded. Of `headers` it reads
 /// `Accept-Encoding` and `If-None-Match` (RFC 9110 §12.5.3, §13.1.2). Ours are `/`,
-/// `/watch/{one segment}`, `/favicon.ico`, `/favicon.svg` and everything below `/assets/`; what is
-/// missing there is a 404, and any method but GET and HEAD a 405. Where the pages were not
-/// embedded, `/` and `/watch/…` are a 503 that says so.
+/// `/watch/{one segment}`, `/api/docs`, `/favicon.ico`, `/favicon.svg` and everything below
+/// `/assets/`; what is missing there is a 404, and any method but GET and HEAD a 405. Where the
+/// pages were not embedded, they are a 503 that says so.
 pub fn respond(method: &Method, path: &str, headers: &HeaderMap) -> Option<Response<Bytes>> {
     SITE.respond(method, path, headers)
 }

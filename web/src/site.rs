@@ -53,7 +53,9 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn is_built(&self) -> bool {
-        self.find("index.html").is_some() && self.find("watch.html").is_some()
+        ["index.html", "watch.html", "api.html"]
+            .iter()
+            .all(|name| self.find(name).is_some())
     }
 
     pub(crate) fn respond(
@@ -114,6 +116,7 @@ impl<'a> Target<'a> {
     fn of(path: &'a str) -> Option<Self> {
         match path {
             "/" => return Some(Self::Page("index.html")),
+            "/api/docs" => return Some(Self::Page("api.html")),
             "/favicon.ico" | "/favicon.svg" => return Some(Self::Icon),
             _ => {}
         }

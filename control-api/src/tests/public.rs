@@ -116,8 +116,11 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
     let document = answer.json();
     assert!(text(&document["openapi"]).starts_with("3.1"));
     let mut routes = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
+            let id = text(&operation["operationId"]);
+            assert!(ids.insert(id.clone()), "two operations are {id}");
             let schemes = operation["security"].as_array().into_iter().flatten();
             let schemes: Vec<&str> = schemes
                 .flat_map(|scheme| scheme.as_object().expect("scheme").keys())
@@ -141,6 +144,8 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "get /api/v1/invitations admins",
         "get /api/v1/me users",
         "get /api/v1/openapi.json everybody",
+        "get /api/v1/problems everybody",
+        "get /api/v1/problems/{code} everybody",
         "get /api/v1/streams admins",
         "get /api/v1/streams/{id} admins",
         "get /api/v1/users admins",
@@ -203,4 +208,41 @@ async fn every_reference_in_the_document_leads_somewhere() {
     let new = &document["components"]["schemas"]["NewStream"];
     assert_eq!(new["required"], json!(["title"]));
     assert_eq!(new["properties"]["title"]["type"], "string");
+}
+
+#[tokio::test]
+async fn the_type_of_a_problem_leads_to_what_it_means() {
+    let server = Server::start().await;
+    let problem = server.stranger("GET", "/api/v1/streams").await.json();
+    let kind = text(&problem["type"]);
+
+    let explained = server.stranger("GET", &kind).await;
+    assert_eq!(explained.status, StatusCode::OK);
+    let json = explained.json();
+    assert_eq!(json["type"], problem["type"]);
+    assert_eq!(json["code"], "unauthorized");
+    assert_eq!(json["status"], 401);
+    assert!(text(&json["meaning"]).contains("Bearer"), "{json}");
+
+    let browser = request("GET", &kind).header(header::ACCEPT, "text/html,*/*;q=0.8");
+    let page = server
+        .send(browser.body(Body::empty()).expect("request"))
+        .await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(
+        page.header(header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
+    assert!(page.text.contains("<h1>unauthorized</h1>"), "{page:?}");
+
+    let all = server.stranger("GET", "/api/v1/problems").await.json();
+    let items = all["items"].as_array().expect("items");
+    assert!(items.contains(&json), "{all}");
+
+    for unknown in ["no_such_kind", "unauthorized%20", "%FF"] {
+        let path = format!("/api/v1/problems/{unknown}");
+        let answer = server.stranger("GET", &path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+        assert_eq!(answer.json()["code"], "no_such_route");
+    }
 }

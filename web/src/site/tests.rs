@@ -9,6 +9,13 @@ const FILES: &[File] = &[
         brotli: Some(b"brotli script"),
     },
     File {
+        name: "api.html",
+        tag: "00dd",
+        plain: b"api",
+        gzip: None,
+        brotli: None,
+    },
+    File {
         name: "index.html",
         tag: "00bb",
         plain: b"landing",
@@ -58,6 +65,7 @@ fn every_watch_path_is_the_same_page() {
         assert_eq!(field(&page, header::CACHE_CONTROL), "no-cache");
     }
     assert_eq!(get(&BUILT, "/", &[]).body(), "landing");
+    assert_eq!(get(&BUILT, "/api/docs", &[]).body(), "api");
 }
 
 #[test]
@@ -66,6 +74,7 @@ fn what_belongs_to_others_is_left_to_them() {
     for path in [
         "",
         "/api/v1/streams",
+        "/api/docs/",
         "/live/k3f9/master.m3u8",
         "/health",
         "/watch",

@@ -1,0 +1,103 @@
+// The API keeps to its own description: Schemathesis makes requests, valid and not, out of
+// /api/v1/openapi.json, and every answer has to be one that stands there. Once for each kind of caller.
+//
+//   node --test tests/contract/openapi.test.mjs
+//
+// CONTRACT_EXAMPLES is how many requests of chance each operation gets from each caller, CONTRACT_SEED
+// which. What fails is printed with the curl command that repeats it.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { root, startServer } from "../browser/rig.mjs";
+
+const PROGRAM = join(root, "target/schemathesis/bin/schemathesis");
+/** Five callers with so many take about a minute. */
+const EXAMPLES = process.env.CONTRACT_EXAMPLES ?? "8";
+const SEED = process.env.CONTRACT_SEED ?? "1";
+const PASSWORD = "saltwater 42";
+/** A server that does not answer is a failure of its own. */
+const REQUEST_WITHIN_S = 20;
+const CHECKS = [
+  "not_a_server_error",
+  "status_code_conformance",
+  "content_type_conformance",
+  "response_schema_conformance",
+  "response_headers_conformance",
+];
+
+/** Nobody is refused for asking much, and anybody may register. */
+const SETTINGS = {
+  MILLRACE_API_REGISTRATION: "open",
+  MILLRACE_API_REQUESTS_PER_MINUTE: "1000000",
+  MILLRACE_API_LOGINS_PER_MINUTE: "1000000",
+};
+
+const skip = existsSync(PROGRAM) ? false : "Schemathesis is not installed: scripts/install-deps.sh test";
+
+describe("the API answers as its description says", { skip, timeout: 300_000 }, () => {
+  let [server, folder] = [];
+
+  before(async () => {
+    [server, folder] = await Promise.all([startServer(SETTINGS), mkdtemp(join(tmpdir(), "millrace-contract-"))]);
+  });
+
+  after(async () => {
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test("to the operator", () => keeps(() => server.adminToken));
+  for (const role of ["admin", "streamer", "viewer"]) {
+    test(`to a user who is ${role}`, () => keeps(() => logIn(role)));
+  }
+  test("to somebody without a token", () => keeps(() => null));
+
+  async function keeps(ask) {
+    const token = await ask();
+    const { code, output } = await schemathesis(token === null ? [] : ["--header", `Authorization: Bearer ${token}`]);
+    assert.equal(code, 0, output);
+  }
+
+  async function schemathesis(more) {
+    const args = [
+      "run", `${server.origin}/api/v1/openapi.json`, "--url", server.origin, "--checks", CHECKS.join(","),
+      "--max-examples", EXAMPLES, "--seed", SEED, "--no-shrink", "--continue-on-failure",
+      // Whoever calls is said by the header alone.
+      "--generation-with-security-parameters", "false", "--generation-database", "none",
+      "--suppress-health-check", "all", "--request-timeout", `${REQUEST_WITHIN_S}`,
+      "--warnings", "off", "--output-truncate", "false", "--no-color", ...more,
+    ];
+    const child = spawn(PROGRAM, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => (output += text));
+    }
+    const [code] = await once(child, "close");
+    return { code, output };
+  }
+
+  /** The access token of a new user with this role. */
+  async function logIn(role) {
+    const name = `the-${role}`;
+    const { id } = await call("POST", "users", { name, email: `${role}@example.org`, password: PASSWORD });
+    await call("PATCH", `users/${id}`, { role });
+    const { access_token: token } = await call("POST", "session", { login: name, password: PASSWORD });
+    return token;
+  }
+
+  async function call(method, path, body) {
+    const answer = await fetch(`${server.origin}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${server.adminToken}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.json();
+  }
+});
