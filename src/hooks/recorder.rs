@@ -9,10 +9,11 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::events::Happening;
 
-/// How often an event is tried to be written before it is lost.
-const ATTEMPTS_MAX: u32 = 5;
+/// How often an event is tried to be written before it is lost, once the server stops. Until then a
+/// database that does not answer is waited for, while events queue up to their bound.
+const ATTEMPTS_MAX: u32 = 3;
 
-/// Pause between two of these; the statement itself waits for seconds.
+/// Pause between two tries; the statement itself waits for seconds.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// How far the clock may be set back and events still keep their order.
@@ -36,7 +37,7 @@ pub(super) async fn record(
         };
         let Some(happening) = happening else { return };
         last = behind(last, happening.at);
-        match write(&webhooks, &happening, last).await {
+        match write(&webhooks, &happening, last, &closing).await {
             Ok(recorded) => {
                 if recorded.overflowed > 0 {
                     tracing::warn!(event = %happening.event_type, webhooks = recorded.overflowed, "an event is not queued: too much is pending for a webhook");
@@ -67,22 +68,23 @@ async fn write(
     webhooks: &Webhooks,
     happening: &Happening,
     at: SystemTime,
+    closing: &watch::Receiver<bool>,
 ) -> Result<Recorded, Error> {
     let data = happening.data.to_string();
     let event = Event::new(happening.event_type, &data, happening.at)?;
-    let mut attempt = 1;
+    let mut attempts_closing = 0;
     loop {
         match webhooks
             .record(&event, happening.owner.as_deref(), at)
             .await
         {
             // Also where a webhook was deleted at that moment.
-            Err(Error::Database(error)) if attempt < ATTEMPTS_MAX => {
-                tracing::debug!(%error, attempt, "an event cannot be recorded yet");
+            Err(Error::Database(error)) if attempts_closing < ATTEMPTS_MAX => {
+                tracing::debug!(%error, "an event cannot be recorded yet");
             }
             recorded => return recorded,
         }
-        attempt += 1;
+        attempts_closing += u32::from(*closing.borrow());
         tokio::time::sleep(RETRY).await;
     }
 }
