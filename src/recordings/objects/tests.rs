@@ -201,6 +201,34 @@ async fn a_file_that_cannot_be_read_holds_up_no_other_asset() {
 }
 
 #[tokio::test]
+async fn the_disk_is_free_at_once_also_while_the_store_is_away() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let stage = Stage::new(&scratch).await;
+    // A file where its folder would be: the store takes and gives nothing.
+    let obstacle = stage.stored.path().join("assets");
+    std::fs::write(&obstacle, "").expect("written");
+    let (id, asset) = stage.recording("a1").await;
+    let (objects, _task) = stage.objects(0);
+    eventually("uploads fail", async || {
+        objects.uploads().figures().failures > 0
+    })
+    .await;
+    stage.recordings.delete(&id).await.expect("delete");
+    objects.look();
+    eventually("no media is here", async || stage.local(&asset).is_empty()).await;
+    // What the store may have is not forgotten.
+    let gone = stage.recordings.gone().await.expect("gone");
+    assert_eq!(gone.len(), 1);
+    std::fs::remove_file(&obstacle).expect("there");
+    eventually("the row goes last", async || {
+        objects.look();
+        stage.recordings.gone().await.expect("gone").is_empty()
+    })
+    .await;
+    assert!(!stage.folder.path(&asset).exists());
+}
+
+#[tokio::test]
 async fn a_store_in_the_data_folder_is_the_data_folder() {
     let scratch = Scratch::new(scratch::Kind::Sqlite).await;
     let stage = Stage::new(&scratch).await;

@@ -104,8 +104,9 @@ scratch::on_each_database! {
         assert_eq!(recordings.find(&ready.id).await.expect("find"), Some(ready.clone()));
 
         let here = |after| recordings.assets_at(Place::Local, after);
-        assert_eq!(here(None).await.expect("local"), [asset("a1")]);
-        assert_eq!(here(Some(&asset("a1"))).await.expect("local"), []);
+        let first = asset("a1");
+        assert_eq!(here(None).await.expect("local"), [first.clone()]);
+        assert_eq!(here(Some(&first)).await.expect("local"), []);
         recordings.moved(&asset("a1"), Place::Objects).await.expect("moved");
         assert_eq!(here(None).await.expect("local"), []);
         let stored = recordings.assets_at(Place::Objects, None).await;
