@@ -8,6 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::families::{Family, Page, bytes, family};
+use super::requests::{Tally, write};
 
 const REQUESTS: Family = family(
     "millrace_vod_requests",
@@ -33,16 +34,13 @@ impl Collector for TitleFigures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
         let counters = &self.counters;
-        let requests = Subject::ALL.into_iter().flat_map(|subject| {
-            let of = |outcome| [("resource", resource(subject)), ("outcome", outcome)];
-            [
-                (of("answered"), counters.answered(subject)),
-                (of("refused"), counters.refused(subject)),
-            ]
+        let tallies = Subject::ALL.map(|subject| Tally {
+            resource: resource(subject),
+            answered: counters.answered(subject),
+            refused: counters.refused(subject),
+            bytes: counters.bytes(subject),
         });
-        page.counters(REQUESTS, requests)?;
-        let sent = Subject::ALL.map(|it| ([("resource", resource(it))], counters.bytes(it)));
-        page.counters(RESPONSE_BYTES, sent)
+        write(&mut page, REQUESTS, RESPONSE_BYTES, &tallies)
     }
 }
 

@@ -116,8 +116,9 @@ impl Files {
     async fn samples(&self, rendition: &RenditionName) -> Result<Vec<Vec<SampleRun>>, Lost> {
         let segments = *self.segments.get(rendition).ok_or(Lost::Missing)?;
         let index = self.whole(&index_file(rendition), INDEX_BYTES_MAX).await?;
-        let runs = outline::sample_runs(&self.asset, rendition, segments, &index);
-        Ok(runs.map_err(io::Error::other)?)
+        let (asset, rendition) = (self.asset.clone(), rendition.clone());
+        let read = move |_: &_| outline::sample_runs(&asset, &rendition, segments, &index);
+        Ok(self.objects.on_disk(read).await.map_err(io::Error::other)?)
     }
 
     async fn elsewhere(&self, rendition: &RenditionName) -> Result<Option<String>, Lost> {
@@ -187,7 +188,9 @@ pub(super) async fn read_outline(
         let index = read_whole(objects, asset, &name, INDEX_BYTES_MAX).await?;
         indexes.push((init, index));
     }
-    Ok(outline::renditions(asset, indexes)?)
+    let id = asset.clone();
+    let read = move |_: &_| outline::renditions(&id, indexes);
+    Ok(objects.on_disk(read).await?)
 }
 
 /// All of a file in the store, which has at most so many bytes.

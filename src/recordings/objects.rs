@@ -126,7 +126,7 @@ impl Inner {
         Key::new(asset, name).ok()
     }
 
-    /// What `work` gives, on a thread that may wait for the disk.
+    /// What `work` gives, on a thread that may wait for the disk, or work for a while.
     pub(super) async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> T + Send + 'static,

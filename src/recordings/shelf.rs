@@ -140,13 +140,19 @@ impl Inner {
             }
             Closed::Unavailable
         })?;
-        Ok(Arc::new(Title::new(Contents {
+        let contents = Contents {
             asset,
             name: name_of(recording),
             renditions,
             subtitles: Vec::new(),
             store,
-        })))
+        };
+        // It goes through all segments.
+        let title = tokio::task::spawn_blocking(|| Arc::new(Title::new(contents)));
+        title.await.map_err(|error| {
+            tracing::error!(recording = %recording.id, %error, "a recording cannot be played");
+            Closed::Unavailable
+        })
     }
 
     fn held(&self, id: &RecordingId, now: Instant) -> Option<Held> {

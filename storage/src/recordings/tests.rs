@@ -105,7 +105,7 @@ scratch::on_each_database! {
 
         let here = |after| recordings.assets_at(Place::Local, after);
         let first = asset("a1");
-        assert_eq!(here(None).await.expect("local"), [first.clone()]);
+        assert_eq!(here(None).await.expect("local"), std::slice::from_ref(&first));
         assert_eq!(here(Some(&first)).await.expect("local"), []);
         recordings.moved(&asset("a1"), Place::Objects).await.expect("moved");
         assert_eq!(here(None).await.expect("local"), []);
