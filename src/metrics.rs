@@ -15,13 +15,17 @@ mod process;
 mod requests;
 mod server;
 mod stages;
+mod titles;
+mod uploads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use packager::delivery::Counters;
+use packager::vod;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
+use storage::objects::Uploads;
 
 use crate::listener::Front;
 use crate::supervisor::Supervisor;
@@ -31,6 +35,8 @@ use self::connections::ConnectionFigures;
 use self::process::ProcessFigures;
 use self::requests::RequestFigures;
 use self::stages::StageFigures;
+use self::titles::TitleFigures;
+use self::uploads::UploadFigures;
 
 pub(crate) use self::server::{bind, serve};
 
@@ -41,6 +47,10 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) struct Sources {
     /// What viewers asked for.
     pub(crate) requests: Arc<Counters>,
+    /// What they asked for of stored titles.
+    pub(crate) vod_requests: Arc<vod::Counters>,
+    /// What is on its way to the store, where there is one.
+    pub(crate) uploads: Option<Uploads>,
     /// The connections that they come by.
     pub(crate) front: Arc<Front>,
     /// Broadcasts and publishers.
@@ -54,9 +64,11 @@ fn registry(sources: Sources) -> Registry {
     let mut registry = Registry::default();
     let supervisor = sources.supervisor;
     registry.register_collector(Box::new(RequestFigures::new(sources.requests)));
+    registry.register_collector(Box::new(TitleFigures::new(sources.vod_requests)));
     registry.register_collector(Box::new(ConnectionFigures::new(sources.front)));
     registry.register_collector(Box::new(BroadcastFigures::new(supervisor.clone())));
     registry.register_collector(Box::new(StageFigures::new(supervisor)));
+    registry.register_collector(Box::new(UploadFigures::new(sources.uploads)));
     registry.register_collector(Box::new(ProcessFigures::new(sources.data)));
     registry
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::hooks::{Hooks, OnPublish};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
-use crate::recordings::{Recorder, Shelf, upkeep};
+use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::{self, Certificates};
@@ -31,6 +31,7 @@ pub(crate) struct Server {
     signals: Signals,
     supervisor: Supervisor,
     hooks: Hooks,
+    objects: Option<Objects>,
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -67,11 +68,16 @@ impl Server {
         let recordings = database.recordings();
         let assets = storage::asset::Folder::open(&config.data)?;
         upkeep::recover(&recordings, &assets).await?;
+        let objects = match &config.objects {
+            Some(choice) => Objects::open(choice, assets.clone(), recordings.clone())?,
+            None => None,
+        };
         let client_tls = tls::client::config()?;
         let hooks = Hooks::start(database.webhooks(), &client_tls);
         let recorder = Recorder::new(
             recordings.clone(),
             assets.clone(),
+            objects.clone(),
             config.recording.clone(),
             hooks.events(),
         );
@@ -110,8 +116,10 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let shelf = Shelf::new(recordings, assets, playback_secret.clone());
+        let media = Media::new(assets, objects.clone());
+        let shelf = Shelf::new(recordings, media, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
+        let vod_requests = Arc::clone(vod.counters());
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, vod, control_api::router(api))
@@ -120,6 +128,8 @@ impl Server {
         let front = Front::new(service, config.http_connections_per_address);
         let sources = Sources {
             requests,
+            vod_requests,
+            uploads: objects.as_ref().map(|objects| objects.uploads().clone()),
             front: Arc::clone(&front),
             supervisor: supervisor.clone(),
             data: config.data.clone(),
@@ -170,6 +180,12 @@ impl Server {
         // Ends with the process: it holds nothing.
         tokio::spawn(recorder.keep_in_order(streams.clone()));
         tokio::spawn(supervisor.clone().follow(streams));
+        if let Some(objects) = objects.clone() {
+            tokio::spawn(async move {
+                objects.probe().await;
+                objects.keep_in_order().await;
+            });
+        }
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             http = %config.http,
@@ -189,6 +205,7 @@ impl Server {
             signals,
             supervisor,
             hooks,
+            objects,
             database,
             srt,
             tasks,
@@ -219,6 +236,9 @@ impl Server {
         srt_ended
             .await
             .context("the SRT listener did not end in order")?;
+        if let Some(objects) = &self.objects {
+            objects.shut_down().await;
+        }
         self.database.close().await;
         limit.abort();
         tracing::info!(http = %self.front.counters(), "stopped");

@@ -14,7 +14,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ingest", &["media-core"]),
     ("packager", &["media-core"]),
     ("storage", &["media-core", "scratch"]),
-    // Databases for tests, and for nothing else.
+    // Databases and S3 servers for tests, and for nothing else.
     ("scratch", &[]),
     ("control-api", &["media-core", "storage", "scratch"]),
     ("web", &[]),

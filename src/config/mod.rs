@@ -1,5 +1,6 @@
 //! The configuration: from texts (see [`sources`]) to checked values.
 
+mod media;
 mod recording;
 mod settings;
 mod sources;
@@ -27,7 +28,7 @@ pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
 use sources::{Origin, Value, Values};
 
-use crate::recordings::Defaults;
+use crate::recordings::{Defaults, ObjectsChoice};
 
 /// Two years, which is what browsers' preload lists ask for.
 const HSTS_S_MAX: u64 = 63_072_000;
@@ -39,7 +40,7 @@ const HSTS_S_AUTO: u64 = 15_552_000;
 const RUNGS_MAX: usize = 8;
 
 /// Settings that are secrets or have one in them.
-const SECRETS: &[&str] = &["admin_token", "database.url"];
+const SECRETS: &[&str] = &["admin_token", "database.url", "storage.url"];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +101,8 @@ pub(crate) struct Config {
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
     pub(crate) recording: Defaults,
+    /// `None`: media stays in the data folder.
+    pub(crate) objects: Option<ObjectsChoice>,
     /// `None`: nobody is asked about publishers.
     pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
@@ -279,6 +282,7 @@ impl Config {
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },
             recording: recording::read(&values)?,
+            objects: media::read(&values)?,
             on_publish: values.on_publish()?,
             log: Log {
                 level: values.required("log.level", log_level)?,

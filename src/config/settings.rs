@@ -230,6 +230,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Delete the oldest recordings where all have more than so many GiB; 0: no bound.",
     ),
     setting(
+        "storage.url",
+        "",
+        "Where media goes as it is recorded: another folder (/srv/media), or s3://BUCKET or s3://BUCKET/PREFIX, with endpoint and credentials in AWS_ variables. Unset: it stays in DATA/assets.",
+    ),
+    setting(
+        "storage.playback",
+        "proxy",
+        "How viewers get at media in S3: proxy (through this process), signed (redirected to signed URLs) or cdn (redirected to storage.cdn).",
+    ),
+    setting(
+        "storage.cdn",
+        "",
+        "Address of the CDN in front of the bucket, to which an object's path in the bucket is appended; used where storage.playback is cdn.",
+    ),
+    setting(
+        "storage.signed_s",
+        "21600",
+        "For how many seconds a signed URL is valid, 60 to 604800: a player that was redirected reads by it to the end.",
+    ),
+    setting(
+        "storage.keep_local_gib",
+        "0",
+        "GiB of media in storage.url that stay in DATA/assets too, those played last; 0: none.",
+    ),
+    setting(
         "log.level",
         "info",
         "error, warn, info, debug or trace; or a filter such as info,ingest=debug.",

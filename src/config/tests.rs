@@ -1,3 +1,5 @@
+use storage::objects::Playback;
+
 use super::*;
 
 fn load(variables: &[(&str, &str)], flags: Flags) -> Result<Config, Error> {
@@ -212,5 +214,37 @@ fn nobody_can_register_and_no_page_elsewhere_can_call_unless_it_is_said() {
         ("MILLRACE_API_LOGIN_BAN_S", "0"),
     ] {
         assert!(load(&[wrong], Flags::new()).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn media_stays_in_the_data_folder_unless_it_is_said() {
+    let load = |variables: &[_]| load(variables, Flags::new());
+    assert!(load(&[]).expect("valid").objects.is_none());
+    let url = ("MILLRACE_STORAGE_URL", "s3://media/tv");
+    let choice = load(&[url]).expect("valid").objects.expect("configured");
+    assert_eq!((choice.url.as_str(), choice.keep_local_bytes), (url.1, 0));
+    assert_eq!(choice.playback, Playback::Proxy);
+    let signed = ("MILLRACE_STORAGE_PLAYBACK", "signed");
+    let kept = ("MILLRACE_STORAGE_KEEP_LOCAL_GIB", "10");
+    let choice = load(&[url, signed, kept]).expect("valid").objects;
+    let choice = choice.expect("configured");
+    assert_eq!(choice.keep_local_bytes, 10 << 30);
+    let ttl = Duration::from_secs(21_600);
+    assert_eq!(choice.playback, Playback::Signed { ttl });
+    let cdn = ("MILLRACE_STORAGE_PLAYBACK", "cdn");
+    let address = ("MILLRACE_STORAGE_CDN", "https://cdn.example.org/tv");
+    let choice = load(&[url, cdn, address]).expect("valid").objects;
+    let expected = Playback::cdn(address.1).expect("an address");
+    assert_eq!(choice.expect("configured").playback, expected);
+    for wrong in [
+        // Nothing signs, and nowhere to go.
+        vec![signed],
+        vec![url, cdn],
+        vec![url, ("MILLRACE_STORAGE_CDN", "cdn.example.org")],
+        vec![url, ("MILLRACE_STORAGE_SIGNED_S", "59")],
+        vec![("MILLRACE_STORAGE_PLAYBACK", "direct")],
+    ] {
+        assert!(load(&wrong).is_err(), "{wrong:?}");
     }
 }

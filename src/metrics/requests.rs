@@ -22,6 +22,36 @@ const WAITING: Family = family(
     "Requests that wait for media that is still to come.",
 );
 
+/// What was asked for of one kind of resource.
+pub(super) struct Tally {
+    pub(super) resource: &'static str,
+    pub(super) answered: u64,
+    pub(super) refused: u64,
+    /// Of the answers' bodies.
+    pub(super) bytes: u64,
+}
+
+/// Writes the families of requests and of their answers' bytes.
+pub(super) fn write(
+    page: &mut Page<'_>,
+    requests: Family,
+    response_bytes: Family,
+    tallies: &[Tally],
+) -> fmt::Result {
+    let counts = tallies.iter().flat_map(|tally| {
+        let of = |outcome| [("resource", tally.resource), ("outcome", outcome)];
+        [
+            (of("answered"), tally.answered),
+            (of("refused"), tally.refused),
+        ]
+    });
+    page.counters(requests, counts)?;
+    let sent = tallies
+        .iter()
+        .map(|it| ([("resource", it.resource)], it.bytes));
+    page.counters(response_bytes, sent)
+}
+
 #[derive(Debug)]
 pub(super) struct RequestFigures {
     counters: Arc<Counters>,
@@ -37,16 +67,13 @@ impl Collector for RequestFigures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
         let counters = &self.counters;
-        let requests = Subject::ALL.into_iter().flat_map(|subject| {
-            let of = |outcome| [("resource", resource(subject)), ("outcome", outcome)];
-            [
-                (of("answered"), counters.answered(subject)),
-                (of("refused"), counters.refused(subject)),
-            ]
+        let tallies = Subject::ALL.map(|subject| Tally {
+            resource: resource(subject),
+            answered: counters.answered(subject),
+            refused: counters.refused(subject),
+            bytes: counters.bytes(subject),
         });
-        page.counters(REQUESTS, requests)?;
-        let sent = Subject::ALL.map(|it| ([("resource", resource(it))], counters.bytes(it)));
-        page.counters(RESPONSE_BYTES, sent)?;
+        write(&mut page, REQUESTS, RESPONSE_BYTES, &tallies)?;
         page.gauge(WAITING, counters.waiting() as u64)
     }
 }

@@ -2,13 +2,21 @@
 //! is wanted.
 //!
 //! [`Recorder`] begins one a broadcast. [`Shelf`] plays those that have ended. [`upkeep`] recovers
-//! what a crash cut short and carries out retention.
+//! what a crash cut short and carries out retention. [`Objects`] is the store that they go to, where
+//! there is one.
 
+mod copies;
+mod far_files;
+mod objects;
 mod pictures;
 mod recording;
+mod removing;
 mod shelf;
+mod stock;
 mod stored_files;
+mod trail;
 pub(crate) mod upkeep;
+mod uploading;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,8 +27,10 @@ use storage::recording::Choice;
 use storage::retention::Policy;
 use storage::{Recordings, Streams};
 
+pub(crate) use self::objects::{Choice as ObjectsChoice, Objects};
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
+pub(crate) use self::stock::Media;
 use crate::hooks::Events;
 
 /// What is recorded where the stream's owner does not say.
@@ -38,6 +48,7 @@ pub(crate) struct Defaults {
 pub(crate) struct Recorder {
     database: Recordings,
     folder: asset::Folder,
+    objects: Option<Objects>,
     defaults: Arc<Defaults>,
     events: Events,
     runtime: tokio::runtime::Handle,
@@ -55,17 +66,19 @@ pub(crate) struct Subject {
 }
 
 impl Recorder {
-    /// A recorder into `folder` that tells `events` what can be played. Must be called inside a
-    /// tokio runtime.
+    /// A recorder into `folder`, and from there into a store where there is one, that tells
+    /// `events` what can be played. Must be called inside a tokio runtime.
     pub(crate) fn new(
         database: Recordings,
         folder: asset::Folder,
+        objects: Option<Objects>,
         defaults: Defaults,
         events: Events,
     ) -> Self {
         Self {
             database,
             folder,
+            objects,
             defaults: Arc::new(defaults),
             events,
             runtime: tokio::runtime::Handle::current(),
@@ -97,6 +110,7 @@ impl Recorder {
         upkeep::repeat(
             &self.database,
             &self.folder,
+            self.objects.as_ref(),
             &streams,
             &self.defaults.retention,
         )

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::pictures::Pictures;
+use super::trail::Trail;
 use super::{Recorder, Subject};
 
 /// Segments that wait for the database, of all renditions together: some 16 s of a full ladder.
@@ -57,6 +58,8 @@ struct State {
     /// Segments before this one were let go while the database did not answer.
     from: Option<MediaSequence>,
     writer: Option<Arc<Writer>>,
+    /// Where there is a store.
+    trail: Option<Trail>,
     /// The first segment that the writer was given of each rendition.
     firsts: HashMap<RenditionName, MediaSequence>,
     over: bool,
@@ -204,6 +207,9 @@ impl Recording {
                 tracing::error!(recording = %id, %error, "a recording's end is not noted")
             }
         }
+        if let Some(objects) = &self.recorder.objects {
+            objects.look();
+        }
     }
 
     fn announce(&self, row: &storage::recording::Recording) {
@@ -317,6 +323,11 @@ impl Recording {
         } = &self.recorder;
         let writer = Writer::begin(folder, asset.clone(), inits, defaults.reserve, on_stop)?;
         let writer = Arc::new(writer);
+        state.trail = self
+            .recorder
+            .objects
+            .clone()
+            .map(|objects| Trail::begin(objects, asset.clone(), &self.subject.renditions));
         for (rendition, segment) in std::mem::take(&mut state.held) {
             state.give(&writer, &rendition, &segment);
         }
@@ -328,7 +339,14 @@ impl Recording {
     async fn conclude(self: &Arc<Self>, writer: Arc<Writer>, asset: &AssetId) -> End {
         let (this, asset) = (Arc::clone(self), asset.clone());
         let finished = tokio::task::spawn_blocking(move || {
-            let summary = writer.finish()?;
+            let summary = writer.finish();
+            let trail = this.state().trail.take();
+            match (&summary, trail) {
+                (Ok(summary), Some(trail)) if summary.segments > 0 => trail.finish(summary),
+                (_, Some(trail)) => trail.abandon(),
+                (_, None) => {}
+            }
+            let summary = summary?;
             this.save_pictures(&asset, &summary);
             Ok::<_, asset::Error>(End::of(&summary))
         });
@@ -393,6 +411,9 @@ impl State {
         let first = self.firsts.entry(rendition.clone());
         first.or_insert(segment.sequence);
         writer.append(rendition, stored(segment));
+        if let Some(trail) = &self.trail {
+            trail.grown(rendition, writer);
+        }
     }
 }
 

@@ -1,18 +1,16 @@
 //! The recordings that can be played, as VOD delivery asks for them.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use media_core::{AssetId, RecordingId};
 use packager::delivery::Audience;
 use packager::vod::{Closed, Contents, Library, Opened, Pending, Title};
-use storage::asset::{self, Folder};
 use storage::recording::{Recording, Status};
 use storage::{PlaybackSecret, Recordings, Visibility};
 
-use super::stored_files::StoredFiles;
+use super::stock::{Media, Stock};
 
 /// Titles that are held open: of two hours each, a megabyte and five files.
 const TITLES_MAX: usize = 128;
@@ -29,7 +27,7 @@ pub(crate) struct Shelf {
 #[derive(Debug)]
 struct Inner {
     recordings: Recordings,
-    folder: Folder,
+    media: Media,
     secret: PlaybackSecret,
     open: Mutex<HashMap<RecordingId, Held>>,
 }
@@ -45,11 +43,11 @@ struct Held {
 }
 
 impl Shelf {
-    /// The recordings whose files are in `folder`; private ones for who has a token of `secret`.
-    pub(crate) fn new(recordings: Recordings, folder: Folder, secret: PlaybackSecret) -> Self {
+    /// The recordings whose files are in `media`; private ones for who has a token of `secret`.
+    pub(crate) fn new(recordings: Recordings, media: Media, secret: PlaybackSecret) -> Self {
         let inner = Inner {
             recordings,
-            folder,
+            media,
             secret,
             open: Mutex::default(),
         };
@@ -114,7 +112,9 @@ impl Inner {
             }
         };
         let asset = asset_of(&recording).ok_or(Closed::NotFound)?.clone();
-        let same = held.filter(|held| asset_of(&held.recording) == Some(&asset));
+        let same = held.filter(|held| {
+            asset_of(&held.recording) == Some(&asset) && held.recording.place == recording.place
+        });
         let title = match same {
             Some(held) => held.title,
             None => self.read(&recording, asset).await?,
@@ -131,21 +131,25 @@ impl Inner {
 
     /// Opens a recording's files.
     async fn read(&self, recording: &Recording, asset: AssetId) -> Result<Arc<Title>, Closed> {
-        let folder = self.folder.clone();
-        let name = name_of(recording);
-        let title = tokio::task::spawn_blocking(move || {
-            let asset = Arc::new(asset::open(&folder, &asset).map_err(io::Error::other)?);
-            let contents = Contents {
-                asset: asset.id().clone(),
-                name,
-                renditions: asset.renditions().to_vec(),
-                subtitles: Vec::new(),
-                store: Arc::new(StoredFiles::open(folder, asset)?),
-            };
-            Ok(Arc::new(Title::new(contents)))
-        });
-        let title: io::Result<_> = title.await.map_err(io::Error::other).flatten();
-        title.map_err(|error| {
+        let opened = self.media.open(&asset, recording.place).await;
+        let Stock { renditions, store } = opened.map_err(|error| {
+            let id = &recording.id;
+            match error.is_passing() {
+                true => tracing::warn!(recording = %id, %error, "a recording cannot be played now"),
+                false => tracing::error!(recording = %id, %error, "a recording cannot be played"),
+            }
+            Closed::Unavailable
+        })?;
+        let contents = Contents {
+            asset,
+            name: name_of(recording),
+            renditions,
+            subtitles: Vec::new(),
+            store,
+        };
+        // It goes through all segments.
+        let title = tokio::task::spawn_blocking(|| Arc::new(Title::new(contents)));
+        title.await.map_err(|error| {
             tracing::error!(recording = %recording.id, %error, "a recording cannot be played");
             Closed::Unavailable
         })

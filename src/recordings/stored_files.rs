@@ -52,10 +52,7 @@ impl Store for StoredFiles {
     }
 
     fn small_file(&self, file: SmallFile<'_>) -> Pending<Result<Bytes, Lost>> {
-        let name = match file {
-            SmallFile::Subtitles(name) => format!("{name}.vtt"),
-            SmallFile::Thumbnail(name) => name.to_owned(),
-        };
+        let name = small_file_name(file);
         let (folder, asset) = (self.folder.clone(), Arc::clone(&self.asset));
         on_disk(move || {
             let len_max = SMALL_FILE_BYTES_MAX as u64;
@@ -67,6 +64,14 @@ impl Store for StoredFiles {
 
     fn elsewhere(&self, _rendition: &RenditionName) -> Pending<Result<Option<String>, Lost>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// What a small file is called.
+pub(super) fn small_file_name(file: SmallFile<'_>) -> String {
+    match file {
+        SmallFile::Subtitles(name) => format!("{name}.vtt"),
+        SmallFile::Thumbnail(name) => name.to_owned(),
     }
 }
 

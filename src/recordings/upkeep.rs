@@ -7,6 +7,8 @@ use storage::asset::Folder;
 use storage::retention::{self, Policy};
 use storage::{Recordings, Streams, recordings};
 
+use super::Objects;
+
 /// How often it is looked which recordings are to go.
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -17,7 +19,6 @@ pub(crate) async fn recover(
     folder: &Folder,
 ) -> Result<(), recordings::Error> {
     recordings::recover(recordings, folder).await?;
-    retention::sweep(recordings, folder).await?;
     Ok(())
 }
 
@@ -25,6 +26,7 @@ pub(crate) async fn recover(
 pub(super) async fn repeat(
     recordings: &Recordings,
     folder: &Folder,
+    objects: Option<&Objects>,
     streams: &Streams,
     policy: &Policy,
 ) {
@@ -32,7 +34,12 @@ pub(super) async fn repeat(
         let now = SystemTime::now();
         let enforced = async {
             retention::enforce(recordings, streams, policy, now).await?;
-            retention::sweep(recordings, folder).await
+            match objects {
+                // What is in the store goes first.
+                Some(objects) => objects.look(),
+                None => _ = retention::sweep(recordings, folder).await?,
+            }
+            Ok::<_, recordings::Error>(())
         };
         if let Err(error) = enforced.await {
             tracing::warn!(%error, "retention is not carried out");

@@ -16,6 +16,7 @@
 mod files;
 mod index;
 mod manifest;
+pub mod outline;
 mod reader;
 mod record;
 mod recovery;
@@ -45,7 +46,7 @@ use crate::{data_dir, random};
 const FOLDER: &str = "assets";
 
 /// The file that names an asset's renditions. No rendition's file can be called so.
-const MANIFEST: &str = "manifest";
+pub const MANIFEST: &str = "manifest";
 
 /// Characters of base32 in an asset's id: 70 bits, as in a stream's.
 const ID_CHARS: usize = 14;
@@ -150,6 +151,29 @@ impl Folder {
         Ok(ids)
     }
 
+    /// The names and lengths in bytes of an asset's files, in no order: none where it has no folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn files(&self, id: &AssetId) -> Result<Vec<(String, u64)>, Error> {
+        let path = self.path(id);
+        let list = || -> io::Result<Vec<(String, u64)>> {
+            let mut files = Vec::new();
+            for entry in std::fs::read_dir(&path)? {
+                let entry = entry?;
+                let found = entry.metadata()?;
+                if let Some(name) = entry.file_name().to_str().filter(|_| found.is_file()) {
+                    files.push((name.to_owned(), found.len()));
+                }
+            }
+            Ok(files)
+        };
+        match list() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.map_err(|source| io_error(&path, source)),
+        }
+    }
+
     /// Writes a small file beside an asset's media, whole or not at all.
     ///
     /// # Errors
@@ -188,6 +212,20 @@ impl Folder {
         }
     }
 
+    /// Removes an asset's files, but for those whose names end with `suffix`.
+    ///
+    /// # Errors
+    /// One of them is still there.
+    pub fn remove_but(&self, id: &AssetId, suffix: &str) -> Result<(), Error> {
+        for (name, _) in self.files(id)? {
+            let path = self.path(id).join(&name);
+            if !name.ends_with(suffix) {
+                std::fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes an asset's files. Who reads them at this moment reads on. One that has none is
     /// removed already.
     ///
@@ -202,12 +240,22 @@ impl Folder {
     }
 }
 
+/// What the file is called that a rendition's media lies in.
+pub fn media_file(rendition: &RenditionName) -> String {
+    format!("{rendition}.mp4")
+}
+
+/// What the file is called that says where a rendition's segments lie.
+pub fn index_file(rendition: &RenditionName) -> String {
+    format!("{rendition}.index")
+}
+
 fn media_path(folder: &Path, rendition: &RenditionName) -> PathBuf {
-    folder.join(format!("{rendition}.mp4"))
+    folder.join(media_file(rendition))
 }
 
 fn index_path(folder: &Path, rendition: &RenditionName) -> PathBuf {
-    folder.join(format!("{rendition}.index"))
+    folder.join(index_file(rendition))
 }
 
 fn io_error(path: &Path, source: io::Error) -> Error {

@@ -26,6 +26,7 @@ pub use backoff::Pace;
 pub use error::Error;
 pub use follower::GivenUp;
 pub use http_client::Patience;
+pub use journal::SUFFIX as JOURNAL_SUFFIX;
 pub use key::{InvalidName, Key};
 pub use options::Options;
 pub use parts::FILE_BYTES_MAX;

@@ -309,6 +309,25 @@ impl Recordings {
         Ok(())
     }
 
+    /// At most [`LIST_MAX`] assets that are not written any more and whose media is at `place`, in
+    /// order of their ids and behind `after`.
+    pub async fn assets_at(
+        &self,
+        place: Place,
+        after: Option<&AssetId>,
+    ) -> Result<Vec<AssetId>, Error> {
+        let rows = sqlx::query(
+            "SELECT id FROM assets WHERE place = $1 AND status IN ('whole', 'interrupted') \
+             AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(place.as_str())
+        .bind(after.map_or("", AssetId::as_str))
+        .bind(i64::from(LIST_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(asset_of).collect()
+    }
+
     /// Deletes a recording that does not run. Its files go with [`crate::retention::sweep`].
     pub async fn delete(&self, id: &RecordingId) -> Result<(), Error> {
         if self.delete_where(id, true).await? {
@@ -353,9 +372,9 @@ impl Recordings {
             .fetch_all(&self.pool)
             .await?;
         let of = |row: &AnyRow| {
-            let id: String = row.try_get("id")?;
-            let asset = AssetId::new(&id).map_err(|error| damaged(&id, error))?;
-            Ok((asset, place_of(row, &id)?))
+            let asset = asset_of(row)?;
+            let place = place_of(row, asset.as_str())?;
+            Ok((asset, place))
         };
         rows.iter().map(of).collect()
     }
@@ -415,6 +434,11 @@ fn recording_of(row: &AnyRow) -> Result<Recording, Error> {
         duration: Duration::from_millis(number("duration_ms")?),
         id: RecordingId::new(&id).map_err(|error| damaged(&id, error))?,
     })
+}
+
+fn asset_of(row: &AnyRow) -> Result<AssetId, Error> {
+    let id: String = row.try_get("id")?;
+    AssetId::new(&id).map_err(|error| damaged(&id, error))
 }
 
 fn place_of(row: &AnyRow, id: &str) -> Result<Place, Error> {

@@ -24,6 +24,7 @@ mod http;
 mod lifecycle;
 mod metrics;
 mod minute_players;
+mod objects;
 mod picture;
 mod players;
 mod private;

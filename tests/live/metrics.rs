@@ -26,16 +26,21 @@ fn metered() -> (Server, SocketAddr) {
         ("MILLRACE_METRICS", "127.0.0.1:0"),
         ("MILLRACE_INGEST_RECONNECT_MS", "3000"),
     ]);
+    let address = address_of(&server);
+    (server, address)
+}
+
+/// Where a server answers `/metrics` whose port the system chose.
+pub(crate) fn address_of(server: &Server) -> SocketAddr {
     // It answers a moment before it says so.
     server.wait_for_log(&[" metrics=\""]);
     let log = server.log();
     let (_, rest) = log.split_once(" metrics=\"").expect("it is in the log");
     let address = rest.split('"').next().expect("quoted");
-    let address = address.parse().expect("an address");
-    (server, address)
+    address.parse().expect("an address")
 }
 
-fn scrape(metrics: SocketAddr) -> Scrape {
+pub(crate) fn scrape(metrics: SocketAddr) -> Scrape {
     let answer = http::get(metrics, "/metrics").expect("an answer");
     assert_eq!(answer.status, 200);
     Scrape::parse(&answer.text())

@@ -15,7 +15,7 @@ use crate::server::{Server, Stream};
 const FRAMES: u32 = 300;
 
 /// Sends the clip from its first frame to its last.
-fn publish(stream: &Stream, frames: u32) {
+pub(crate) fn publish(stream: &Stream, frames: u32) {
     let mut publisher = ffmpeg(["-readrate", "4", "-i"]);
     publisher
         .arg(Clip::new(frames).file())
@@ -34,19 +34,19 @@ fn ended(server: &Server) -> Vec<String> {
     ended.map(id).collect()
 }
 
-fn the_recording(server: &Server) -> String {
+pub(crate) fn the_recording(server: &Server) -> String {
     server.wait_for_log(&["recording ended"]);
     let ended = ended(server);
     assert_eq!(ended.len(), 1, "{ended:?}");
     ended.into_iter().next().expect("one")
 }
 
-fn get(server: &Server, path: &str) -> Answer {
+pub(crate) fn get(server: &Server, path: &str) -> Answer {
     http::get(server.http, path).expect("an answer")
 }
 
 /// The counters of the pictures that a player shows of `url`.
-fn shown(server: &Server, url: &str, size: (usize, usize)) -> Vec<Option<u32>> {
+pub(crate) fn shown(server: &Server, url: &str, size: (usize, usize)) -> Vec<Option<u32>> {
     let shown = server.scratch().join("shown.grey");
     let _ = fs::remove_file(&shown);
     let mut player = ffmpeg(["-i", url, "-map", "0:v:0", "-fps_mode", "passthrough"]);
@@ -58,7 +58,7 @@ fn shown(server: &Server, url: &str, size: (usize, usize)) -> Vec<Option<u32>> {
     decode::numbers(&decode::raw_pictures(&shown, size))
 }
 
-fn assert_counted_from_zero(numbers: &[Option<u32>], at_least: u32) {
+pub(crate) fn assert_counted_from_zero(numbers: &[Option<u32>], at_least: u32) {
     let expected: Vec<_> = (0..numbers.len() as u32).map(Some).collect();
     assert!(numbers == expected, "{numbers:?}");
     assert!(numbers.len() as u32 >= at_least, "{} frames", numbers.len());

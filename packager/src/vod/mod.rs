@@ -47,7 +47,7 @@ pub struct Delivery {
     library: Arc<dyn Library>,
     reads: Reads,
     downloads: Downloads,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 /// A request for something of a title that was opened for it.
@@ -101,12 +101,12 @@ impl Delivery {
             library,
             reads: Reads::new(),
             downloads: Downloads::default(),
-            counters: Counters::default(),
+            counters: Arc::default(),
         }
     }
 
     /// What was asked for and sent.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 

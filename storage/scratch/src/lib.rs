@@ -1,6 +1,7 @@
-//! Databases for tests: an empty one each, gone with the test.
+//! Databases and S3 servers for tests: an empty one each, gone with the test.
 
 pub mod postgres;
+pub mod s3;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -54,13 +54,7 @@ pub fn open(folder: &Folder, id: &AssetId) -> Result<Asset, Error> {
         let segments: Vec<StoredSegment> = scan.entries.iter().map(|it| it.segment).collect();
         renditions.push(StoredRendition { init, segments });
     }
-    let count = |rendition: &StoredRendition| rendition.segments.len();
-    if renditions
-        .windows(2)
-        .any(|two| count(&two[0]) != count(&two[1]))
-    {
-        return Err(Error::NotWhole(id.clone()));
-    }
+    check_counts(id, &renditions)?;
     Ok(Asset {
         id: id.clone(),
         folder: folder.clone(),
@@ -122,9 +116,7 @@ impl Asset {
             })?;
         let files = Files::new(&self.folder, &self.id);
         let path = index_path(&files.path, rendition);
-        let runs = index::sample_runs(files.index(&path)?, stored.segments.len())
-            .map_err(|error| files.header_error(&path, error, Unusable::DamagedRendition))?;
-        runs.ok_or_else(|| unusable(&self.id, Unusable::DamagedRendition))
+        read_runs(&self.id, &path, files.index(&path)?, stored.segments.len())
     }
 }
 
@@ -151,12 +143,7 @@ impl<'a> Files<'a> {
             }
             Err(error) => return Err(io_error(&path, error)),
         };
-        let mut records = Records::open(file, Kind::Manifest)
-            .map_err(|error| self.header_error(&path, error, Unusable::DamagedManifest))?;
-        let record = records.next().map_err(|error| io_error(&path, error))?;
-        record
-            .and_then(|(payload, _)| manifest::decode(payload))
-            .ok_or_else(|| unusable(self.id, Unusable::DamagedManifest))
+        read_manifest(self.id, &path, file)
     }
 
     /// Whether the media begins as the manifest says.
@@ -174,7 +161,7 @@ impl<'a> Files<'a> {
     pub(super) fn scan(&self, init: &Init) -> Result<Scan, Error> {
         let path = index_path(&self.path, &init.rendition);
         index::scan(self.index(&path)?, init.bytes.len() as u64)
-            .map_err(|error| self.header_error(&path, error, Unusable::DamagedRendition))
+            .map_err(|error| header_error(self.id, &path, error, Unusable::DamagedRendition))
     }
 
     fn index(&self, path: &Path) -> Result<impl Read + use<>, Error> {
@@ -189,16 +176,57 @@ impl<'a> Files<'a> {
             _ => io_error(path, error),
         }
     }
+}
 
-    fn header_error(&self, path: &Path, error: HeaderError, damaged: Unusable) -> Error {
-        match error {
-            HeaderError::Damaged => unusable(self.id, damaged),
-            HeaderError::Version(version) => Error::Version {
-                path: path.to_owned(),
-                version,
-            },
-            HeaderError::Io(error) => io_error(path, error),
-        }
+/// The one record of a manifest; `path` is what errors name.
+pub(super) fn read_manifest(
+    id: &AssetId,
+    path: &Path,
+    from: impl Read,
+) -> Result<Vec<Init>, Error> {
+    let mut records = Records::open(from, Kind::Manifest)
+        .map_err(|error| header_error(id, path, error, Unusable::DamagedManifest))?;
+    let record = records.next().map_err(|error| io_error(path, error))?;
+    record
+        .and_then(|(payload, _)| manifest::decode(payload))
+        .ok_or_else(|| unusable(id, Unusable::DamagedManifest))
+}
+
+/// The sample runs of an index's first `count` segments.
+pub(super) fn read_runs(
+    id: &AssetId,
+    path: &Path,
+    index: impl Read,
+    count: usize,
+) -> Result<Vec<Vec<SampleRun>>, Error> {
+    let runs = index::sample_runs(index, count)
+        .map_err(|error| header_error(id, path, error, Unusable::DamagedRendition))?;
+    runs.ok_or_else(|| unusable(id, Unusable::DamagedRendition))
+}
+
+/// That all renditions have as many segments.
+pub(super) fn check_counts(id: &AssetId, renditions: &[StoredRendition]) -> Result<(), Error> {
+    let count = |rendition: &StoredRendition| rendition.segments.len();
+    let differ = |two: &[StoredRendition]| count(&two[0]) != count(&two[1]);
+    match renditions.windows(2).any(differ) {
+        true => Err(Error::NotWhole(id.clone())),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn header_error(
+    id: &AssetId,
+    path: &Path,
+    error: HeaderError,
+    damaged: Unusable,
+) -> Error {
+    match error {
+        HeaderError::Damaged => unusable(id, damaged),
+        HeaderError::Version(version) => Error::Version {
+            path: path.to_owned(),
+            version,
+        },
+        HeaderError::Io(error) => io_error(path, error),
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use object_store::MultipartId;
 
 /// What the journal's name ends with, after the file's.
-const SUFFIX: &str = ".upload";
+pub const SUFFIX: &str = ".upload";
 
 /// The format's name and version.
 const FORMAT: &str = "millrace-upload 1";

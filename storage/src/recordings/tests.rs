@@ -103,7 +103,14 @@ scratch::on_each_database! {
         assert!(matches!(again, Error::NotRunning(_)), "{again}");
         assert_eq!(recordings.find(&ready.id).await.expect("find"), Some(ready.clone()));
 
+        let here = |after| recordings.assets_at(Place::Local, after);
+        let first = asset("a1");
+        assert_eq!(here(None).await.expect("local"), std::slice::from_ref(&first));
+        assert_eq!(here(Some(&first)).await.expect("local"), []);
         recordings.moved(&asset("a1"), Place::Objects).await.expect("moved");
+        assert_eq!(here(None).await.expect("local"), []);
+        let stored = recordings.assets_at(Place::Objects, None).await;
+        assert_eq!(stored.expect("stored"), [asset("a1")]);
         let moved = recordings.find(&ready.id).await.expect("find").expect("there");
         assert_eq!(moved.place, Place::Objects);
         let kept = recordings.protect(&ready.id, true).await.expect("protect");

@@ -1,9 +1,8 @@
 //! Media on its way to a store and back: the same tests for a folder and for a real S3 server, and
 //! for the latter over a line that fails.
 
-mod line;
+mod client;
 mod outages;
-mod server;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,13 +11,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use media_core::AssetId;
+use scratch::s3::{BUCKET, Server};
 use storage::objects::{
     Error, Figures, GivenUp, Key, NotTaken, Options, Outcome, Pace, Playback, Route, Status, Store,
     Uploads,
 };
 use tempfile::TempDir;
 
-use server::{BUCKET, Server, fetch, options};
+use client::{fetch, options};
 
 /// A full part, as long as a file is not enormous.
 const PART: u64 = 8 << 20;
@@ -50,7 +50,7 @@ impl Place {
     }
 
     async fn s3() -> Self {
-        let server = Server::start().await;
+        let server = Server::start();
         let url = format!("s3://{BUCKET}/tv");
         let open = || Store::open(&url, &options(server.address())).expect("a bucket");
         Self {

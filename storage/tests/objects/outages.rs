@@ -2,9 +2,9 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use scratch::s3::{Fault, Line};
 use storage::objects::Patience;
 
-use super::line::{Fault, Line};
 use super::*;
 
 /// An S3 server at the far end of a line.

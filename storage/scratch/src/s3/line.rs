@@ -1,4 +1,4 @@
-//! The line between us and a server: a TCP proxy that fails as lines and servers do.
+//! The line to a server: a TCP proxy that fails as lines and servers do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ const HEAD_MAX: usize = 16 << 10;
 
 /// What the line does with connections, those included that are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Nothing: it works.
     None,
     /// Each ends as it begins.
@@ -22,19 +22,27 @@ pub(crate) enum Fault {
     /// Each is taken, and nothing comes of it.
     Hangs,
     /// Each ends by a reset after so many bytes of requests.
-    Resets { after_bytes: u64 },
+    Resets {
+        /// So many.
+        after_bytes: u64,
+    },
     /// Each request is answered with this status.
-    Answers { status: u16 },
+    Answers {
+        /// A status of HTTP.
+        status: u16,
+    },
 }
 
-pub(crate) struct Line {
+/// A line to a server.
+#[derive(Debug)]
+pub struct Line {
     address: SocketAddr,
     fault: Arc<watch::Sender<Fault>>,
 }
 
 impl Line {
-    /// A line to `server`, which works.
-    pub(crate) async fn to(server: SocketAddr) -> Self {
+    /// A line to `server`, which works. It ends with its tokio runtime.
+    pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let fault = Arc::new(watch::Sender::new(Fault::None));
@@ -56,11 +64,13 @@ impl Line {
         Self { address, fault }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Its near end.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn set(&self, fault: Fault) {
+    /// From now on it fails so; what is under way ends.
+    pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 }
