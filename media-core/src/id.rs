@@ -78,6 +78,11 @@ identifier!(
     "recording id"
 );
 identifier!(
+    /// A file on its way to the VOD library.
+    UploadId,
+    "upload id"
+);
+identifier!(
     /// Somebody's address that is told of events.
     WebhookId,
     "webhook id"
