@@ -25,7 +25,8 @@ pub use chunk::{Chunk, Init, InitKind};
 pub use codec::{AudioCodec, VideoCodec};
 pub use histogram::Histogram;
 pub use id::{
-    AssetId, BroadcastId, DeliveryId, RecordingId, RenditionName, StreamId, UploadId, WebhookId,
+    AssetId, BroadcastId, DeliveryId, JobId, RecordingId, RenditionName, StreamId, UploadId,
+    VideoId, WebhookId,
 };
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
