@@ -63,7 +63,9 @@ impl Desk {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "it is not known which files are to be encoded"),
+                Err(error) => {
+                    tracing::warn!(%error, "it is not known which files are to be encoded")
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -133,7 +135,11 @@ impl Desk {
             settings,
             ..
         } = &self.options;
-        let (file, settings, control) = (uploads.path(&claim.upload), settings.clone(), control.clone());
+        let (file, settings, control) = (
+            uploads.path(&claim.upload),
+            settings.clone(),
+            control.clone(),
+        );
         let to = Destination {
             folder: assets.clone(),
             asset: asset.clone(),

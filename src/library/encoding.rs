@@ -82,7 +82,9 @@ pub(super) fn encode(
     let summary = stored?;
     match encoded?.extent {
         Extent::Whole => {}
-        extent => tracing::warn!(file = %file.display(), ?extent, "not all of a file could be read"),
+        extent => {
+            tracing::warn!(file = %file.display(), ?extent, "not all of a file could be read")
+        }
     }
     summary.ok_or_else(|| Error::Packing("not one rendition was described".into()))
 }

@@ -92,7 +92,11 @@ mod tests {
         assert_eq!(first.duration, Duration::from_secs(1));
         assert_eq!(first.keyframe_bytes, Some(12));
         assert_eq!(first.pieces.concat(), b"headsampleheadsample");
-        let places: Vec<_> = first.runs.iter().map(|run| (run.offset, &run.sizes[..])).collect();
+        let places: Vec<_> = first
+            .runs
+            .iter()
+            .map(|run| (run.offset, &run.sizes[..]))
+            .collect();
         assert_eq!(places, [(4, &[6][..]), (14, &[6][..])]);
         let last = assembler.finish().expect("begun");
         assert_eq!(last.start, MediaTime::from_nanos(1_000_000_000));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use media_core::{AssetId, MediaTime};
 use media_core::thumbnail::{Sheet, Sprites, Stills, Thumbnail};
+use media_core::{AssetId, MediaTime};
 use storage::asset::Folder;
 
 /// The WebVTT that says which part of which sheet is for which time.

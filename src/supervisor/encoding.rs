@@ -44,9 +44,7 @@ impl Encoding {
     /// that it takes anyway.
     pub(crate) fn file_settings(&self) -> Settings {
         Settings {
-            preset: self
-                .preset
-                .unwrap_or_else(|| Preset::for_cores(self.cores)),
+            preset: self.preset.unwrap_or_else(|| Preset::for_cores(self.cores)),
             profile: Profile::Quality,
             threads: self.threads.unwrap_or(self.cores as u32),
             ..self.settings(1)

@@ -109,27 +109,18 @@ impl Folder {
         Ok(found.len().min(noted))
     }
 
-    /// Opens an upload's file for writing from [`offset`](Self::offset) on.
+    /// Takes an upload's file for writing. What is noted of it is to be read after that: who had it
+    /// before may have gone on.
     ///
     /// # Errors
     /// There is no file, somebody else has it, or the disk does not give it.
-    pub fn sink(&self, id: &UploadId, noted: u64) -> Result<Sink, Error> {
+    pub fn lock(&self, id: &UploadId) -> Result<Lock, Error> {
         let path = self.path(id);
-        let file = self.locked(id, &path)?;
-        let len = file
-            .metadata()
-            .map_err(|source| io_error(&path, source))?
-            .len();
-        let begin = len.min(noted);
-        let sink = Sink {
-            file,
+        Ok(Lock {
+            file: self.locked(id, &path)?,
             path,
             reserve: self.reserve,
-            begin,
-            end: begin,
-        };
-        sink.cut(begin)?;
-        Ok(sink)
+        })
     }
 
     /// Removes an upload's file, unless somebody is writing it. One that has none is removed
@@ -168,6 +159,35 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Err(Error::Busy(id.clone())),
             Err(TryLockError::Error(source)) => Err(io_error(path, source)),
         }
+    }
+}
+
+/// The right to write an upload's file, which nobody else has meanwhile.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+    reserve: Reserve,
+}
+
+impl Lock {
+    /// Writes from where `noted` bytes end, or from the end of a file that has fewer.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sink(self, noted: u64) -> Result<Sink, Error> {
+        let found = self.file.metadata();
+        let found = found.map_err(|source| io_error(&self.path, source))?;
+        let begin = found.len().min(noted);
+        let sink = Sink {
+            file: self.file,
+            path: self.path,
+            reserve: self.reserve,
+            begin,
+            end: begin,
+        };
+        sink.cut(begin)?;
+        Ok(sink)
     }
 }
 

@@ -38,7 +38,12 @@ impl Checksum {
         let (hasher, len) = match algorithm {
             "sha1" => (Hasher::Sha1(Sha1::new()), 20),
             "sha256" => (Hasher::Sha256(Sha256::new()), 32),
-            _ => return Err(fault(NAME, "the algorithm is not offered (see Tus-Checksum-Algorithm)")),
+            _ => {
+                return Err(fault(
+                    NAME,
+                    "the algorithm is not offered (see Tus-Checksum-Algorithm)",
+                ));
+            }
         };
         let awaited = STANDARD.decode(awaited).ok().filter(|it| it.len() == len);
         Ok(Self {

@@ -36,7 +36,10 @@ pub(crate) fn put(headers: &HeaderMap) -> Result<Put, Fault> {
             length,
         });
     };
-    let invalid = fault(NAME, "bytes FIRST-LAST/LENGTH or bytes */LENGTH is expected");
+    let invalid = fault(
+        NAME,
+        "bytes FIRST-LAST/LENGTH or bytes */LENGTH is expected",
+    );
     parse(range.as_bytes()).ok_or(invalid)
 }
 
@@ -64,7 +67,10 @@ mod tests {
 
     fn of(range: &str) -> Result<Put, Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_RANGE, HeaderValue::from_str(range).expect("a value"));
+        headers.insert(
+            header::CONTENT_RANGE,
+            HeaderValue::from_str(range).expect("a value"),
+        );
         put(&headers)
     }
 

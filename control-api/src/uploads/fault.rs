@@ -11,7 +11,10 @@ use super::tus;
 /// See the module.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    #[error("the header Tus-Resumable has to say {}, which is the version that is spoken here", tus::VERSION)]
+    #[error(
+        "the header Tus-Resumable has to say {}, which is the version that is spoken here",
+        tus::VERSION
+    )]
     Version,
     #[error("{name}: {what}")]
     Header {
@@ -32,8 +35,10 @@ pub(crate) enum Fault {
     NotMedia,
     #[error("the upload is complete, or was given up")]
     Gone,
-    #[error("the video waits for no file, or for another one")]
-    NotWaiting,
+    #[error("uploading is for streamers and admins")]
+    NotForViewers,
+    #[error("there is no such video")]
+    NoVideo,
     #[error("there is no such upload")]
     Unknown,
     #[error(
@@ -64,7 +69,8 @@ impl Fault {
             Self::Gone | Self::File(uploads::Error::Missing(_)) => {
                 (StatusCode::GONE, "upload_gone")
             }
-            Self::NotWaiting => (StatusCode::CONFLICT, "video_has_file"),
+            Self::NotForViewers => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::NoVideo => (StatusCode::NOT_FOUND, "no_such_video"),
             Self::Unknown => (StatusCode::NOT_FOUND, "no_such_upload"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::File(uploads::Error::Busy(_)) => (StatusCode::LOCKED, "upload_busy"),

@@ -84,7 +84,10 @@ mod tests {
         assert_eq!(metadata.file_name.as_deref(), Some("a film.mp4"));
         assert_eq!(metadata.title(), Some("Ein Titel – ü"));
         assert_eq!(metadata.sent, sent);
-        assert_eq!(of("filename YSBmaWxtLm1wNA==").expect("valid").title(), Some("a film"));
+        assert_eq!(
+            of("filename YSBmaWxtLm1wNA==").expect("valid").title(),
+            Some("a film")
+        );
         assert_eq!(Metadata::of(None).expect("nothing").title(), None);
         assert_eq!(of("title ").expect("empty").title(), None);
     }

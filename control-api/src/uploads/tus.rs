@@ -13,8 +13,7 @@ use super::metadata::Metadata;
 pub(crate) const VERSION: &str = "1.0.0";
 
 /// The extensions that are.
-pub(crate) const EXTENSIONS: &str =
-    "creation,creation-with-upload,expiration,termination,checksum";
+pub(crate) const EXTENSIONS: &str = "creation,creation-with-upload,expiration,termination,checksum";
 
 /// The type of a piece.
 pub(crate) const PIECE_TYPE: &str = "application/offset+octet-stream";
@@ -28,10 +27,27 @@ pub(crate) const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(crate) const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 pub(crate) const METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 pub(crate) const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+/// Our own: the id of the video that an upload becomes.
+pub(crate) const VIDEO: HeaderName = HeaderName::from_static("millrace-video");
 const CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 const DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+
+/// What pages of other origins may send.
+pub(crate) const SENT: [HeaderName; 6] = [
+    RESUMABLE,
+    OFFSET,
+    LENGTH,
+    METADATA,
+    CHECKSUM,
+    METHOD_OVERRIDE,
+];
+
+/// What they may read.
+pub(crate) const ANSWERED: [HeaderName; 9] = [
+    RESUMABLE, VERSIONS, EXTENSION, MAX_SIZE, ALGORITHMS, OFFSET, LENGTH, EXPIRES, VIDEO,
+];
 
 /// `460 Checksum Mismatch`, which is the protocol's own.
 pub(crate) fn checksum_mismatch() -> StatusCode {
@@ -79,7 +95,10 @@ pub(crate) fn creation(headers: &HeaderMap, length_max: u64) -> Result<Creation,
         return Err(fault("Upload-Concat", "is not offered (see Tus-Extension)"));
     }
     if headers.contains_key(DEFER_LENGTH) {
-        return Err(fault("Upload-Defer-Length", "is not offered (see Tus-Extension)"));
+        return Err(fault(
+            "Upload-Defer-Length",
+            "is not offered (see Tus-Extension)",
+        ));
     }
     let length = number(headers, LENGTH, "Upload-Length")?;
     check_length(length, length_max)?;
@@ -162,7 +181,11 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         assert!(check_version(&headers(&[("tus-resumable", "1.0.0")])).is_ok());
-        for lines in [&[][..], &[("tus-resumable", "0.2.2")], &[("tus-resumable", "1.0")]] {
+        for lines in [
+            &[][..],
+            &[("tus-resumable", "0.2.2")],
+            &[("tus-resumable", "1.0")],
+        ] {
             let refused = check_version(&headers(lines));
             assert!(matches!(refused, Err(Fault::Version)), "{lines:?}");
         }
@@ -194,16 +217,32 @@ mod tests {
     fn a_creation_may_bring_the_first_piece() {
         let length = ("upload-length", "5");
         let of = |lines: &[(&str, &str)]| creation(&headers(lines), 100);
-        assert!(of(&[length, ("content-length", "0")]).expect("valid").first.is_none());
-        let with = of(&[length, ("content-type", PIECE_TYPE), ("content-length", "5")]);
+        assert!(
+            of(&[length, ("content-length", "0")])
+                .expect("valid")
+                .first
+                .is_none()
+        );
+        let with = of(&[
+            length,
+            ("content-type", PIECE_TYPE),
+            ("content-length", "5"),
+        ]);
         assert_eq!(with.expect("valid").first.expect("a piece").offset, 0);
-        let typed = of(&[length, ("content-type", "video/mp4"), ("content-length", "5")]);
+        let typed = of(&[
+            length,
+            ("content-type", "video/mp4"),
+            ("content-length", "5"),
+        ]);
         assert!(matches!(typed, Err(Fault::PieceType)));
     }
 
     #[test]
     fn a_piece_says_where_it_belongs() {
-        let found = piece(&headers(&[("content-type", PIECE_TYPE), ("upload-offset", "7")]));
+        let found = piece(&headers(&[
+            ("content-type", PIECE_TYPE),
+            ("upload-offset", "7"),
+        ]));
         assert_eq!(found.expect("valid").offset, 7);
         let untyped = piece(&headers(&[("upload-offset", "7")]));
         assert!(matches!(untyped, Err(Fault::PieceType)));
