@@ -69,7 +69,7 @@ impl Desk {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                _ = closes.wait_for(|closing| *closing) => {}
+                () = closed(&mut closes) => {}
             }
         }
     }
@@ -161,7 +161,7 @@ impl Desk {
         loop {
             tokio::select! {
                 encoded = &mut encoding => return (encoded, recalled),
-                _ = closes.wait_for(|closing| *closing), if recalled.is_none() => {
+                () = closed(closes), if recalled.is_none() => {
                     recalled = Some(Recalled::Closing);
                     control.cancel();
                 }
@@ -279,6 +279,11 @@ impl Desk {
             Err(error) => tracing::error!(%error, "half an asset is left"),
         }
     }
+}
+
+async fn closed(closes: &mut watch::Receiver<bool>) {
+    // Nobody who could say so is the end too.
+    let _ = closes.wait_for(|closing| *closing).await;
 }
 
 /// How an attempt ended that made nothing.
