@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::Options;
 use super::courtesy::gives_way;
 use super::encoding::{self, Destination, encode};
+use super::upkeep::remove_spent;
 
 /// How often it is looked for a job where none is due.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -97,9 +98,13 @@ impl Desk {
             }
             Err(error) => Err(error),
         };
+        let noted = match noted {
+            Ok(()) => remove_spent(&self.options.videos, &self.options.uploads).await,
+            error => error,
+        };
         if let Err(error) = noted {
             // Not lost: who is not heard of any more is put back.
-            tracing::warn!(video = %claim.video, %error, "what became of a file is not noted");
+            tracing::warn!(video = %claim.video, %error, "a file is not seen through");
         }
     }
 

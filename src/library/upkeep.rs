@@ -32,6 +32,11 @@ async fn once(videos: &Videos, folder: &uploads::Folder, now: SystemTime) -> Res
     for (claim, next) in videos.jobs().requeue_silent(now - SILENT_MAX, now).await? {
         tracing::warn!(video = %claim.video, worker = claim.worker, ?next, "nothing is heard of a file's encoding");
     }
+    remove_spent(videos, folder).await
+}
+
+/// Removes the files that nobody needs any more.
+pub(super) async fn remove_spent(videos: &Videos, folder: &uploads::Folder) -> Result<(), Error> {
     for id in videos.uploads().spent().await? {
         if remove(folder, &id).await {
             videos.uploads().forget(&id).await?;

@@ -52,7 +52,7 @@ fn parse(range: &[u8]) -> Option<Put> {
     let length = whole(length.as_bytes())?;
     let (first, last) = range.split_once('-')?;
     let (first, last) = (whole(first.as_bytes())?, whole(last.as_bytes())?);
-    (first <= last && last < length).then_some(Put::Piece {
+    (first <= last && last < length).then(|| Put::Piece {
         first,
         end: last + 1,
         length,
