@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::hooks::{Hooks, OnPublish};
+use crate::library::{self, Library};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
 use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     supervisor: Supervisor,
     hooks: Hooks,
     objects: Option<Objects>,
+    library: Library,
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -67,6 +69,8 @@ impl Server {
         let live = Live::new();
         let recordings = database.recordings();
         let assets = storage::asset::Folder::open(&config.data)?;
+        let (videos, worker) = (database.videos(), library::worker(&config.data)?);
+        library::recover(&videos, &worker).await?;
         upkeep::recover(&recordings, &assets).await?;
         let objects = match &config.objects {
             Some(choice) => Objects::open(choice, assets.clone(), recordings.clone())?,
@@ -81,6 +85,7 @@ impl Server {
             config.recording.clone(),
             hooks.events(),
         );
+        let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
         let options = Options {
             encoding,
             playlists: playlists(config)?,
@@ -91,6 +96,19 @@ impl Server {
             events: hooks.events(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
+        let reserve = config.recording.reserve;
+        let uploads = storage::uploads::Folder::open(&config.data, reserve)?;
+        let library = Library::start(library::Options {
+            videos: videos.clone(),
+            uploads: uploads.clone(),
+            assets: assets.clone(),
+            reserve,
+            settings: file_settings,
+            cores,
+            broadcasts: Arc::new(supervisor.clone()),
+            events: hooks.events(),
+            worker,
+        });
         let gate: Arc<dyn Gate> = Arc::new(supervisor.clone());
         let srt_config = srt::Config {
             latency: config.ingest.srt_latency,
@@ -107,6 +125,9 @@ impl Server {
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
+            videos,
+            uploads,
+            upload_bytes_max: config.upload_bytes_max,
             broadcasts: Arc::new(supervisor.clone()),
             admin_token,
             playback_secret: playback_secret.clone(),
@@ -206,6 +227,7 @@ impl Server {
             supervisor,
             hooks,
             objects,
+            library,
             database,
             srt,
             tasks,
@@ -221,7 +243,7 @@ impl Server {
         tracing::info!(signal, "stopping");
         let limit = shutdown::exit_at_the_latest();
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
-        self.supervisor.close().await;
+        tokio::join!(self.supervisor.close(), self.library.close());
         self.hooks.close().await;
         self.ingest_closing.send_replace(true);
         let srt = self.srt;

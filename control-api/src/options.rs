@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
+use storage::{
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Videos, Webhooks, uploads,
+};
 
 use crate::cors::WebOrigin;
 use crate::{Broadcasts, Urls};
@@ -20,6 +22,12 @@ pub struct Options {
     pub audit: Audit,
     /// Who is told of events.
     pub webhooks: Webhooks,
+    /// The VOD library.
+    pub videos: Videos,
+    /// Where files go that are uploaded into it.
+    pub uploads: uploads::Folder,
+    /// How long such a file may be, in bytes.
+    pub upload_bytes_max: u64,
     /// The process around the API.
     pub broadcasts: Arc<dyn Broadcasts>,
     /// The operator's secret.

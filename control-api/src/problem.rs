@@ -9,10 +9,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use storage::playback_token::Refusal;
-use storage::{accounts, audit};
+use storage::{accounts, audit, videos};
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
+use crate::uploads::{Fault, tus};
 use crate::urls::NoHost;
 
 /// The media type of every error (RFC 9457 §3).
@@ -136,6 +137,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
     #[error(transparent)]
+    Upload(#[from] Fault),
+    #[error(transparent)]
+    Videos(#[from] videos::Error),
+    #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error(transparent)]
     Audit(#[from] audit::Error),
@@ -163,6 +168,8 @@ impl Error {
             Self::NoUser => (StatusCode::NOT_FOUND, "no_such_user"),
             Self::NoInvitation => (StatusCode::NOT_FOUND, "no_such_invitation"),
             Self::Accounts(error) => class_of_accounts(error),
+            Self::Upload(fault) => fault.class(),
+            Self::Videos(error) => class_of_videos(error),
             Self::Audit(audit::Error::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Audit(audit::Error::Database(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
@@ -208,6 +215,8 @@ impl Error {
     /// What the caller reads. Our own faults are told in the log and not to strangers.
     fn detail(&self, status: StatusCode) -> String {
         match self {
+            Self::Upload(fault) => fault.detail(),
+            Self::Videos(videos::Error::UploadClosed(_)) => Fault::Gone.to_string(),
             Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
             Self::Webhooks(storage::webhooks::Error::UnknownWebhook(_)) => {
                 Self::NoWebhook.to_string()
@@ -255,6 +264,9 @@ impl Error {
                 }
                 _ => r#"Bearer realm="millrace""#,
             })),
+            Self::Upload(Fault::Version) => {
+                Some((tus::VERSIONS, HeaderValue::from_static(tus::VERSION)))
+            }
             Self::TooManyRequests { wait } | Self::TooManyLogins { wait } => {
                 Some((header::RETRY_AFTER, HeaderValue::from(whole_s(*wait))))
             }
@@ -283,6 +295,29 @@ fn class_of_accounts(error: &accounts::Error) -> (StatusCode, &'static str) {
         Accounts::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Accounts::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         Accounts::DamagedRow { .. } | Accounts::Random(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+    }
+}
+
+fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
+    use videos::Error as Videos;
+    match error {
+        Videos::UnknownVideo(_) => (StatusCode::NOT_FOUND, "no_such_video"),
+        Videos::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
+        Videos::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
+        Videos::UnknownSubtitles { .. } => (StatusCode::NOT_FOUND, "no_such_subtitles"),
+        Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),
+        Videos::UploadClosed(_) => (StatusCode::GONE, "upload_gone"),
+        Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
+        Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
+        Videos::NotPlayable(_) => (StatusCode::CONFLICT, "not_playable"),
+        Videos::TooManySubtitles => (StatusCode::CONFLICT, "too_many_subtitles"),
+        Videos::TooManyVideos => (StatusCode::CONFLICT, "too_many_videos"),
+        Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
+        Videos::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Videos::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal")
         }
     }

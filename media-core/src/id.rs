@@ -78,6 +78,21 @@ identifier!(
     "recording id"
 );
 identifier!(
+    /// An item of the VOD library; stands in playback URLs.
+    VideoId,
+    "video id"
+);
+identifier!(
+    /// A file on its way to this server.
+    UploadId,
+    "upload id"
+);
+identifier!(
+    /// A file that is to be encoded.
+    JobId,
+    "job id"
+);
+identifier!(
     /// Somebody's address that is told of events.
     WebhookId,
     "webhook id"

@@ -8,6 +8,7 @@ pub mod asset;
 pub mod cadence;
 pub mod chunk;
 pub mod codec;
+pub mod file_head;
 pub mod graph;
 pub mod histogram;
 pub mod id;
@@ -23,7 +24,10 @@ pub use cadence::{Cadence, Place};
 pub use chunk::{Chunk, Init, InitKind};
 pub use codec::{AudioCodec, VideoCodec};
 pub use histogram::Histogram;
-pub use id::{AssetId, BroadcastId, DeliveryId, RecordingId, RenditionName, StreamId, WebhookId};
+pub use id::{
+    AssetId, BroadcastId, DeliveryId, JobId, RecordingId, RenditionName, StreamId, UploadId,
+    VideoId, WebhookId,
+};
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
 pub use sample::{Sample, Track};

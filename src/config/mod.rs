@@ -103,6 +103,8 @@ pub(crate) struct Config {
     pub(crate) recording: Defaults,
     /// `None`: media stays in the data folder.
     pub(crate) objects: Option<ObjectsChoice>,
+    /// How long a file may be that is uploaded, in bytes.
+    pub(crate) upload_bytes_max: u64,
     /// `None`: nobody is asked about publishers.
     pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
@@ -283,6 +285,7 @@ impl Config {
             },
             recording: recording::read(&values)?,
             objects: media::read(&values)?,
+            upload_bytes_max: values.whole("uploads.max_gib", 1..=1024)? << 30,
             on_publish: values.on_publish()?,
             log: Log {
                 level: values.required("log.level", log_level)?,

@@ -255,6 +255,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "GiB of media in storage.url that stay in DATA/assets too, those played last; 0: none.",
     ),
     setting(
+        "uploads.max_gib",
+        "10",
+        "The largest file that can be uploaded into the VOD library, in GiB, 1 to 1024. What recordings leave free on the disk, uploads do too.",
+    ),
+    setting(
         "log.level",
         "info",
         "error, warn, info, debug or trace; or a filter such as info,ingest=debug.",

@@ -28,6 +28,7 @@ use storage::retention::Policy;
 use storage::{Recordings, Streams};
 
 pub(crate) use self::objects::{Choice as ObjectsChoice, Objects};
+pub(crate) use self::pictures::Pictures;
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
 pub(crate) use self::stock::Media;

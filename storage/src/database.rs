@@ -1,7 +1,7 @@
 //! The database: where it lies, how it is opened and brought up to date.
 //!
 //! SQLite in the data folder, or PostgreSQL by its URL. Queries are in [`crate::streams`],
-//! [`crate::accounts`], [`crate::audit`], [`crate::recordings`] and [`crate::webhooks`].
+//! [`crate::accounts`], [`crate::audit`], [`crate::recordings`], [`crate::videos`] and [`crate::webhooks`].
 
 mod location;
 mod postgres;
@@ -18,6 +18,7 @@ use crate::audit::Audit;
 use crate::data_dir;
 use crate::recordings::Recordings;
 use crate::streams::Streams;
+use crate::videos::Videos;
 use crate::webhooks::Webhooks;
 pub use location::Location;
 use location::Place;
@@ -139,6 +140,11 @@ impl Database {
     /// The recordings in it.
     pub fn recordings(&self) -> Recordings {
         Recordings::new(self.pool.clone())
+    }
+
+    /// The VOD library in it.
+    pub fn videos(&self) -> Videos {
+        Videos::new(self.pool.clone())
     }
 
     pub(crate) fn pool(&self) -> &AnyPool {

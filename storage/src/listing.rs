@@ -165,6 +165,22 @@ impl Select {
         self
     }
 
+    /// Only rows for which `condition` holds, where a value is given: it stands wherever the
+    /// condition has `{}`.
+    pub(crate) fn holding(mut self, condition: &'static str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            let place = self.bind(Value::Text(value.to_owned()));
+            self.conditions.push(condition.replace("{}", &place));
+        }
+        self
+    }
+
+    /// Only rows for which `condition` holds.
+    pub(crate) fn always(mut self, condition: &'static str) -> Self {
+        self.conditions.push(condition.to_owned());
+        self
+    }
+
     /// Only rows of which one of `columns` has `text` in it, where one is given.
     pub(crate) fn containing(mut self, columns: &[&'static str], text: Option<&str>) -> Self {
         if let Some(text) = text {

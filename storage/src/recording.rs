@@ -111,6 +111,7 @@ pub struct Recording {
     pub duration: Duration,
 }
 
+/// An enum of the words of a column.
 macro_rules! word {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -143,6 +144,8 @@ macro_rules! word {
         }
     };
 }
+
+pub(crate) use word;
 
 word! {
     /// What became of a recording.

@@ -16,6 +16,7 @@ use sqlx::{AnyPool, Row};
 pub(crate) use recovery::on_disk;
 pub use recovery::recover;
 
+use crate::holders;
 use crate::random;
 use crate::recording::{End, Place, Reason, Recording, Status};
 use crate::stream::Visibility;
@@ -328,7 +329,8 @@ impl Recordings {
         rows.iter().map(asset_of).collect()
     }
 
-    /// Deletes a recording that does not run. Its files go with [`crate::retention::sweep`].
+    /// Deletes a recording that does not run. Its files go with [`crate::retention::sweep`], unless
+    /// a video plays them too.
     pub async fn delete(&self, id: &RecordingId) -> Result<(), Error> {
         if self.delete_where(id, true).await? {
             return Ok(());
@@ -357,10 +359,7 @@ impl Recordings {
             return Ok(false);
         };
         let asset: Option<String> = row.try_get(0)?;
-        sqlx::query("UPDATE assets SET status = 'gone' WHERE id = $1")
-            .bind(asset)
-            .execute(&mut *write)
-            .await?;
+        holders::release(&mut write, asset.as_deref()).await?;
         write.commit().await?;
         Ok(true)
     }

@@ -12,6 +12,7 @@ use super::{Error, ID_CHARS, USERS_MAX, count, damaged};
 use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
+use crate::videos::likes;
 
 /// Somebody who is to become a user.
 #[derive(Clone, Debug)]
@@ -260,17 +261,20 @@ impl Users {
         Ok(())
     }
 
-    /// Deletes the user with its sessions; its streams become the operator's.
+    /// Deletes the user with its sessions and likes; its streams and videos become the operator's.
     /// [`Error::UnknownUser`].
     pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
+        let mut write = self.pool.begin().await?;
+        likes::uncount_all_of(&mut write, id).await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&mut *write)
             .await?;
-        match deleted.rows_affected() {
-            0 => Err(Error::UnknownUser(id.clone())),
-            _ => Ok(()),
+        if deleted.rows_affected() == 0 {
+            return Err(Error::UnknownUser(id.clone()));
         }
+        write.commit().await?;
+        Ok(())
     }
 
     /// Which of the two somebody has already.

@@ -1,0 +1,281 @@
+//! Files on their way to the library, and what becomes of them.
+
+use super::jobs::{ATTEMPTS_MAX, Claim, Encoded, Next, RETRY_FIRST};
+use super::uploads::{NewUpload, OPEN_MAX, Status as UploadStatus, Upload};
+use super::*;
+
+fn upload_to(video: &VideoId, owner: Option<&User>) -> NewUpload {
+    NewUpload {
+        video: video.clone(),
+        owner: owner.map(|user| user.id.clone()),
+        length_bytes: 5_000_000_000,
+        source_name: Some("holiday.mov".to_owned()),
+        metadata: "filename aG9saWRheS5tb3Y=".to_owned(),
+        expires_at: at(1000),
+    }
+}
+
+async fn begun(videos: &Videos, title: &str) -> (VideoId, Upload) {
+    let video = videos
+        .create(new(title, None), at(1))
+        .await
+        .expect("create")
+        .id;
+    let upload = videos.uploads().begin(upload_to(&video, None), at(2)).await;
+    (video, upload.expect("begin"))
+}
+
+async fn complete(videos: &Videos, title: &str, now: SystemTime) -> (VideoId, Upload) {
+    let (video, upload) = begun(videos, title).await;
+    let uploads = videos.uploads();
+    let length = upload.length_bytes;
+    uploads
+        .advance(&upload.id, 0, length, at(1000))
+        .await
+        .expect("advance");
+    let upload = uploads.finish(&upload.id, now).await.expect("finish");
+    (video, upload)
+}
+
+async fn video(videos: &Videos, id: &VideoId) -> Video {
+    videos.find(id).await.expect("find").expect("there")
+}
+
+async fn claimed(videos: &Videos, now: SystemTime) -> Claim {
+    let claim = videos.jobs().claim("here", now).await.expect("claim");
+    claim.expect("one is due")
+}
+
+fn encoded() -> Encoded {
+    Encoded {
+        duration: Duration::from_millis(61_040),
+        bytes: 7_000_000_000,
+    }
+}
+
+scratch::on_each_database! {
+    async fn a_file_comes_is_encoded_and_plays(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let (uploads, jobs) = (videos.uploads(), videos.jobs());
+        let (id, upload) = begun(&videos, "Holiday").await;
+        assert_eq!((upload.status, upload.offset_bytes), (UploadStatus::Open, 0));
+        assert_eq!(upload.metadata, "filename aG9saWRheS5tb3Y=");
+        assert_eq!(video(&videos, &id).await.source_name.as_deref(), Some("holiday.mov"));
+        let half = uploads.advance(&upload.id, 0, 2_500_000_000, at(2000)).await.expect("advance");
+        assert_eq!((half.offset_bytes, half.expires_at), (2_500_000_000, at(2000)));
+        let error = uploads.finish(&upload.id, at(10)).await.expect_err("half");
+        assert!(matches!(error, Error::WrongOffset { offset_bytes: 2_500_000_000, .. }), "{error}");
+        assert_eq!(jobs.claim("here", at(10)).await.expect("claim"), None);
+        uploads.advance(&upload.id, 2_500_000_000, 5_000_000_000, at(2000)).await.expect("advance");
+        let whole = uploads.finish(&upload.id, at(10)).await.expect("finish");
+        assert_eq!(whole.status, UploadStatus::Complete);
+        assert_eq!(video(&videos, &id).await.status, Status::Queued);
+
+        assert_eq!(jobs.claim("here", at(9)).await.expect("claim"), None);
+        let claim = claimed(&videos, at(10)).await;
+        assert_eq!((&claim.video, &claim.upload, claim.attempt), (&id, &upload.id, 1));
+        assert_eq!(jobs.claim("there", at(11)).await.expect("claim"), None);
+        jobs.writes(&claim, &asset("v1"), at(11)).await.expect("writes");
+        assert!(database.recordings().knows(&asset("v1")).await.expect("answer"));
+        jobs.heartbeat(&claim, 500, at(12)).await.expect("heartbeat");
+        let half = video(&videos, &id).await;
+        assert_eq!((half.status, half.progress_permille, half.asset), (Status::Processing, 500, None));
+        jobs.done(&claim, encoded(), at(13)).await.expect("done");
+        let ready = video(&videos, &id).await;
+        assert_eq!((ready.status, ready.progress_permille), (Status::Ready, 1000));
+        assert_eq!((ready.asset, ready.duration), (Some(asset("v1")), Duration::from_millis(61_040)));
+        assert_eq!((ready.bytes, ready.published_at), (7_000_000_000, Some(at(13))));
+
+        assert_eq!(uploads.spent().await.expect("spent"), std::slice::from_ref(&upload.id));
+        uploads.forget(&upload.id).await.expect("forget");
+        assert_eq!(uploads.find(&upload.id).await.expect("find"), None);
+        let error = jobs.done(&claim, encoded(), at(14)).await.expect_err("over");
+        assert!(matches!(error, Error::JobLost(_)), "{error}");
+        let error = uploads.begin(upload_to(&id, None), at(15)).await.expect_err("has one");
+        assert!(matches!(error, Error::NotUploading(_)), "{error}");
+        videos.delete(&id).await.expect("delete");
+        assert_eq!(database.recordings().gone().await.expect("gone"), [(asset("v1"), Place::Local)]);
+    }
+
+    async fn an_upload_goes_on_from_where_it_is_and_nowhere_else(scratch) {
+        let videos = open(&scratch).await.videos();
+        let uploads = videos.uploads();
+        let (_, upload) = begun(&videos, "Holiday").await;
+        uploads.advance(&upload.id, 0, 100, at(1000)).await.expect("advance");
+        for (from, to) in [(0, 50), (50, 150), (101, 150), (100, 99), (100, 5_000_000_001)] {
+            let error = uploads.advance(&upload.id, from, to, at(1000)).await.expect_err("elsewhere");
+            assert!(matches!(error, Error::WrongOffset { offset_bytes: 100, .. }), "{error}");
+        }
+        assert_eq!(uploads.find(&upload.id).await.expect("find").expect("there").offset_bytes, 100);
+        let unknown = UploadId::new("nothere").expect("an id");
+        let error = uploads.advance(&unknown, 0, 1, at(1)).await.expect_err("unknown");
+        assert!(matches!(error, Error::UnknownUpload(_)), "{error}");
+        uploads.abandon(&upload.id).await.expect("abandon");
+        for error in [
+            uploads.advance(&upload.id, 100, 200, at(1)).await.expect_err("closed"),
+            uploads.finish(&upload.id, at(1)).await.expect_err("closed"),
+            uploads.abandon(&upload.id).await.expect_err("closed"),
+        ] {
+            assert!(matches!(error, Error::UploadClosed(_)), "{error}");
+        }
+        assert_eq!(uploads.spent().await.expect("spent"), [upload.id]);
+    }
+
+    async fn an_upload_that_stops_expires_and_its_video_may_have_another(scratch) {
+        let videos = open(&scratch).await.videos();
+        let uploads = videos.uploads();
+        let (id, upload) = begun(&videos, "Holiday").await;
+        assert_eq!(uploads.expire(at(999)).await.expect("expire"), 0);
+        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), 1);
+        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), 0);
+        let failed = video(&videos, &id).await;
+        assert_eq!(failed.status, Status::Failed);
+        assert_eq!(failed.reason.as_deref(), Some("the upload was not finished in time"));
+        assert_eq!(uploads.spent().await.expect("spent"), [upload.id]);
+        uploads.begin(upload_to(&id, None), at(1001)).await.expect("another");
+        let waiting = video(&videos, &id).await;
+        assert_eq!((waiting.status, waiting.reason), (Status::Uploading, None));
+    }
+
+    async fn uploads_are_bounded_by_owner_and_listed(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let uploads = videos.uploads();
+        let mona = user(&database, "mona").await;
+        let video = videos.create(new("Holiday", Some(&mona)), at(1)).await.expect("create").id;
+        for _ in 0..OPEN_MAX {
+            uploads.begin(upload_to(&video, Some(&mona)), at(2)).await.expect("begin");
+        }
+        let error = uploads.begin(upload_to(&video, Some(&mona)), at(2)).await.expect_err("full");
+        assert!(matches!(error, Error::TooManyUploads), "{error}");
+        uploads.begin(upload_to(&video, None), at(3)).await.expect("another owner");
+        let owner = Owner::User(mona.id.clone());
+        for (owner, wanted) in [(None, OPEN_MAX + 1), (Some(&owner), OPEN_MAX), (Some(&Owner::Operator), 1)] {
+            let page = uploads.list(owner, &all(100, None)).await.expect("list");
+            assert_eq!(page.items.len(), wanted, "{owner:?}");
+        }
+        let error = uploads.begin(upload_to(&unknown(), None), at(3)).await.expect_err("unknown");
+        assert!(matches!(error, Error::UnknownVideo(_)), "{error}");
+    }
+
+    async fn a_failed_attempt_is_repeated_later_and_not_for_ever(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let jobs = videos.jobs();
+        let (id, upload) = complete(&videos, "Holiday", at(10)).await;
+        let mut now = at(10);
+        for attempt in 1..=ATTEMPTS_MAX {
+            assert_eq!(jobs.claim("here", now - Duration::from_millis(1)).await.expect("claim"), None);
+            let claim = claimed(&videos, now).await;
+            assert_eq!(claim.attempt, attempt);
+            let written = asset(&format!("v{attempt}"));
+            jobs.writes(&claim, &written, now).await.expect("writes");
+            let next = jobs.failed(&claim, "the disk was full", false, now).await.expect("failed");
+            let gone = database.recordings().gone().await.expect("gone");
+            assert!(gone.contains(&(written.clone(), Place::Local)));
+            database.recordings().forget(&written).await.expect("forget");
+            let after = video(&videos, &id).await;
+            match next {
+                Next::Retry(at) => {
+                    assert_eq!(at, now + RETRY_FIRST * 10_u32.pow(attempt - 1));
+                    assert_eq!((after.status, after.reason), (Status::Queued, None));
+                    now = at;
+                }
+                Next::GivenUp => {
+                    assert_eq!(attempt, ATTEMPTS_MAX);
+                    assert_eq!(after.status, Status::Failed);
+                    assert_eq!(after.reason.as_deref(), Some("the disk was full"));
+                }
+            }
+        }
+        assert_eq!(videos.uploads().spent().await.expect("spent"), [upload.id]);
+        assert_eq!(jobs.claim("here", now + RETRY_FIRST * 1000).await.expect("claim"), None);
+
+        let (id, _) = complete(&videos, "No video", at(10)).await;
+        let claim = claimed(&videos, at(10)).await;
+        let next = jobs.failed(&claim, "this is no video", true, at(11)).await.expect("failed");
+        assert_eq!(next, Next::GivenUp);
+        assert_eq!(video(&videos, &id).await.reason.as_deref(), Some("this is no video"));
+    }
+
+    async fn a_job_is_taken_up_by_one_process(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        for number in 0..4 {
+            complete(&videos, &format!("Holiday {number}"), at(10)).await;
+        }
+        let other = open(&scratch).await.videos();
+        let claiming: Vec<_> = (0..8)
+            .map(|number| {
+                let jobs = if number % 2 == 0 { videos.jobs() } else { other.jobs() };
+                tokio::spawn(async move { jobs.claim(&format!("w{number}"), at(10)).await })
+            })
+            .collect();
+        let mut taken = Vec::new();
+        for claim in claiming {
+            taken.extend(claim.await.expect("task").expect("claim").map(|claim| claim.job));
+        }
+        while let Some(claim) = videos.jobs().claim("late", at(10)).await.expect("claim") {
+            taken.push(claim.job);
+        }
+        taken.sort();
+        taken.dedup();
+        assert_eq!(taken.len(), 4);
+    }
+
+    async fn what_a_dead_process_left_is_taken_up_again(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let jobs = videos.jobs();
+        let (id, _) = complete(&videos, "Holiday", at(10)).await;
+        let dead = claimed(&videos, at(10)).await;
+        jobs.writes(&dead, &asset("half"), at(10)).await.expect("writes");
+        assert!(jobs.requeue("there", at(20)).await.expect("requeue").is_empty());
+        let back = jobs.requeue("here", at(20)).await.expect("requeue");
+        assert_eq!(back, [(dead.clone(), Next::Retry(at(20)))]);
+        assert_eq!(database.recordings().gone().await.expect("gone"), [(asset("half"), Place::Local)]);
+        assert_eq!(video(&videos, &id).await.status, Status::Queued);
+
+        let second = claimed(&videos, at(20)).await;
+        assert_eq!(second.attempt, 2);
+        for error in [
+            jobs.heartbeat(&dead, 1, at(21)).await.expect_err("overtaken"),
+            jobs.writes(&dead, &asset("other"), at(21)).await.expect_err("overtaken"),
+            jobs.done(&dead, encoded(), at(21)).await.expect_err("overtaken"),
+        ] {
+            assert!(matches!(error, Error::JobLost(_)), "{error}");
+        }
+        jobs.heartbeat(&second, 1, at(100)).await.expect("heartbeat");
+        assert!(jobs.requeue_silent(at(100), at(400)).await.expect("requeue").is_empty());
+        assert_eq!(jobs.requeue_silent(at(101), at(400)).await.expect("requeue").len(), 1);
+
+        // An orderly end costs no attempt; a third death is the last.
+        let third = claimed(&videos, at(400)).await;
+        jobs.give_back(&third, at(401)).await.expect("give back");
+        let again = claimed(&videos, at(401)).await;
+        assert_eq!((third.attempt, again.attempt), (3, 3));
+        let back = jobs.requeue("here", at(402)).await.expect("requeue");
+        assert_eq!(back, [(again, Next::GivenUp)]);
+        let failed = video(&videos, &id).await;
+        assert_eq!(failed.status, Status::Failed);
+        assert_eq!(failed.reason.as_deref(), Some("the server ended while the file was being encoded"));
+    }
+
+    async fn a_deleted_video_takes_its_file_and_its_job_along(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let jobs = videos.jobs();
+        let (id, upload) = complete(&videos, "Holiday", at(10)).await;
+        let claim = claimed(&videos, at(10)).await;
+        jobs.writes(&claim, &asset("half"), at(10)).await.expect("writes");
+        videos.delete(&id).await.expect("delete");
+        let error = jobs.heartbeat(&claim, 1, at(11)).await.expect_err("deleted");
+        assert!(matches!(error, Error::JobLost(_)), "{error}");
+        assert_eq!(database.recordings().gone().await.expect("gone"), [(asset("half"), Place::Local)]);
+        database.recordings().forget(&asset("half")).await.expect("forget");
+        assert_eq!(videos.uploads().spent().await.expect("spent"), std::slice::from_ref(&upload.id));
+        videos.uploads().forget(&upload.id).await.expect("forget");
+        assert_eq!(jobs.claim("here", at(1000)).await.expect("claim"), None);
+    }
+}
