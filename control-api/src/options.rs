@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
+use storage::{
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Webhooks,
+};
 
 use crate::cors::WebOrigin;
 use crate::{Broadcasts, Urls};
@@ -14,6 +16,8 @@ use crate::{Broadcasts, Urls};
 pub struct Options {
     /// The streams.
     pub streams: Streams,
+    /// What was recorded of them.
+    pub recordings: Recordings,
     /// The users.
     pub accounts: Accounts,
     /// Where changes are written down.

@@ -18,6 +18,7 @@ use storage::asset::{self, Reserve};
 use storage::recording::Choice;
 use storage::retention::Policy;
 use storage::{Recordings, Streams};
+use tokio::sync::Notify;
 
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
@@ -40,6 +41,8 @@ pub(crate) struct Recorder {
     folder: asset::Folder,
     defaults: Arc<Defaults>,
     events: Events,
+    /// Something is to be tidied up at once.
+    untidy: Arc<Notify>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -68,6 +71,7 @@ impl Recorder {
             folder,
             defaults: Arc::new(defaults),
             events,
+            untidy: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
         }
     }
@@ -92,6 +96,11 @@ impl Recorder {
         Some(Recording::begin(self.clone(), subject))
     }
 
+    /// Somebody has deleted a recording: its files go now.
+    pub(crate) fn tidy(&self) {
+        self.untidy.notify_one();
+    }
+
     /// Keeps the recordings of `streams` in order while the process runs.
     pub(crate) async fn keep_in_order(self, streams: Streams) {
         upkeep::repeat(
@@ -99,6 +108,7 @@ impl Recorder {
             &self.folder,
             &streams,
             &self.defaults.retention,
+            &self.untidy,
         )
         .await;
     }

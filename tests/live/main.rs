@@ -21,6 +21,7 @@ mod exposition;
 mod formats;
 mod hooks;
 mod http;
+mod kick;
 mod lifecycle;
 mod metrics;
 mod minute_players;

@@ -260,17 +260,27 @@ impl Users {
         Ok(())
     }
 
-    /// Deletes the user with its sessions; its streams become the operator's.
+    /// Deletes the user with its sessions and webhooks; its streams become the operator's.
     /// [`Error::UnknownUser`].
     pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
+        let mut write = self.pool.begin().await?;
+        // Whose streams are is in the snapshot that running processes have.
+        sqlx::query("UPDATE stream_revision SET value = value + 1")
+            .execute(&mut *write)
+            .await?;
+        sqlx::query("DELETE FROM webhooks WHERE owner_id = $1")
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&mut *write)
             .await?;
-        match deleted.rows_affected() {
-            0 => Err(Error::UnknownUser(id.clone())),
-            _ => Ok(()),
+        if deleted.rows_affected() == 0 {
+            return Err(Error::UnknownUser(id.clone()));
         }
+        write.commit().await?;
+        Ok(())
     }
 
     /// Which of the two somebody has already.
