@@ -81,8 +81,8 @@ scratch::on_each_database! {
             };
             assert_problem(&ask(&nils.access, &public).await, 403, "forbidden");
             assert_problem(&ask(&nils.access, &private).await, 404, "no_such_stream");
-            let stranger = server.stranger(method, &format!("/api/v1/streams/{public}{suffix}"));
-            assert_problem(&stranger.await, 401, "unauthorized");
+            let path = format!("/api/v1/streams/{public}{suffix}");
+            assert_problem(&server.stranger(method, &path).await, 401, "unauthorized");
             let own = ask(&mona.access, &private).await;
             assert!(own.status.is_success(), "{method} {suffix}: {own:?}");
         }

@@ -60,6 +60,7 @@ scratch::on_each_database! {
         let id = server.recorded(&stream, "a1", 1_767_225_600).await;
         let shown = server.stranger("GET", &format!("{RECORDINGS}/{id}")).await;
         let base = format!("http://media.test:8080/vod/{id}");
+        let thumbnails = [1, 2, 3].map(|number| format!("{base}/thumbnails/thumbnail-{number}.jpg"));
         let expected = json!({
             "id": id, "stream_id": stream, "broadcast_id": "b7", "title": "Harbour",
             "visibility": "public", "status": "ready", "reason": null, "protected": false,
@@ -67,7 +68,7 @@ scratch::on_each_database! {
             "duration_ms": 90_061, "bytes": 1000, "renditions": ["720p", "audio"],
             "playback": {
                 "hls": format!("{base}/master.m3u8"),
-                "thumbnails": [1, 2, 3].map(|number| format!("{base}/thumbnails/thumbnail-{number}.jpg")),
+                "thumbnails": thumbnails,
                 "sprite": format!("{base}/thumbnails/sprites.vtt"),
                 "download": {
                     "720p": format!("{base}/720p/download.mp4"),

@@ -22,7 +22,7 @@ async fn create(streams: &Streams, title: &str) -> (Stream, StreamKey) {
         true => Visibility::Private,
         false => Visibility::Public,
     };
-    let title = Title::new(title).expect("title");
+    let title = Title::stored(title).expect("title");
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_123);
     let created = streams
         .create(
