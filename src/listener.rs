@@ -158,7 +158,7 @@ async fn connect(
     }
     let via = Via {
         is_secure: tls.is_some(),
-        is_local: peer.ip().to_canonical().is_loopback(),
+        peer,
     };
     let pulse = Arc::new(Pulse::default());
     let stream = Watched::new(stream, Arc::clone(&pulse));

@@ -122,6 +122,7 @@ impl Server {
         })?;
         let api = Api::new(control_api::Options {
             streams: streams.clone(),
+            recordings: recordings.clone(),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),

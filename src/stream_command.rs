@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use media_core::StreamId;
 use storage::playback_token::{self, Lifetime};
-use storage::streams::LIST_MAX;
+use storage::streams::{Filter, NewStream};
 use storage::{SrtPassphrase, Stream, Streams, Title, Visibility};
 
 use crate::cli::StreamAction;
@@ -35,7 +35,14 @@ pub(crate) async fn run(
                 true => Visibility::Private,
                 false => Visibility::Public,
             };
-            let created = streams.create(title, passphrase, visibility, SystemTime::now());
+            let created = streams.create(
+                NewStream {
+                    srt_passphrase: passphrase,
+                    visibility,
+                    ..NewStream::titled(title)
+                },
+                SystemTime::now(),
+            );
             let (stream, key) = created.await?;
             writeln!(out, "id   {}", stream.id)?;
             writeln!(out, "key  {}", key.reveal())?;
@@ -65,17 +72,10 @@ pub(crate) async fn run(
 }
 
 async fn list(streams: &Streams, out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut after = None;
-    loop {
-        let page = streams.list(after.as_ref(), LIST_MAX).await?;
-        for stream in &page {
-            write_line(out, stream)?;
-        }
-        match page.last() {
-            Some(last) if page.len() == LIST_MAX as usize => after = Some(last.id.clone()),
-            _ => return Ok(()),
-        }
+    for stream in streams.all(&Filter::default()).await? {
+        write_line(out, &stream)?;
     }
+    Ok(())
 }
 
 fn write_line(out: &mut dyn Write, stream: &Stream) -> io::Result<()> {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use media_core::StreamId;
-use storage::streams::LIST_MAX;
-use storage::{Stream, StreamKey, Title, Visibility};
+use storage::streams::{Filter, NewStream};
+use storage::{Stream, StreamKey, Title};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -43,7 +43,7 @@ pub(crate) async fn offer_stream(
         None => {
             let (stream, key) = server
                 .streams()
-                .create(title, None, Visibility::Public, SystemTime::now())
+                .create(NewStream::titled(title), SystemTime::now())
                 .await?;
             server.reload_keys().await?;
             print_addresses(config, &stream.id, &key, out)?;
@@ -75,24 +75,19 @@ async fn with_fresh_key(server: &Server, title: &str) -> anyhow::Result<(Stream,
         None => {
             server
                 .streams()
-                .create(title, None, Visibility::Public, SystemTime::now())
+                .create(NewStream::titled(title), SystemTime::now())
                 .await?
         }
     })
 }
 
 async fn find(server: &Server, title: &Title) -> anyhow::Result<Option<Stream>> {
-    let mut after = None;
-    loop {
-        let page = server.streams().list(after.as_ref(), LIST_MAX).await?;
-        if let Some(stream) = page.iter().find(|stream| stream.title == *title) {
-            return Ok(Some(stream.clone()));
-        }
-        match page.last() {
-            Some(last) if page.len() == LIST_MAX as usize => after = Some(last.id.clone()),
-            _ => return Ok(None),
-        }
-    }
+    let named = Filter {
+        text: Some(title.as_str().to_owned()),
+        ..Filter::default()
+    };
+    let streams = server.streams().all(&named).await?;
+    Ok(streams.into_iter().find(|stream| stream.title == *title))
 }
 
 fn print_addresses(

@@ -99,6 +99,11 @@ const HOMES: &[Home] = &[
         sources: &["storage/src/asset/"],
     },
     Home {
+        library: "ipnet",
+        crates: &["storage"],
+        sources: &["storage/src/stream/"],
+    },
+    Home {
         library: "tar",
         crates: &[ROOT],
         sources: &["src/archive/"],

@@ -33,6 +33,9 @@ pub trait Broadcasts: Send + Sync + 'static {
     /// A watch page plays the stream's running broadcast, and will say so again in a few seconds.
     fn page_plays(&self, stream: &StreamId);
 
+    /// The streams with a running broadcast, in no order.
+    fn live_streams(&self) -> Vec<StreamId>;
+
     /// How many broadcasts run.
     fn live_count(&self) -> usize;
 
@@ -45,6 +48,15 @@ pub trait Broadcasts: Send + Sync + 'static {
     /// after any lost connection: a publisher with the new key takes it up again.
     fn disconnect(&self, stream: &StreamId);
 
-    /// Disconnects the stream's publisher and ends its broadcast: the stream is deleted.
+    /// Disconnects the stream's publisher, and refuses its key for so long that an encoder's own
+    /// reconnection does not undo it; a new key counts at once. Whether there was a publisher. The
+    /// broadcast goes on as after any lost connection.
+    fn kick(&self, stream: &StreamId, refuse_for: Duration) -> bool;
+
+    /// Disconnects the stream's publisher and ends its broadcast: it is deleted, or somebody wants
+    /// that.
     fn end(&self, stream: &StreamId);
+
+    /// A recording was deleted: its files can go.
+    fn recording_deleted(&self);
 }

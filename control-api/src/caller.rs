@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use storage::UserId;
 use storage::access_token::{Identity, Refusal};
 use storage::accounts::Role;
 use subtle::ConstantTimeEq;
@@ -33,6 +34,22 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// Whether it may see and change what is `owner`'s, or the operator's where that is nobody.
+    pub(crate) fn owns(&self, owner: Option<&UserId>) -> bool {
+        match self {
+            Self::User(user) => self.is_admin() || owner == Some(&user.id),
+            _ => self.is_admin(),
+        }
+    }
+
+    /// Whose the things are that it sees in lists for those who are known; `None`: everybody's.
+    pub(crate) fn sees(&self) -> Option<&UserId> {
+        match self {
+            Self::User(user) if !self.is_admin() => Some(&user.id),
+            _ => None,
+        }
+    }
+
     /// Whether everything is allowed.
     pub(crate) fn is_admin(&self) -> bool {
         match self {
@@ -148,6 +165,35 @@ impl<S: Send + Sync> FromRequestParts<S> for LoggedIn {
             Caller::Operator => Err(Error::NoAccount),
             Caller::Anonymous => Err(Error::NoToken),
         }
+    }
+}
+
+/// A caller who may have streams, and whose the things are that it makes; `None`: the operator's.
+#[derive(Debug)]
+pub(crate) struct Streamer(pub(crate) Option<UserId>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Streamer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        match Identified::of(&parts.extensions)? {
+            Caller::User(user) if user.role < Role::Streamer => Err(Error::NotStreamer),
+            Caller::User(user) => Ok(Self(Some(user.id))),
+            Caller::Operator => Ok(Self(None)),
+            Caller::Anonymous => Err(Error::NoToken),
+        }
+    }
+}
+
+/// Lets pass who has shown a token.
+pub(crate) async fn require_known(
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    match caller {
+        Caller::Anonymous => Err(Error::NoToken),
+        _ => Ok(next.run(request).await),
     }
 }
 

@@ -1,16 +1,18 @@
-//! `PATCH /api/v1/streams/{id}`: a stream's title, and who may watch it.
+//! `PATCH /api/v1/streams/{id}`: what its owner says about a stream.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use storage::Title;
+use storage::stream::{Description, Publishers, Tags};
 use storage::streams::Change;
+use storage::{SrtPassphrase, Title};
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::{self, JsonBody, not_null};
-use crate::problem::{Error, FieldError, Problem};
-use crate::streams::{StreamPath, StreamView, announce, to_the_end};
+use crate::body::{self, JsonBody, given, not_null};
+use crate::problem::{Error, Problem};
+use crate::streams::settings::{Recording, Retention, checked};
+use crate::streams::{OwnStream, StreamView, announce, to_the_end};
 use crate::urls::Origin;
 use crate::visibility::Visibility;
 
@@ -19,7 +21,7 @@ use crate::visibility::Visibility;
 // A misspelt `visibility` must not silently leave a stream open.
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamChange {
-    /// What viewers read: 1 to 200 characters, no control characters.
+    /// What viewers read: 3 to 100 characters, no control characters.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, example = "Harbour camera")]
     title: Option<String>,
@@ -27,21 +29,72 @@ pub(crate) struct StreamChange {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     visibility: Option<Visibility>,
+    /// What viewers read below the title; an empty text is none.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    description: Option<String>,
+    /// All tags that it has from now on.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    tags: Option<Vec<String>>,
+    /// The passphrase of SRT publishers from the next one on; null: none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, example = "saltwater42")]
+    srt_passphrase: Option<Option<String>>,
+    /// All addresses and networks from which may be published; who publishes from another one is
+    /// disconnected. An empty list: from everywhere.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false, example = json!(["192.0.2.7", "2001:db8::/32"]))]
+    publishers: Option<Vec<String>>,
+    /// Whether broadcasts are recorded from the next one on; null: as the server's setting says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    record: Option<Option<bool>>,
+    /// Which renditions are recorded; an empty list: as the server's setting says.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false, example = json!(["1080p", "audio"]))]
+    record_renditions: Option<Vec<String>>,
+    /// How long recordings are kept, also those that are there already.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    retention: Option<Retention>,
 }
 
-/// Changes a stream's title or who may watch it. Viewers without a token are refused from the next
+impl StreamChange {
+    fn check(self) -> Result<Change, Error> {
+        let recording = Recording {
+            record: self.record,
+            renditions: self.record_renditions,
+            retention: self.retention,
+        };
+        Ok(Change {
+            title: checked("title", self.title, |text| Title::new(&text))?,
+            description: checked("description", self.description, |text| {
+                Description::new(&text)
+            })?,
+            tags: checked("tags", self.tags, |tags| Tags::new(&tags))?,
+            visibility: self.visibility.map(Into::into),
+            srt_passphrase: checked("srt_passphrase", self.srt_passphrase, |text| {
+                text.map(|text| SrtPassphrase::new(&text)).transpose()
+            })?,
+            publishers: checked("publishers", self.publishers, |texts| {
+                Publishers::new(&texts)
+            })?,
+            recording: recording.check()?,
+        })
+    }
+}
+
+/// Changes what its owner says about a stream. Viewers without a token are refused from the next
 /// request on where it becomes private; its broadcast and its key stay.
 #[utoipa::path(
     patch,
     path = "/api/v1/streams/{id}",
     tag = "streams",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The stream's id.")),
     request_body = StreamChange,
     responses(
         (status = 200, description = "The stream as it is now.", body = StreamView),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
         body::Refusals,
@@ -49,15 +102,12 @@ pub(crate) struct StreamChange {
 )]
 pub(crate) async fn change(
     State(api): State<Api>,
-    StreamPath(id): StreamPath,
+    OwnStream(stream): OwnStream,
     origin: Origin,
     JsonBody(wanted): JsonBody<StreamChange>,
 ) -> Result<Json<StreamView>, Error> {
-    let title = wanted.title.map(|title| Title::new(&title)).transpose();
-    let change = Change {
-        title: title.map_err(|error| Error::Invalid(FieldError::new("title", error)))?,
-        visibility: wanted.visibility.map(Into::into),
-    };
+    let change = wanted.check()?;
+    let id = stream.id;
     to_the_end(async move {
         let stream = api.streams.change(&id, &change).await?;
         tracing::info!(stream = %id, visibility = ?stream.visibility, "stream changed");

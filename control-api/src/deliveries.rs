@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use media_core::{DeliveryId, WebhookId};
+use media_core::DeliveryId;
 use serde::{Deserialize, Serialize};
 use storage::webhooks::{Delivery, Event, EventType, Status};
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::problem::{Error, FieldError, Problem};
 use crate::time::rfc3339;
-use crate::webhooks::{PageQuery, WebhookPath, next_cursor, stale_cursor};
+use crate::webhooks::{OwnWebhook, PageQuery, next_cursor, stale_cursor};
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeliveryView {
@@ -83,19 +83,18 @@ pub(crate) struct StatusQuery {
     status: Option<String>,
 }
 
-/// The ids of a path. What cannot be one names nothing.
-pub(crate) struct DeliveryPath(WebhookId, DeliveryId);
+/// The delivery's id of a path. What cannot be one names nothing.
+pub(crate) struct DeliveryPath(DeliveryId);
 
 impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let Path((webhook, delivery)) = Path::<(String, String)>::from_request_parts(parts, state)
+        let Path((_, delivery)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|_| Error::NoDelivery)?;
-        let webhook = WebhookId::new(&webhook).map_err(|_| Error::NoWebhook)?;
-        let delivery = DeliveryId::new(&delivery).map_err(|_| Error::NoDelivery)?;
-        Ok(Self(webhook, delivery))
+        let id = DeliveryId::new(&delivery).map_err(|_| Error::NoDelivery)?;
+        Ok(Self(id))
     }
 }
 
@@ -104,19 +103,16 @@ impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
     post,
     path = "/api/v1/webhooks/{id}/ping",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The webhook's id.")),
     responses(
         (status = 202, description = "It is sent in about a second.", body = DeliveryView),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn ping(
     State(api): State<Api>,
-    WebhookPath(id): WebhookPath,
+    OwnWebhook(id): OwnWebhook,
 ) -> Result<(StatusCode, Json<DeliveryView>), Error> {
     let now = SystemTime::now();
     let event = Event::new(EventType::Ping, "{}", now).map_err(storage::webhooks::Error::from)?;
@@ -129,13 +125,10 @@ pub(crate) async fn ping(
     get,
     path = "/api/v1/webhooks/{id}/deliveries",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The webhook's id."), StatusQuery, PageQuery),
     responses(
         (status = 200, description = "The deliveries.", body = DeliveryList),
         (status = 400, description = "A parameter is invalid.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 401, description = "Without the admin token.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
@@ -143,7 +136,7 @@ pub(crate) async fn ping(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
-    WebhookPath(id): WebhookPath,
+    OwnWebhook(id): OwnWebhook,
     wanted: Result<Query<StatusQuery>, QueryRejection>,
     page: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<DeliveryList>, Error> {
@@ -180,22 +173,20 @@ pub(crate) async fn list(
     post,
     path = "/api/v1/webhooks/{id}/deliveries/{delivery}/redeliver",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(
         ("id" = String, Path, description = "The webhook's id."),
         ("delivery" = String, Path, description = "The delivery's id."),
     ),
     responses(
         (status = 202, description = "It is sent in about a second.", body = DeliveryView),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such webhook, or no such delivery of it.",
             body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn redeliver(
     State(api): State<Api>,
-    DeliveryPath(webhook, delivery): DeliveryPath,
+    OwnWebhook(webhook): OwnWebhook,
+    DeliveryPath(delivery): DeliveryPath,
 ) -> Result<(StatusCode, Json<DeliveryView>), Error> {
     let now = SystemTime::now();
     let delivery = api.webhooks.redeliver(&webhook, &delivery, now).await?;

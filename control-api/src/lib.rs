@@ -18,6 +18,7 @@ mod deliveries;
 mod faults;
 mod health;
 mod invitations;
+mod kick;
 mod limits;
 mod list;
 mod me;
@@ -27,6 +28,7 @@ mod peer;
 mod playback_tokens;
 mod problem;
 mod problems;
+mod recordings;
 mod registration;
 mod role;
 mod session;
@@ -47,7 +49,9 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
+use storage::{
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Webhooks,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,6 +65,7 @@ pub use urls::Urls;
 #[derive(Clone)]
 pub struct Api {
     streams: Streams,
+    recordings: Recordings,
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
@@ -81,6 +86,7 @@ impl Api {
     pub fn new(options: Options) -> Self {
         Self {
             streams: options.streams,
+            recordings: options.recordings,
             accounts: options.accounts,
             audit: options.audit,
             webhooks: options.webhooks,
@@ -114,6 +120,7 @@ pub fn router(api: Api) -> Router {
     let limited = for_everybody()
         .merge(for_users())
         .merge(uploads::files())
+        .merge(for_owners().route_layer(from_fn(caller::require_known)))
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
@@ -140,15 +147,6 @@ pub fn router(api: Api) -> Router {
 
 fn for_admins() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::new()
-        .routes(routes!(streams::create, streams::list))
-        .routes(routes!(streams::show, change::change, streams::delete))
-        .routes(routes!(streams::rotate_key))
-        .routes(routes!(playback_tokens::issue))
-        .routes(routes!(webhooks::create, webhooks::list))
-        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
-        .routes(routes!(deliveries::ping))
-        .routes(routes!(deliveries::list))
-        .routes(routes!(deliveries::redeliver))
         .routes(routes!(users::list))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(invitations::create, invitations::list))
@@ -158,10 +156,28 @@ fn for_admins() -> OpenApiRouter<Api> {
     router
 }
 
+fn for_owners() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(streams::create, streams::list::all))
+        .routes(routes!(streams::show, change::change, streams::delete))
+        .routes(routes!(streams::rotate_key))
+        .routes(routes!(kick::kick))
+        .routes(routes!(playback_tokens::issue))
+        .routes(routes!(recordings::change, recordings::delete))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(deliveries::ping))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Owners);
+    router
+}
+
 fn for_users() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::new()
         .routes(routes!(me::show, me::change))
-        .routes(routes!(me::change_password));
+        .routes(routes!(me::change_password))
+        .routes(routes!(streams::list::own));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Users);
     router
 }
@@ -171,6 +187,10 @@ fn for_everybody() -> OpenApiRouter<Api> {
         .routes(routes!(registration::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(session::refresh))
+        .routes(routes!(streams::list::live))
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::show))
+        .routes(routes!(recordings::download))
         .routes(routes!(openapi::document))
         .routes(routes!(problems::list))
         .routes(routes!(problems::show));

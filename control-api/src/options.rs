@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::{
-    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Videos, Webhooks, uploads,
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos, Webhooks,
+    uploads,
 };
 
 use crate::cors::WebOrigin;
@@ -16,6 +17,8 @@ use crate::{Broadcasts, Urls};
 pub struct Options {
     /// The streams.
     pub streams: Streams,
+    /// What was recorded of them.
+    pub recordings: Recordings,
     /// The users.
     pub accounts: Accounts,
     /// Where changes are written down.

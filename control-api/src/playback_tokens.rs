@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::problem::{Error, FieldError, Problem};
-use crate::streams::StreamPath;
+use crate::streams::OwnStream;
 use crate::time::rfc3339;
 use crate::urls::{Extras, Origin, PlaybackUrls};
 use crate::visibility::Visibility;
@@ -59,13 +59,10 @@ pub(crate) struct IssuedPlaybackToken {
     post,
     path = "/api/v1/streams/{id}/playback-tokens",
     tag = "streams",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The stream's id.")),
     request_body = NewPlaybackToken,
     responses(
         (status = 201, description = "The token.", body = IssuedPlaybackToken),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
         body::Refusals,
@@ -73,13 +70,12 @@ pub(crate) struct IssuedPlaybackToken {
 )]
 pub(crate) async fn issue(
     State(api): State<Api>,
-    StreamPath(id): StreamPath,
+    OwnStream(stream): OwnStream,
     origin: Origin,
     body: Option<JsonBody<NewPlaybackToken>>,
 ) -> Result<(StatusCode, Json<IssuedPlaybackToken>), Error> {
     let JsonBody(new) = body.unwrap_or_default();
     let lifetime = new.lifetime()?;
-    let stream = api.streams.find(&id).await?.ok_or(Error::NoStream)?;
     let extras = Extras::of(&stream.id, &*api.broadcasts);
     let token = api
         .playback_secret

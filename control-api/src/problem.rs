@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use storage::playback_token::Refusal;
-use storage::{accounts, audit, videos};
+use storage::{accounts, audit, recordings, videos};
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
@@ -82,6 +82,10 @@ pub(crate) enum Error {
     TokenExpired,
     #[error("this is for admins")]
     Forbidden,
+    #[error("this is for streamers and admins")]
+    NotStreamer,
+    #[error("this is somebody else's")]
+    NotYours,
     #[error("this is for users; the operator has no account")]
     NoAccount,
     #[error("the cookie was sent by another server's page")]
@@ -104,6 +108,10 @@ pub(crate) enum Error {
     NoRoute,
     #[error("there is no such stream")]
     NoStream,
+    #[error("there is no such recording")]
+    NoRecording,
+    #[error("there is nothing of this recording to download")]
+    NothingToDownload,
     #[error("there is no such webhook")]
     NoWebhook,
     #[error("there is no such delivery")]
@@ -135,6 +143,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Storage(#[from] storage::streams::Error),
     #[error(transparent)]
+    Recordings(#[from] recordings::Error),
+    #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
     #[error(transparent)]
     Upload(#[from] Fault),
@@ -157,7 +167,9 @@ impl Error {
             Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
             Self::WrongCredentials => (StatusCode::UNAUTHORIZED, "wrong_credentials"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Forbidden | Self::NotStreamer | Self::NotYours => {
+                (StatusCode::FORBIDDEN, "forbidden")
+            }
             Self::NoAccount => (StatusCode::FORBIDDEN, "no_account"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site_request"),
             Self::RegistrationClosed => (StatusCode::FORBIDDEN, "registration_closed"),
@@ -199,7 +211,13 @@ impl Error {
             Self::BodyBroken | Self::Invalid(_) | Self::Query(_) | Self::NoHost(_) => {
                 (StatusCode::BAD_REQUEST, "invalid_request")
             }
-            Self::Storage(Storage::TooManyStreams) => (StatusCode::CONFLICT, "too_many_streams"),
+            Self::NoRecording => (StatusCode::NOT_FOUND, "no_such_recording"),
+            Self::NothingToDownload => (StatusCode::CONFLICT, "nothing_to_download"),
+            Self::Recordings(error) => class_of_recordings(error),
+            Self::Storage(Storage::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Storage(Storage::TooManyStreams | Storage::TooManyOfOwner) => {
+                (StatusCode::CONFLICT, "too_many_streams")
+            }
             Self::Webhooks(Webhooks::TooManyWebhooks) => {
                 (StatusCode::CONFLICT, "too_many_webhooks")
             }
@@ -218,6 +236,9 @@ impl Error {
             Self::Upload(fault) => fault.detail(),
             Self::Videos(videos::Error::UploadClosed(_)) => Fault::Gone.to_string(),
             Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
+            Self::Recordings(recordings::Error::UnknownRecording(_)) => {
+                Self::NoRecording.to_string()
+            }
             Self::Webhooks(storage::webhooks::Error::UnknownWebhook(_)) => {
                 Self::NoWebhook.to_string()
             }
@@ -246,7 +267,10 @@ impl Error {
                 .filter(|(_, taken)| **taken)
                 .map(|(field, _)| FieldError::new(field, "is taken"))
                 .collect(),
-            Self::Accounts(Accounts::Cursor(error)) | Self::Audit(audit::Error::Cursor(error)) => {
+            Self::Accounts(Accounts::Cursor(error))
+            | Self::Audit(audit::Error::Cursor(error))
+            | Self::Storage(storage::streams::Error::Cursor(error))
+            | Self::Recordings(recordings::Error::Cursor(error)) => {
                 vec![FieldError::new("cursor", error)]
             }
             _ => Vec::new(),
@@ -320,6 +344,18 @@ fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
         Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal")
         }
+    }
+}
+
+fn class_of_recordings(error: &recordings::Error) -> (StatusCode, &'static str) {
+    use recordings::Error as Recordings;
+    match error {
+        Recordings::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
+        Recordings::Running(_) => (StatusCode::CONFLICT, "recording_runs"),
+        Recordings::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Recordings::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        // None of the others comes from what the API asks.
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 

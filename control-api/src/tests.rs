@@ -7,8 +7,10 @@ mod browsers;
 mod docs;
 mod errors;
 mod limits;
+mod owners;
 mod private;
 mod public;
+mod recordings;
 mod streams;
 mod uploads;
 mod webhooks;
@@ -50,7 +52,9 @@ const UPLOAD_BYTES_MAX: u64 = 8 << 20;
 enum Told {
     KeysChanged,
     Disconnect(StreamId),
+    Kick(StreamId, Duration),
     End(StreamId),
+    RecordingDeleted,
     PagePlays(StreamId),
 }
 
@@ -119,6 +123,10 @@ impl Broadcasts for RecordedBroadcasts {
         self.tell(Told::PagePlays(stream.clone()));
     }
 
+    fn live_streams(&self) -> Vec<StreamId> {
+        self.live.lock().expect("lock").keys().cloned().collect()
+    }
+
     fn live_count(&self) -> usize {
         self.live.lock().expect("lock").len()
     }
@@ -130,6 +138,15 @@ impl Broadcasts for RecordedBroadcasts {
 
     fn disconnect(&self, stream: &StreamId) {
         self.tell(Told::Disconnect(stream.clone()));
+    }
+
+    fn kick(&self, stream: &StreamId, refuse_for: Duration) -> bool {
+        self.tell(Told::Kick(stream.clone(), refuse_for));
+        self.is_live(stream)
+    }
+
+    fn recording_deleted(&self) {
+        self.tell(Told::RecordingDeleted);
     }
 
     fn end(&self, stream: &StreamId) {
@@ -190,6 +207,7 @@ impl Server {
         let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
         let mut options = Options {
             streams: database.streams(),
+            recordings: database.recordings(),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),

@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, header};
-use media_core::StreamId;
+use media_core::{RecordingId, RenditionName, StreamId};
 use serde::Serialize;
+use storage::recording::Recording;
 use storage::stream::SRT_PBKEYLEN_BYTES;
 use storage::{SrtPassphrase, StreamKey};
 use utoipa::ToSchema;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::broadcasts::Broadcasts;
 use crate::problem::Error;
+use crate::recordings::RecordingUrls;
 
 /// Where the world reaches this server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,9 @@ pub enum InvalidAddress {
     #[error("{0:?} is not a public address: a host, a colon and a port are")]
     HostPort(String),
 }
+
+/// Pictures that stand for a recording.
+const STILLS: usize = 3;
 
 /// A request that names no host: it has to, where no public address is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -240,6 +245,38 @@ impl Origin {
             page: format!("{base}/watch/{stream}{query}"),
             thumbnail: extras.has_thumbnail.then(|| format!("{thumbnail}{query}")),
         }
+    }
+}
+
+impl Origin {
+    /// Where `recording` plays, with the playback token behind the URLs where one is given.
+    pub(crate) fn recording(&self, recording: &Recording, token: Option<&str>) -> RecordingUrls {
+        let base = format!("{}/vod/{}", self.http_base, recording.id);
+        let query = token.map_or(String::new(), |token| format!("?token={token}"));
+        let thumbnails = 1..=STILLS;
+        let pictured = recording.renditions.iter();
+        RecordingUrls {
+            hls: format!("{base}/master.m3u8{query}"),
+            thumbnails: thumbnails
+                .map(|number| format!("{base}/thumbnails/thumbnail-{number}.jpg{query}"))
+                .collect(),
+            sprite: format!("{base}/thumbnails/sprites.vtt{query}"),
+            download: pictured
+                .map(|name| (name.to_string(), self.download(&recording.id, name, token)))
+                .collect(),
+        }
+    }
+
+    /// Where one MP4 of a recording's rendition is.
+    pub(crate) fn download(
+        &self,
+        recording: &RecordingId,
+        rendition: &RenditionName,
+        token: Option<&str>,
+    ) -> String {
+        let query = token.map_or(String::new(), |token| format!("?token={token}"));
+        let base = &self.http_base;
+        format!("{base}/vod/{recording}/{rendition}/download.mp4{query}")
     }
 }
 

@@ -16,6 +16,7 @@ use crate::faults::{self, Faults};
 use crate::list::{self, Asked, Filters, Page, PageQuery};
 use crate::problem::{Error, Problem};
 use crate::role::Role;
+use crate::streams::announce;
 use crate::time::rfc3339;
 
 /// A user, as the user itself and admins see it.
@@ -235,7 +236,7 @@ pub(crate) async fn change(
     Ok(Json(UserView::of(user)))
 }
 
-/// Deletes a user with its sessions. Its streams become the operator's.
+/// Deletes a user with its sessions and webhooks. Its streams become the operator's.
 #[utoipa::path(
     delete,
     path = "/api/v1/users/{id}",
@@ -253,5 +254,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Error> {
     api.accounts.users.delete(&id).await?;
     tracing::info!(user = %id, "user deleted");
+    // Whose streams are is known to the process.
+    announce(&api).await;
     Ok(StatusCode::NO_CONTENT)
 }

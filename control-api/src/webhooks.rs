@@ -2,6 +2,7 @@
 //!
 //! A secret is in the answer to creation and in no other.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use axum::Json;
@@ -12,12 +13,14 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use media_core::WebhookId;
 use serde::{Deserialize, Serialize};
+use storage::UserId;
 use storage::webhooks::{Change, EventSet, HookUrl, LIST_MAX, Secret, Webhook};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::body::not_null;
 use crate::body::{self, JsonBody};
+use crate::caller::{Caller, Streamer};
 use crate::problem::{Error, FieldError, Problem};
 use crate::streams::to_the_end;
 use crate::time::rfc3339;
@@ -69,6 +72,8 @@ pub(crate) struct WebhookView {
     /// Stands in this API's paths.
     #[schema(example = "mz4qk6x2c7v3bpt5ahwe")]
     id: String,
+    /// The user whose streams it is told of; null: the operator's, told of everybody's.
+    owner: Option<String>,
     /// Where events are posted to.
     url: String,
     /// Of what it is told.
@@ -83,6 +88,7 @@ impl From<&Webhook> for WebhookView {
     fn from(webhook: &Webhook) -> Self {
         Self {
             id: webhook.id.to_string(),
+            owner: webhook.owner.clone(),
             url: webhook.url.to_string(),
             events: webhook.events.names().collect(),
             active: webhook.active,
@@ -157,18 +163,25 @@ pub(crate) fn next_cursor<T>(items: &[T], limit: u32, id: impl Fn(&T) -> String)
     items.last().filter(|_| full).map(id)
 }
 
-/// The webhook id of a path. What cannot be one names no webhook.
-pub(crate) struct WebhookPath(pub(crate) WebhookId);
+/// The webhook of a path, which is the caller's. Of somebody else's nobody is told that it is there.
+pub(crate) struct OwnWebhook(pub(crate) WebhookId);
 
-impl<S: Send + Sync> FromRequestParts<S> for WebhookPath {
+impl FromRequestParts<Api> for OwnWebhook {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state)
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, api)
             .await
             .map_err(|_| Error::NoWebhook)?;
-        let id = WebhookId::new(&text).map_err(|_| Error::NoWebhook)?;
-        Ok(Self(id))
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let id = path.get("id").ok_or(Error::NoWebhook)?;
+        let id = WebhookId::new(id).map_err(|_| Error::NoWebhook)?;
+        let owner = api.webhooks.find(&id).await?.owner;
+        let owner = owner.and_then(|owner| UserId::new(&owner).ok());
+        match caller.owns(owner.as_ref()) {
+            true => Ok(Self(id)),
+            false => Err(Error::NoWebhook),
+        }
     }
 }
 
@@ -181,18 +194,16 @@ fn events(names: &[String]) -> Result<EventSet, Error> {
         .map_err(|error| Error::Invalid(FieldError::new("events", error)))
 }
 
-/// Creates a webhook. Its secret is in this answer and in no later one.
+/// Creates a webhook: a streamer's is told of the own streams, the operator's of everybody's. Its
+/// secret is in this answer and in no later one.
 #[utoipa::path(
     post,
     path = "/api/v1/webhooks",
     tag = "webhooks",
-    security(("admin_token" = [])),
     request_body = NewWebhook,
     responses(
         (status = 201, description = "Created.", body = WebhookWithSecret,
             headers(("Location" = String, description = "The webhook's address."))),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 409, description = "There are too many webhooks already.", body = Problem,
             content_type = "application/problem+json"),
         body::Refusals,
@@ -200,14 +211,16 @@ fn events(names: &[String]) -> Result<EventSet, Error> {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
+    Streamer(owner): Streamer,
     JsonBody(new): JsonBody<NewWebhook>,
 ) -> Result<impl IntoResponse, Error> {
+    let owner = owner.map(|owner| owner.to_string());
     let missing = |field| Error::Invalid(FieldError::new(field, "is missing"));
     let url = url(&new.url.ok_or_else(|| missing("url"))?)?;
     let events = events(&new.events.ok_or_else(|| missing("events"))?)?;
     let answer = to_the_end(async move {
         let now = SystemTime::now();
-        let created = api.webhooks.create(url, events, new.active, None, now);
+        let created = api.webhooks.create(url, events, new.active, owner, now);
         let (webhook, secret) = created.await?;
         tracing::info!(webhook = %webhook.id, url = ?webhook.url, "webhook created");
         Ok(WebhookWithSecret::new(&webhook, &secret))
@@ -221,12 +234,11 @@ pub(crate) async fn create(
     ))
 }
 
-/// Lists the webhooks.
+/// Lists the caller's webhooks; everybody's for the operator and admins.
 #[utoipa::path(
     get,
     path = "/api/v1/webhooks",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(PageQuery),
     responses(
         (status = 200, description = "The webhooks.", body = WebhookList),
@@ -238,6 +250,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
+    caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<WebhookList>, Error> {
     let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
@@ -246,7 +259,8 @@ pub(crate) async fn list(
         .cursor
         .map(|text| WebhookId::new(&text).map_err(|_| stale_cursor()))
         .transpose()?;
-    let webhooks = match api.webhooks.list(after.as_ref(), limit).await {
+    let owner = caller.sees().map(UserId::as_str);
+    let webhooks = match api.webhooks.list(owner, after.as_ref(), limit).await {
         Err(storage::webhooks::Error::UnknownWebhook(_)) => return Err(stale_cursor()),
         listed => listed?,
     };
@@ -261,19 +275,16 @@ pub(crate) async fn list(
     get,
     path = "/api/v1/webhooks/{id}",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The webhook's id.")),
     responses(
         (status = 200, description = "The webhook.", body = WebhookView),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn show(
     State(api): State<Api>,
-    WebhookPath(id): WebhookPath,
+    OwnWebhook(id): OwnWebhook,
 ) -> Result<Json<WebhookView>, Error> {
     let webhook = api.webhooks.find(&id).await?;
     Ok(Json(WebhookView::from(&webhook)))
@@ -284,13 +295,10 @@ pub(crate) async fn show(
     patch,
     path = "/api/v1/webhooks/{id}",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The webhook's id.")),
     request_body = WebhookChange,
     responses(
         (status = 200, description = "The webhook as it is now.", body = WebhookView),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
         body::Refusals,
@@ -298,7 +306,7 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn change(
     State(api): State<Api>,
-    WebhookPath(id): WebhookPath,
+    OwnWebhook(id): OwnWebhook,
     JsonBody(wanted): JsonBody<WebhookChange>,
 ) -> Result<Json<WebhookView>, Error> {
     let change = Change {
@@ -316,19 +324,16 @@ pub(crate) async fn change(
     delete,
     path = "/api/v1/webhooks/{id}",
     tag = "webhooks",
-    security(("admin_token" = [])),
     params(("id" = String, Path, description = "The webhook's id.")),
     responses(
         (status = 204, description = "Deleted."),
-        (status = 401, description = "Without the admin token.", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
-    WebhookPath(id): WebhookPath,
+    OwnWebhook(id): OwnWebhook,
 ) -> Result<StatusCode, Error> {
     api.webhooks.delete(&id).await?;
     tracing::info!(webhook = %id, "webhook deleted");

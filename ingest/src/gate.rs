@@ -1,7 +1,7 @@
 //! What a listener asks of the process around it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use media_core::{Media, StreamId};
 
@@ -125,6 +125,13 @@ pub enum Refusal {
     /// No stream has this key.
     #[error("the stream key is wrong")]
     UnknownKey,
+    /// The key is right, and may not be used from this address. The publisher is told that it is
+    /// wrong ([`Refusal::told`]).
+    #[error("the stream may not be published to from this address")]
+    Address,
+    /// Its publisher was sent away, and may come back later.
+    #[error("the publisher was sent away for a while")]
+    Kicked,
     /// Another publisher is sending to this stream right now.
     #[error("the stream is already being published")]
     AlreadyLive,
@@ -140,6 +147,16 @@ pub enum Refusal {
     /// Whoever else was to be asked did not answer.
     #[error("the on_publish hook did not answer")]
     Unanswered,
+}
+
+impl Refusal {
+    /// What the publisher may know: who has a key and should not have it learns nothing from it.
+    pub fn told(self) -> Self {
+        match self {
+            Self::Address => Self::UnknownKey,
+            other => other,
+        }
+    }
 }
 
 /// Why a sink takes no more media.
@@ -175,9 +192,9 @@ pub enum Unpublish {
 /// Who may publish, and to where. Called from listener threads and from libsrt's own: no method
 /// blocks, waits or performs I/O.
 pub trait Gate: Send + Sync + 'static {
-    /// Looks a key up in a snapshot in memory, and says so at once where its stream is already
-    /// being published to. Takes nothing yet.
-    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal>;
+    /// Looks a key that came from `peer` up in a snapshot in memory, and says so at once where its
+    /// stream is already being published to. Takes nothing yet.
+    fn check(&self, key: &StreamKey, peer: IpAddr) -> Result<Admission, Refusal>;
 
     /// Takes the stream's one publisher place. A previous publisher that has fallen silent is
     /// taken over from (its sink then returns [`Closed::TakenOver`]). Where somebody else has to be

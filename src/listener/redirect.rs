@@ -37,7 +37,7 @@ impl Redirect {
 
     /// Whether a connection is one whose requests are redirected.
     pub(super) fn concerns(via: Via) -> bool {
-        !via.is_secure && !via.is_local
+        !via.is_secure && !via.is_local()
     }
 
     /// Whether a request is.
@@ -160,12 +160,13 @@ mod tests {
     #[test]
     fn this_machine_and_health_checks_are_answered_in_plain() {
         let redirect = Redirect::new(None, 8443);
-        let from = |is_local| Via {
+        let from = |peer: &str| Via {
             is_secure: false,
-            is_local,
+            peer: peer.parse().expect("an address"),
         };
-        assert!(redirect.applies(from(false), &request("/live/a/master.m3u8", "a")));
-        assert!(!redirect.applies(from(true), &request("/live/a/master.m3u8", "a")));
-        assert!(!redirect.applies(from(false), &request("/health?x", "a")));
+        let (here, elsewhere) = ("127.0.0.1:40000", "192.0.2.7:40000");
+        assert!(redirect.applies(from(elsewhere), &request("/live/a/master.m3u8", "a")));
+        assert!(!redirect.applies(from(here), &request("/live/a/master.m3u8", "a")));
+        assert!(!redirect.applies(from(elsewhere), &request("/health?x", "a")));
     }
 }

@@ -1,10 +1,12 @@
 //! Which part of the process answers a request.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 
 use axum::Router;
 use bytes::Bytes;
+use control_api::Peer;
 use control_api::urls::Secured;
 use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
@@ -20,8 +22,15 @@ use super::redirect::Redirect;
 pub(super) struct Via {
     /// By TLS.
     pub(super) is_secure: bool,
-    /// From this machine.
-    pub(super) is_local: bool,
+    /// Its other end.
+    pub(super) peer: SocketAddr,
+}
+
+impl Via {
+    /// Whether it came from this machine.
+    pub(super) fn is_local(self) -> bool {
+        self.peer.ip().to_canonical().is_loopback()
+    }
 }
 
 /// All that is answered from.
@@ -113,6 +122,7 @@ impl Service {
         via: Via,
         mut request: Request<RequestBody>,
     ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        request.extensions_mut().insert(Peer(via.peer));
         if via.is_secure {
             request.extensions_mut().insert(Secured);
         }

@@ -6,11 +6,13 @@ mod http1;
 mod http2;
 mod studio;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::{any, get};
+use axum::{Extension, Router};
+use control_api::Peer;
 use packager::delivery::Everyone;
 use packager::vod::{Closed, Library, Opened, Pending};
 use packager::{Delivery, Live, vod};
@@ -38,9 +40,14 @@ const BIG_BYTES: usize = 1_250_000;
 /// Past every deadline: a stall's is the longest, and is exact to a tick.
 const DEADLINE_MAX: Duration = TICK.saturating_mul(STALL_TICKS_MAX + 2);
 
+const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
+
+/// TEST-NET-1 (RFC 5737).
+const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 40_000);
+
 const VIA: Via = Via {
     is_secure: true,
-    is_local: true,
+    peer: HERE,
 };
 
 /// A library without a title.
@@ -98,6 +105,10 @@ impl Served {
         let api = Router::new()
             .route("/big", get(|| async { vec![7; BIG_BYTES] }))
             .route("/small", get(|| async { "small" }))
+            .route(
+                "/peer",
+                get(|Extension(Peer(peer))| async move { peer.to_string() }),
+            )
             .route("/never", any(std::future::pending::<()>))
             .route("/echo", any(|body: String| async { body }));
         let live = Live::new();

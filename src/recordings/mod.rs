@@ -26,6 +26,7 @@ use storage::asset::{self, Reserve};
 use storage::recording::Choice;
 use storage::retention::Policy;
 use storage::{Recordings, Streams};
+use tokio::sync::Notify;
 
 pub(crate) use self::objects::{Choice as ObjectsChoice, Objects};
 pub(crate) use self::pictures::Pictures;
@@ -52,6 +53,8 @@ pub(crate) struct Recorder {
     objects: Option<Objects>,
     defaults: Arc<Defaults>,
     events: Events,
+    /// Something is to be tidied up at once.
+    untidy: Arc<Notify>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -82,6 +85,7 @@ impl Recorder {
             objects,
             defaults: Arc::new(defaults),
             events,
+            untidy: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
         }
     }
@@ -106,6 +110,11 @@ impl Recorder {
         Some(Recording::begin(self.clone(), subject))
     }
 
+    /// Somebody has deleted a recording: its files go now.
+    pub(crate) fn tidy(&self) {
+        self.untidy.notify_one();
+    }
+
     /// Keeps the recordings of `streams` in order while the process runs.
     pub(crate) async fn keep_in_order(self, streams: Streams) {
         upkeep::repeat(
@@ -114,6 +123,7 @@ impl Recorder {
             self.objects.as_ref(),
             &streams,
             &self.defaults.retention,
+            &self.untidy,
         )
         .await;
     }

@@ -235,8 +235,9 @@ impl Recording {
                 "duration_ms": u64::try_from(row.duration.as_millis()).unwrap_or(u64::MAX),
                 "bytes": row.bytes,
             });
+            let owner = row.owner.as_ref().map(ToString::to_string);
             let events = &self.recorder.events;
-            events.tell(EventType::RecordingReady, None, data);
+            events.tell(EventType::RecordingReady, owner, data);
         }
     }
 
@@ -246,7 +247,7 @@ impl Recording {
             stream,
             broadcast,
             began,
-            ..
+            renditions,
         } = &self.subject;
         let asset = match asset::new_id() {
             Ok(asset) => asset,
@@ -260,7 +261,7 @@ impl Recording {
             self.described.notified().await;
             let database = &self.recorder.database;
             self.persist("beginning a recording", || {
-                database.begin(stream, broadcast, &asset, *began)
+                database.begin(stream, broadcast, &asset, renditions, *began)
             })
             .await
         };

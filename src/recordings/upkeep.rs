@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use storage::asset::Folder;
 use storage::retention::{self, Policy};
 use storage::{Recordings, Streams, recordings};
+use tokio::sync::Notify;
 
 use super::Objects;
 
@@ -22,13 +23,15 @@ pub(crate) async fn recover(
     Ok(())
 }
 
-/// Carries out retention, again and again; ends with the process.
+/// Carries out retention and removes the files of what was deleted, again and again, and at once
+/// where it is `untidy`; ends with the process.
 pub(super) async fn repeat(
     recordings: &Recordings,
     folder: &Folder,
     objects: Option<&Objects>,
     streams: &Streams,
     policy: &Policy,
+    untidy: &Notify,
 ) {
     loop {
         let now = SystemTime::now();
@@ -44,6 +47,9 @@ pub(super) async fn repeat(
         if let Err(error) = enforced.await {
             tracing::warn!(%error, "retention is not carried out");
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = untidy.notified() => {}
+        }
     }
 }

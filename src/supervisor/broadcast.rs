@@ -1,10 +1,11 @@
 //! One broadcast: its transcoder, its packaging, and who publishes to it now.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ingest::{Closed, Protocol};
+use ingest::{Closed, Protocol, Publisher};
 use media_core::graph::{Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
@@ -31,6 +32,7 @@ pub(super) struct Broadcast {
 /// A publisher's place, shared by the broadcast and the publisher's sink.
 pub(super) struct Place {
     protocol: Protocol,
+    peer: IpAddr,
     taken: Instant,
     /// When media came last, in milliseconds after `taken`.
     heard_ms: AtomicU64,
@@ -38,9 +40,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn new(protocol: Protocol) -> Self {
+    fn new(publisher: &Publisher) -> Self {
         Self {
-            protocol,
+            protocol: publisher.protocol,
+            peer: publisher.peer.ip(),
             taken: Instant::now(),
             heard_ms: AtomicU64::new(0),
             closed: Mutex::new(None),
@@ -119,6 +122,13 @@ impl Broadcast {
             .is_some_and(|place| place.check().is_ok() && !place.is_silent())
     }
 
+    /// Where its publisher is; `None` where it has none, or that was told to go.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        let place = self.place();
+        let place = place.as_ref().filter(|place| place.check().is_ok());
+        place.map(|place| place.peer)
+    }
+
     /// Notes that the publisher was lost and returns which loss this is.
     pub(super) fn lose(&self) -> u64 {
         self.losses.fetch_add(1, Ordering::AcqRel) + 1
@@ -130,8 +140,8 @@ impl Broadcast {
     }
 
     /// Gives the place to a new publisher; the previous one, which has fallen silent, is told.
-    pub(super) fn take_place(&self, protocol: Protocol) -> Arc<Place> {
-        let place = Arc::new(Place::new(protocol));
+    pub(super) fn take_place(&self, publisher: &Publisher) -> Arc<Place> {
+        let place = Arc::new(Place::new(publisher));
         if let Some(previous) = self.place().replace(Arc::clone(&place)) {
             previous.close(Closed::TakenOver);
         }

@@ -1,11 +1,14 @@
 //! Who may publish: the answer to what the listeners ask.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use ingest::gate::Passphrase;
 use ingest::{Admission, Gate, MediaSink, Publisher, Refusal, StreamKey};
 use media_core::{BroadcastId, StreamId};
+use storage::KeyHash;
 
 use super::broadcast::Broadcast;
 use super::packaging::{Packaging, Wanted};
@@ -13,9 +16,16 @@ use super::sink::Sink;
 use super::{Inner, Supervisor, vetting};
 
 impl Gate for Supervisor {
-    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+    fn check(&self, key: &StreamKey, peer: IpAddr) -> Result<Admission, Refusal> {
         let keys = self.inner.keys.load();
         let grant = keys.find(key.reveal()).ok_or(Refusal::UnknownKey)?;
+        if !grant.publishers.allow(peer) {
+            return Err(Refusal::Address);
+        }
+        let key = KeyHash::of(key.reveal());
+        if self.inner.kicked.is_refused(&key, Instant::now()) {
+            return Err(Refusal::Kicked);
+        }
         self.inner.has_room(&grant.stream)?;
         let srt_passphrase = grant
             .srt_passphrase
@@ -56,7 +66,7 @@ impl Supervisor {
                     broadcast
                 }
             };
-            let place = broadcast.take_place(publisher.protocol);
+            let place = broadcast.take_place(publisher);
             (broadcast, place)
         };
         let intake = match broadcast.transcoder().publication() {
@@ -104,19 +114,20 @@ impl Inner {
     fn new_broadcast(&self, stream: &StreamId, running: usize) -> Broadcast {
         let id = BroadcastId::new(&format!("{:012x}", rand::random::<u64>() >> 16))
             .expect("hexadecimal digits are a valid id");
+        let keys = self.keys.load();
+        let grant = keys.of(stream).map(|(_, grant)| grant.clone());
+        let (owner, choice) = grant
+            .map(|grant| (grant.owner, grant.recording))
+            .unwrap_or_default();
         let packaging = Arc::new(Packaging::new(
             self.live.clone(),
             stream.clone(),
+            owner,
             id.clone(),
             self.options.playlists.clone(),
             Wanted {
                 recorder: self.options.recorder.clone(),
-                choice: self
-                    .keys
-                    .load()
-                    .recording(stream)
-                    .cloned()
-                    .unwrap_or_default(),
+                choice,
             },
             self.options.events.clone(),
         ));

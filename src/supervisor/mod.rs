@@ -10,6 +10,7 @@ mod broadcast;
 mod encoding;
 mod figures;
 mod gate;
+mod kicked;
 mod lane;
 mod packaging;
 mod sink;
@@ -18,7 +19,7 @@ mod vetting;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use control_api::{Audience, Broadcasts};
@@ -32,6 +33,7 @@ use crate::hooks::{Events, OnPublish};
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
 pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
+use self::kicked::Kicked;
 pub(crate) use self::packaging::{Playlists, Rewind};
 use crate::recordings::Recorder;
 
@@ -71,6 +73,7 @@ struct Inner {
     /// Held while the keys are replaced; who reads them takes no lock.
     replacing_keys: Mutex<()>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
+    kicked: Kicked,
     publications: Publications,
     closing: AtomicBool,
     /// Timers and ends run here, whichever thread asks for them.
@@ -86,6 +89,7 @@ impl Supervisor {
             keys: ArcSwap::from_pointee(keys),
             replacing_keys: Mutex::new(()),
             broadcasts: Mutex::new(HashMap::new()),
+            kicked: Kicked::default(),
             publications: Publications::default(),
             closing: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
@@ -150,7 +154,7 @@ impl Supervisor {
     }
 
     /// Takes a newer snapshot of the keys, and disconnects whoever publishes to a stream that is
-    /// gone or with a key that is no longer valid.
+    /// gone, with a key that is no longer valid, or from an address that is no longer allowed.
     fn replace_keys(&self, mut keys: Keys) {
         let replacing = self.inner.replacing_keys.lock();
         let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
@@ -178,7 +182,16 @@ impl Supervisor {
             }
         }
         keys.keep_private(still_private);
-        self.inner.keys.store(Arc::new(keys));
+        let keys = Arc::new(keys);
+        self.inner.keys.store(Arc::clone(&keys));
+        let broadcasts: Vec<_> = self.inner.broadcasts().values().cloned().collect();
+        let elsewhere = broadcasts.iter().filter(|broadcast| {
+            let grant = keys.of(broadcast.stream());
+            let publishers = grant.map(|(_, grant)| &grant.publishers);
+            let allows = |peer| publishers.is_none_or(|publishers| publishers.allow(peer));
+            broadcast.peer().is_some_and(|peer| !allows(peer))
+        });
+        elsewhere.for_each(|broadcast| broadcast.disconnect(Closed::Ended));
         gone.into_iter().for_each(|stream| self.end(stream));
         rekeyed
             .into_iter()
@@ -268,6 +281,15 @@ impl Broadcasts for Supervisor {
         }
     }
 
+    fn live_streams(&self) -> Vec<StreamId> {
+        let broadcasts = self.inner.broadcasts();
+        let streams = broadcasts.keys();
+        streams
+            .filter(|stream| self.inner.shown_live(stream).is_some())
+            .cloned()
+            .collect()
+    }
+
     fn live_count(&self) -> usize {
         self.inner.broadcasts().len()
     }
@@ -281,6 +303,24 @@ impl Broadcasts for Supervisor {
         if let Some(broadcast) = broadcast {
             broadcast.disconnect(Closed::Ended);
         }
+    }
+
+    fn kick(&self, stream: &StreamId, refuse_for: Duration) -> bool {
+        let keys = self.inner.keys.load();
+        if let Some((key, _)) = keys.of(stream) {
+            self.inner.kicked.refuse(*key, refuse_for, Instant::now());
+        }
+        let broadcast = self.inner.broadcasts().get(stream).cloned();
+        let is_published = |broadcast: &Arc<Broadcast>| broadcast.peer().is_some();
+        let Some(broadcast) = broadcast.filter(is_published) else {
+            return false;
+        };
+        broadcast.disconnect(Closed::Ended);
+        true
+    }
+
+    fn recording_deleted(&self) {
+        self.inner.options.recorder.tidy();
     }
 
     fn end(&self, stream: &StreamId) {

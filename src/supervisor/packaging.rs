@@ -10,6 +10,7 @@ use media_core::{BroadcastId, RenditionName, Sample, StreamId, Thumbnail, Track}
 use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
 use serde_json::json;
+use storage::UserId;
 use storage::dvr::{Folder, Spool};
 use storage::recording::Choice;
 use storage::time::rfc3339;
@@ -41,6 +42,8 @@ pub(crate) struct Rewind {
 pub(super) struct Packaging {
     live: Live,
     stream: StreamId,
+    /// Whose that is; the operator's where it is nobody's.
+    owner: Option<UserId>,
     broadcast: BroadcastId,
     playlists: Playlists,
     recording: Wanted,
@@ -73,6 +76,7 @@ impl Packaging {
     pub(super) fn new(
         live: Live,
         stream: StreamId,
+        owner: Option<UserId>,
         broadcast: BroadcastId,
         playlists: Playlists,
         recording: Wanted,
@@ -81,6 +85,7 @@ impl Packaging {
         Self {
             live,
             stream,
+            owner,
             broadcast,
             playlists,
             recording,
@@ -126,10 +131,15 @@ impl Packaging {
             "started_at": rfc3339(started.plan.began),
             "ended_at": rfc3339(SystemTime::now()),
         });
-        self.events.tell(EventType::BroadcastEnded, None, data);
+        self.events
+            .tell(EventType::BroadcastEnded, self.owner(), data);
         if let Some(recording) = &started.recording {
             recording.end();
         }
+    }
+
+    fn owner(&self) -> Option<String> {
+        self.owner.as_ref().map(ToString::to_string)
     }
 
     fn spool(&self) -> Option<Spool> {
@@ -209,7 +219,8 @@ impl Output for Packaging {
             "broadcast_id": self.broadcast.as_str(),
             "started_at": rfc3339(plan.began),
         });
-        self.events.tell(EventType::BroadcastStarted, None, data);
+        self.events
+            .tell(EventType::BroadcastStarted, self.owner(), data);
     }
 
     fn track(&self, track: Track) {

@@ -2,12 +2,13 @@
 //! else sees it. No broadcast begins and no place is taken before the answer.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use ingest::gate::Unpublish;
 use ingest::{Closed, MediaSink, Publisher, Refusal};
 use media_core::{Media, StreamId};
-use storage::KeyHash;
 use storage::streams::Keys;
 
 use super::Supervisor;
@@ -55,7 +56,7 @@ pub(super) fn ask(
         };
         let held = std::mem::take(held);
         let opened = answer
-            .and_then(|()| asking.still_opens(&stream, &keys))
+            .and_then(|()| asking.still_opens(&stream, &keys, publisher.peer.ip()))
             .and_then(|()| asking.open(&stream, &publisher));
         *stage = match opened {
             Ok(sink) => Stage::Open(held.release(sink)),
@@ -66,23 +67,23 @@ pub(super) fn ask(
 }
 
 impl Supervisor {
-    /// Whether the stream's key is still the one that it was in `before`: it may have been rotated,
-    /// or the stream deleted, while somebody was asked.
-    fn still_opens(&self, stream: &StreamId, before: &Keys) -> Result<(), Refusal> {
+    /// Whether the stream's key is still the one that it was in `before`, and opens it for this
+    /// address: somebody may have changed that, or sent the publisher away, while another was asked.
+    fn still_opens(&self, stream: &StreamId, before: &Keys, peer: IpAddr) -> Result<(), Refusal> {
         let now = self.inner.keys.load();
-        let same = now.revision == before.revision
-            || key_of(&now, stream).is_some_and(|key| Some(key) == key_of(before, stream));
-        match same {
-            true => Ok(()),
-            false => Err(Refusal::UnknownKey),
+        let (key, grant) = now.of(stream).ok_or(Refusal::UnknownKey)?;
+        let known = before.of(stream).map(|(key, _)| key);
+        if known != Some(key) {
+            return Err(Refusal::UnknownKey);
+        }
+        if !grant.publishers.allow(peer) {
+            return Err(Refusal::Address);
+        }
+        match self.inner.kicked.is_refused(key, Instant::now()) {
+            true => Err(Refusal::Kicked),
+            false => Ok(()),
         }
     }
-}
-
-fn key_of<'a>(keys: &'a Keys, stream: &StreamId) -> Option<&'a KeyHash> {
-    let mut all = keys.iter();
-    all.find(|(_, grant)| grant.stream == *stream)
-        .map(|(hash, _)| hash)
 }
 
 impl Held {

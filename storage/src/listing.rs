@@ -131,10 +131,23 @@ impl Order {
     }
 }
 
+/// What a column is compared to.
 #[derive(Clone, Debug)]
-enum Value {
+pub(crate) enum Value {
     Number(i64),
     Text(String),
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
 }
 
 /// A list's query while it is put together: `SELECT … FROM …` and conditions, whose values are
@@ -157,10 +170,51 @@ impl Select {
     }
 
     /// Only rows whose `column` is `value`, where one is given.
-    pub(crate) fn only(mut self, column: &'static str, value: Option<&str>) -> Self {
-        if let Some(value) = value {
-            let place = self.bind(Value::Text(value.to_owned()));
-            self.conditions.push(format!("{column} = {place}"));
+    pub(crate) fn only(self, column: &'static str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.either([(column, value.into())]),
+            None => self,
+        }
+    }
+
+    /// Only rows of which one of the columns has its value.
+    pub(crate) fn either(
+        mut self,
+        columns: impl IntoIterator<Item = (&'static str, Value)>,
+    ) -> Self {
+        let columns = columns.into_iter();
+        let either: Vec<String> = columns
+            .map(|(column, value)| format!("{column} = {}", self.bind(value)))
+            .collect();
+        self.conditions.push(format!("({})", either.join(" OR ")));
+        self
+    }
+
+    /// Only rows whose `column` is one of `values`, or none of them.
+    pub(crate) fn among<'a>(
+        mut self,
+        column: &'static str,
+        values: impl Iterator<Item = &'a str>,
+        is_one: bool,
+    ) -> Self {
+        let places: Vec<String> = values.map(|value| self.bind(value.into())).collect();
+        self.conditions.push(match (places.is_empty(), is_one) {
+            (false, true) => format!("{column} IN ({})", places.join(", ")),
+            (false, false) => format!("{column} NOT IN ({})", places.join(", ")),
+            // No dialect has an empty list.
+            (true, true) => "1 = 0".to_owned(),
+            (true, false) => "1 = 1".to_owned(),
+        });
+        self
+    }
+
+    /// Only rows whose `column` has `text` in it in whatever case, where one is given. Of which
+    /// letters beside ASCII's the database knows the case is its own matter.
+    pub(crate) fn containing_caseless(mut self, column: &'static str, text: Option<&str>) -> Self {
+        if let Some(text) = text {
+            let place = self.bind(Value::Text(format!("%{}%", escaped(text))));
+            self.conditions
+                .push(format!("LOWER({column}) LIKE LOWER({place}) ESCAPE '!'"));
         }
         self
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use media_core::id::InvalidId;
 use media_core::{AssetId, BroadcastId, RecordingId, RenditionName, StreamId};
 
+use crate::accounts::UserId;
 use crate::asset::{Stop, Summary, Unusable};
 use crate::stream::Visibility;
 
@@ -87,10 +88,14 @@ pub struct Recording {
     pub asset: Option<AssetId>,
     /// The stream, which may be deleted since.
     pub stream: StreamId,
-    /// The stream's title when the broadcast began.
+    /// The stream's title when the broadcast began, or what it was called since.
     pub stream_title: String,
     /// The broadcast.
     pub broadcast: BroadcastId,
+    /// Whose it is: as of the stream, also after that was deleted.
+    pub owner: Option<UserId>,
+    /// Which renditions it has; none, where that is not known.
+    pub renditions: Vec<RenditionName>,
     /// When it began, to the millisecond.
     pub started_at: SystemTime,
     /// When it ended; `None` while it runs.

@@ -4,58 +4,45 @@
 //! does and for the same reason. A recording's row and its asset's are there before its files are,
 //! and the asset's goes after them: whatever the process dies of, a row leads to the files.
 
+mod listing;
 mod recovery;
 
 use std::time::{Duration, SystemTime};
 
-use media_core::{AssetId, BroadcastId, RecordingId, StreamId};
+use media_core::{AssetId, BroadcastId, RecordingId, RenditionName, StreamId};
 use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
+pub use listing::{Filter, SeenBy, Sort};
 pub(crate) use recovery::on_disk;
 pub use recovery::recover;
 
+use crate::accounts::UserId;
 use crate::holders;
+use crate::listing::{InvalidCursor, PAGE_MAX, Page, Paging};
 use crate::random;
-use crate::recording::{End, Place, Reason, Recording, Status};
-use crate::stream::Visibility;
-use crate::streams::{self, to_private};
+use crate::recording::{self, End, Place, Reason, Recording, Status};
+use crate::stream::Title;
+use crate::streams;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
-/// The most recordings that one listing returns.
-pub const LIST_MAX: u32 = 500;
+/// Assets that are listed at a time, to be removed or to be moved.
+pub const ASSETS_MAX: u32 = 500;
 
 /// Characters of base32 in a recording's id: 70 bits, as in a stream's.
 const ID_CHARS: usize = 14;
 
-/// What a recording is made of, before the conditions.
+/// What a recording is made of. In parentheses, since both tables have an id.
 macro_rules! select {
     ($conditions:literal) => {
         concat!(
-            "SELECT recordings.id, asset_id, stream_id, stream_title, broadcast_id, started_at_ms, \
-             ended_at_ms, recordings.status, reason, private, protected, \
-             COALESCE(assets.place, 'local') AS place, COALESCE(assets.bytes, 0) AS bytes, \
-             COALESCE(assets.duration_ms, 0) AS duration_ms \
-             FROM recordings LEFT JOIN assets ON assets.id = recordings.asset_id ",
+            "SELECT * FROM (SELECT recordings.id, asset_id, stream_id, stream_title, broadcast_id, \
+             started_at_ms, ended_at_ms, recordings.status, reason, private, protected, owner_id, \
+             renditions, COALESCE(assets.place, 'local') AS place, \
+             COALESCE(assets.bytes, 0) AS bytes, COALESCE(assets.duration_ms, 0) AS duration_ms \
+             FROM recordings LEFT JOIN assets ON assets.id = recordings.asset_id) AS recordings",
             $conditions
-        )
-    };
-}
-
-/// A page of a listing, whose order the second argument says.
-macro_rules! page {
-    ($beyond:literal, $order:literal) => {
-        concat!(
-            select!("WHERE ($1 IS NULL OR stream_id = $1) "),
-            "AND ($2 IS NULL OR recordings.status = $2) AND ($3 IS NULL OR private = $3) ",
-            "AND (started_at_ms, recordings.id) ",
-            $beyond,
-            " ($4, $5) ORDER BY started_at_ms ",
-            $order,
-            ", recordings.id ",
-            $order,
-            " LIMIT $6"
         )
     };
 }
@@ -75,6 +62,9 @@ pub enum Error {
     /// It ended already.
     #[error("recording {0} is not running")]
     NotRunning(RecordingId),
+    /// Not a place in this list.
+    #[error("cursor: {0}")]
+    Cursor(#[from] InvalidCursor),
     /// A row that this crate cannot have written.
     #[error("the database's row of recording {id:?} is damaged: {what}")]
     DamagedRow {
@@ -94,44 +84,13 @@ pub enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// Which recordings are listed; those that every given condition holds for.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Of this stream.
-    pub stream: Option<StreamId>,
-    /// With this status.
-    pub status: Option<Status>,
-    /// For these viewers.
-    pub visibility: Option<Visibility>,
-}
-
-/// In which order they are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// Those that began last come first.
-    #[default]
-    NewestFirst,
-    /// Those that began first come first.
-    OldestFirst,
-}
-
-/// A place in a listing, which stays where it is when its recording is deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// When the recording at this place began.
-    pub started_at: SystemTime,
-    /// Its id.
-    pub id: RecordingId,
-}
-
-impl Recording {
-    /// Its place in every listing.
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            started_at: self.started_at,
-            id: self.id.clone(),
-        }
-    }
+/// What is to change in a recording; the rest stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// What it is called from now on.
+    pub title: Option<Title>,
+    /// Whether retention leaves it alone.
+    pub is_protected: Option<bool>,
 }
 
 /// The recordings of a [`crate::Database`]. Clones share its connections.
@@ -145,8 +104,8 @@ impl Recordings {
         Self { pool }
     }
 
-    /// Notes that `broadcast` of `stream` is recorded into `asset` from `started_at` on. To be
-    /// called before the asset's files are made.
+    /// Notes that these renditions of `broadcast` of `stream` are recorded into `asset` from
+    /// `started_at` on. To be called before the asset's files are made.
     ///
     /// # Errors
     /// [`Error::UnknownStream`]; the database refuses an asset that is there already.
@@ -155,6 +114,7 @@ impl Recordings {
         stream: &StreamId,
         broadcast: &BroadcastId,
         asset: &AssetId,
+        renditions: &[RenditionName],
         started_at: SystemTime,
     ) -> Result<Recording, Error> {
         let id = random::base32::<ID_CHARS>()?;
@@ -171,13 +131,15 @@ impl Recordings {
         .await?;
         let inserted = sqlx::query(
             "INSERT INTO recordings (id, asset_id, stream_id, stream_title, broadcast_id, \
-             started_at_ms, status, private) \
-             SELECT $1, $2, id, title, $3, $4, 'recording', private FROM streams WHERE id = $5",
+             started_at_ms, renditions, status, private, owner_id) \
+             SELECT $1, $2, id, title, $3, $4, $5, 'recording', private, owner_id FROM streams \
+             WHERE id = $6",
         )
         .bind(id.as_str())
         .bind(asset.as_str())
         .bind(broadcast.as_str())
         .bind(started_at_ms)
+        .bind(recording::to_column(renditions).unwrap_or_default())
         .bind(stream.as_str())
         .execute(&mut *write)
         .await?;
@@ -255,48 +217,53 @@ impl Recordings {
 
     /// The recording with this id.
     pub async fn find(&self, id: &RecordingId) -> Result<Option<Recording>, Error> {
-        let row = sqlx::query(select!("WHERE recordings.id = $1"))
+        let row = sqlx::query(select!(" WHERE id = $1"))
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .await?;
         row.as_ref().map(recording_of).transpose()
     }
 
-    /// At most `limit` (and [`LIST_MAX`]) recordings, those behind `after` where it is given.
+    /// Recordings, a page at a time.
     pub async fn list(
         &self,
         filter: &Filter,
-        order: Order,
-        after: Option<&Cursor>,
-        limit: u32,
-    ) -> Result<Vec<Recording>, Error> {
-        let (sql, before_all) = match order {
-            Order::NewestFirst => (page!("<", "DESC"), i64::MAX),
-            Order::OldestFirst => (page!(">", "ASC"), i64::MIN),
-        };
-        let (started_at_ms, id) = match after {
-            Some(cursor) => (to_unix_ms(cursor.started_at), cursor.id.as_str()),
-            None => (before_all, ""),
-        };
-        let rows = sqlx::query(sql)
-            .bind(filter.stream.as_ref().map(StreamId::as_str))
-            .bind(filter.status.map(Status::as_str))
-            .bind(filter.visibility.map(to_private))
-            .bind(started_at_ms)
-            .bind(id)
-            .bind(i64::from(limit.min(LIST_MAX)))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(recording_of).collect()
+        sort: Sort,
+        paging: &Paging,
+    ) -> Result<Page<Recording>, Error> {
+        listing::select(select!(""), filter)
+            .page(&self.pool, sort.order(), paging, recording_of)
+            .await
     }
 
-    /// Protects a recording from retention, or no longer.
-    pub async fn protect(&self, id: &RecordingId, protected: bool) -> Result<Recording, Error> {
-        sqlx::query("UPDATE recordings SET protected = $1 WHERE id = $2")
-            .bind(i64::from(protected))
-            .bind(id.as_str())
-            .execute(&self.pool)
-            .await?;
+    /// All recordings of a list, the oldest first.
+    pub(crate) async fn all(&self, filter: &Filter) -> Result<Vec<Recording>, Error> {
+        let mut paging = Paging {
+            limit: PAGE_MAX,
+            after: None,
+        };
+        let mut all = Vec::new();
+        loop {
+            let page = self.list(filter, Sort::Oldest, &paging).await?;
+            all.extend(page.items);
+            paging.after = page.next;
+            if paging.after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Changes a recording.
+    pub async fn change(&self, id: &RecordingId, change: &Change) -> Result<Recording, Error> {
+        sqlx::query(
+            "UPDATE recordings SET stream_title = COALESCE($1, stream_title), \
+             protected = COALESCE($2, protected) WHERE id = $3",
+        )
+        .bind(change.title.as_ref().map(Title::as_str))
+        .bind(change.is_protected.map(i64::from))
+        .bind(id.as_str())
+        .execute(&self.pool)
+        .await?;
         self.existing(id).await
     }
 
@@ -310,7 +277,7 @@ impl Recordings {
         Ok(())
     }
 
-    /// At most [`LIST_MAX`] assets that are not written any more and whose media is at `place`, in
+    /// At most [`ASSETS_MAX`] assets that are not written any more and whose media is at `place`, in
     /// order of their ids and behind `after`.
     pub async fn assets_at(
         &self,
@@ -323,7 +290,7 @@ impl Recordings {
         )
         .bind(place.as_str())
         .bind(after.map_or("", AssetId::as_str))
-        .bind(i64::from(LIST_MAX))
+        .bind(i64::from(ASSETS_MAX))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(asset_of).collect()
@@ -364,10 +331,10 @@ impl Recordings {
         Ok(true)
     }
 
-    /// At most [`LIST_MAX`] assets whose files are to be removed, and where those are.
+    /// At most [`ASSETS_MAX`] assets whose files are to be removed, and where those are.
     pub async fn gone(&self) -> Result<Vec<(AssetId, Place)>, Error> {
         let rows = sqlx::query("SELECT id, place FROM assets WHERE status = 'gone' LIMIT $1")
-            .bind(i64::from(LIST_MAX))
+            .bind(i64::from(ASSETS_MAX))
             .fetch_all(&self.pool)
             .await?;
         let of = |row: &AnyRow| {
@@ -415,6 +382,9 @@ fn recording_of(row: &AnyRow) -> Result<Recording, Error> {
         .map(|word| Reason::from_word(&word).ok_or_else(|| damaged(&id, "reason is no reason")));
     let asset =
         word("asset_id")?.map(|asset| AssetId::new(&asset).map_err(|error| damaged(&id, error)));
+    let owner =
+        word("owner_id")?.map(|owner| UserId::new(&owner).map_err(|error| damaged(&id, error)));
+    let renditions = recording::from_column(Some(&text("renditions")?));
     Ok(Recording {
         asset: asset.transpose()?,
         stream: StreamId::new(&text("stream_id")?).map_err(|error| damaged(&id, error))?,
@@ -427,6 +397,8 @@ fn recording_of(row: &AnyRow) -> Result<Recording, Error> {
         status: Status::from_word(&status).ok_or_else(|| damaged(&id, "status is no status"))?,
         reason: reason.transpose()?,
         visibility: streams::visibility_of(row, &id)?,
+        owner: owner.transpose()?,
+        renditions: renditions.map_err(|error| damaged(&id, error))?,
         is_protected: row.try_get::<i64, _>("protected")? == 1,
         place: place_of(row, &id)?,
         bytes: number("bytes")?,

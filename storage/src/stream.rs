@@ -1,6 +1,9 @@
 //! A stream as it is stored: the durable thing with a title, a secret key and, where its owner
 //! wants SRT encrypted, a passphrase. Everyone may watch it, or only who has a playback token.
 
+mod about;
+mod publishers;
+
 use std::fmt;
 use std::time::SystemTime;
 
@@ -9,8 +12,20 @@ use media_core::StreamId;
 use crate::accounts::UserId;
 use crate::recording::Choice;
 
+pub use about::{
+    DESCRIPTION_CHARS_MAX, Description, InvalidDescription, InvalidTags, TAG_CHARS_MAX, TAGS_MAX,
+    Tags,
+};
+pub use publishers::{InvalidPublishers, PUBLISHERS_MAX, Publishers};
+
+/// The shortest title, in characters.
+pub const TITLE_CHARS_MIN: usize = 3;
+
 /// The longest title, in characters: more fits no page's heading.
-pub const TITLE_CHARS_MAX: usize = 200;
+pub const TITLE_CHARS_MAX: usize = 100;
+
+/// The longest title that is there already: earlier versions took any of 1 to so many characters.
+const STORED_TITLE_CHARS_MAX: usize = 200;
 
 /// The shortest passphrase that SRT takes, in bytes (`SRTO_PASSPHRASE`).
 pub const SRT_PASSPHRASE_BYTES_MIN: usize = 10;
@@ -29,6 +44,12 @@ pub struct Stream {
     pub id: StreamId,
     /// What viewers read above the picture.
     pub title: Title,
+    /// What they read below it.
+    pub description: Description,
+    /// By what it is found.
+    pub tags: Tags,
+    /// From where may be published to it.
+    pub publishers: Publishers,
     /// Present where SRT publishers must encrypt.
     pub srt_passphrase: Option<SrtPassphrase>,
     /// Who may watch.
@@ -51,8 +72,8 @@ pub enum Visibility {
     Private,
 }
 
-/// A stream's title: 1 to [`TITLE_CHARS_MAX`] characters, not all of them blank and none a
-/// control character.
+/// A stream's title: [`TITLE_CHARS_MIN`] to [`TITLE_CHARS_MAX`] characters, not all of them blank and
+/// none a control character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Title(String);
 
@@ -62,9 +83,9 @@ pub enum InvalidTitle {
     /// Empty, or white space alone.
     #[error("a title needs at least one visible character")]
     Blank,
-    /// Longer than [`TITLE_CHARS_MAX`].
-    #[error("a title has at most {TITLE_CHARS_MAX} characters, not {chars}")]
-    TooLong {
+    /// Shorter than [`TITLE_CHARS_MIN`], or longer than [`TITLE_CHARS_MAX`].
+    #[error("a title has {TITLE_CHARS_MIN} to {TITLE_CHARS_MAX} characters, not {chars}")]
+    Length {
         /// How many it has.
         chars: usize,
     },
@@ -79,9 +100,19 @@ pub enum InvalidTitle {
 impl Title {
     /// Checks `text`, which is kept as it is.
     pub fn new(text: &str) -> Result<Self, InvalidTitle> {
+        let title = Self::stored(text)?;
         let chars = text.chars().count();
-        if chars > TITLE_CHARS_MAX {
-            return Err(InvalidTitle::TooLong { chars });
+        match (TITLE_CHARS_MIN..=TITLE_CHARS_MAX).contains(&chars) {
+            true => Ok(title),
+            false => Err(InvalidTitle::Length { chars }),
+        }
+    }
+
+    /// A title that is there already, also one of an earlier version.
+    pub(crate) fn stored(text: &str) -> Result<Self, InvalidTitle> {
+        let chars = text.chars().count();
+        if chars > STORED_TITLE_CHARS_MAX {
+            return Err(InvalidTitle::Length { chars });
         }
         if let Some(character) = text.chars().find(|character| character.is_control()) {
             return Err(InvalidTitle::ControlCharacter { character });
@@ -158,14 +189,20 @@ mod tests {
 
     #[test]
     fn titles_are_counted_in_characters() {
-        assert!(Title::new("G").is_ok());
-        assert!(Title::new(&"ß".repeat(TITLE_CHARS_MAX)).is_ok());
-        assert_eq!(
-            Title::new(&"ß".repeat(TITLE_CHARS_MAX + 1)),
-            Err(InvalidTitle::TooLong { chars: 201 })
-        );
+        for (chars, valid) in [(2, false), (3, true), (100, true), (101, false)] {
+            let title = Title::new(&"ß".repeat(chars));
+            let expected = InvalidTitle::Length { chars };
+            assert_eq!(title.err(), (!valid).then_some(expected));
+        }
         assert_eq!(Title::new(""), Err(InvalidTitle::Blank));
         assert_eq!(Title::new(" \u{3000} "), Err(InvalidTitle::Blank));
+    }
+
+    #[test]
+    fn titles_of_earlier_versions_are_read() {
+        assert!(Title::stored("G").is_ok());
+        assert!(Title::stored(&"ß".repeat(200)).is_ok());
+        assert!(Title::stored(&"ß".repeat(201)).is_err());
     }
 
     #[test]

@@ -5,6 +5,11 @@
 //! transaction, as its first statement: the transaction thereby holds the write lock from its
 //! beginning and never has to give up half-way because another process wrote in between.
 
+mod change;
+mod keys;
+mod listing;
+mod row;
+
 use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
@@ -13,20 +18,26 @@ use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
+pub use change::{Change, NewStream, RecordingChange};
+pub use keys::{Grant, Keys, Revision};
+pub use listing::{Among, Filter, Sort};
+pub(crate) use row::{to_private, visibility_of};
+
 use crate::accounts::UserId;
 use crate::key::{KeyHash, StreamKey};
+use crate::listing::{InvalidCursor, PAGE_MAX, Page, Paging};
 use crate::random;
-use crate::recording::{self, Choice, Limit};
+use crate::recording;
 use crate::retention;
-use crate::stream::{SrtPassphrase, Stream, Title, Visibility};
+use crate::stream::{SrtPassphrase, Stream, Visibility};
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How many streams a database holds: the snapshot of all their keys is kept in memory (about
 /// 200 bytes each) and read anew after every write.
 pub const STREAMS_MAX: u32 = 100_000;
 
-/// The most streams that one listing returns.
-pub const LIST_MAX: u32 = 500;
+/// How many streams a user may own: more than one has cameras, and far from [`STREAMS_MAX`].
+pub const STREAMS_OF_OWNER_MAX: u32 = 100;
 
 /// Characters of base32 in a stream's id: 70 bits. An id is no secret, but nobody finds a stream
 /// by trying.
@@ -37,8 +48,8 @@ macro_rules! with_columns {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, srt_passphrase, private, owner_id, created_at_ms, record, record_renditions, \
-             retention_days, retention_bytes ",
+            " id, title, description, tags, publishers, srt_passphrase, private, owner_id, \
+             created_at_ms, record, record_renditions, retention_days, retention_bytes ",
             $after
         )
     };
@@ -53,6 +64,12 @@ pub enum Error {
     /// [`STREAMS_MAX`] are there already.
     #[error("the database holds {STREAMS_MAX} streams already; delete some first")]
     TooManyStreams,
+    /// The owner has [`STREAMS_OF_OWNER_MAX`] already.
+    #[error("a user has at most {STREAMS_OF_OWNER_MAX} streams; delete one first")]
+    TooManyOfOwner,
+    /// Not a place in this list.
+    #[error("cursor: {0}")]
+    Cursor(#[from] InvalidCursor),
     /// A row that this crate cannot have written.
     #[error("the database's row of stream {id:?} is damaged: {what}")]
     DamagedRow {
@@ -69,85 +86,6 @@ pub enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// Changes whenever any process writes to the streams. Later is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(i64);
-
-/// What a stream key opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    /// The stream that it belongs to.
-    pub stream: StreamId,
-    /// The passphrase that SRT publishers must use, with an AES key of
-    /// [`crate::stream::SRT_PBKEYLEN_BYTES`].
-    pub srt_passphrase: Option<SrtPassphrase>,
-    /// Whether and how a broadcast that it opens is recorded.
-    pub recording: Choice,
-}
-
-/// All stream keys at one moment, by their hashes, and which streams are private: what is answered
-/// from without asking the database.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    /// Of two snapshots, the one with the greater revision is the newer.
-    pub revision: Revision,
-    grants: HashMap<KeyHash, Grant>,
-    private: HashSet<StreamId>,
-}
-
-impl Keys {
-    /// What `key` opens, as a peer sent it.
-    pub fn find(&self, key: &str) -> Option<&Grant> {
-        self.grants.get(&KeyHash::of(key))
-    }
-
-    /// Every key's hash and what it opens, in no order: for comparing two snapshots.
-    pub fn iter(&self) -> impl Iterator<Item = (&KeyHash, &Grant)> {
-        self.grants.iter()
-    }
-
-    /// The id of a private stream; `None` where `stream` is public, or no stream at all.
-    pub fn private(&self, stream: &str) -> Option<&StreamId> {
-        self.private.get(stream)
-    }
-
-    /// All private streams, in no order.
-    pub fn all_private(&self) -> impl Iterator<Item = &StreamId> {
-        self.private.iter()
-    }
-
-    /// Holds streams private that are deleted, while something of them is still to be seen.
-    pub fn keep_private(&mut self, deleted: impl IntoIterator<Item = StreamId>) {
-        self.private.extend(deleted);
-    }
-
-    /// What the owner of `stream` wants of its recordings; `None` where there is no such stream.
-    pub fn recording(&self, stream: &StreamId) -> Option<&Choice> {
-        let mut grants = self.grants.values();
-        let grant = grants.find(|grant| grant.stream == *stream)?;
-        Some(&grant.recording)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.grants.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.grants.is_empty()
-    }
-}
-
-/// What is to change in a stream; the rest stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    /// A new title.
-    pub title: Option<Title>,
-    /// Who may watch from now on.
-    pub visibility: Option<Visibility>,
-}
-
 /// The streams of a [`crate::Database`]. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Streams {
@@ -162,65 +100,81 @@ impl Streams {
     /// Creates a stream at `now`. The returned key is the only time that it is seen.
     pub async fn create(
         &self,
-        title: Title,
-        srt_passphrase: Option<SrtPassphrase>,
-        visibility: Visibility,
+        new: NewStream,
         now: SystemTime,
     ) -> Result<(Stream, StreamKey), Error> {
         let created_at_ms = to_unix_ms(now);
         let id = random::base32::<ID_CHARS>()?;
         let stream = Stream {
             id: StreamId::new(&id).expect("base32 is valid in an id"),
-            title,
-            srt_passphrase,
-            visibility,
-            recording: Choice::default(),
-            owner: None,
+            title: new.title,
+            description: new.description,
+            tags: new.tags,
+            publishers: new.publishers,
+            srt_passphrase: new.srt_passphrase,
+            visibility: new.visibility,
+            recording: new.recording,
+            owner: new.owner,
             created_at: from_unix_ms(created_at_ms),
         };
         let key = StreamKey::generate()?;
         let mut write = self.write().await?;
-        let count: i64 = sqlx::query("SELECT COUNT(*) FROM streams")
-            .fetch_one(&mut *write)
-            .await?
-            .try_get(0)?;
-        if count >= i64::from(STREAMS_MAX) {
+        let owner = stream.owner.as_ref().map(UserId::as_str);
+        let counts = sqlx::query(
+            "SELECT COUNT(*), (SELECT COUNT(*) FROM streams WHERE owner_id = $1) FROM streams",
+        )
+        .bind(owner)
+        .fetch_one(&mut *write)
+        .await?;
+        if counts.try_get::<i64, _>(0)? >= i64::from(STREAMS_MAX) {
             return Err(Error::TooManyStreams);
         }
+        if counts.try_get::<i64, _>(1)? >= i64::from(STREAMS_OF_OWNER_MAX) {
+            return Err(Error::TooManyOfOwner);
+        }
         sqlx::query(
-            "INSERT INTO streams (id, title, key_sha256, srt_passphrase, private, created_at_ms) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO streams (id, key_sha256, owner_id, created_at_ms, title) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(stream.id.as_str())
-        .bind(stream.title.as_str())
         .bind(KeyHash::of(key.reveal()).to_hex())
-        .bind(stream.srt_passphrase.as_ref().map(SrtPassphrase::reveal))
-        .bind(to_private(stream.visibility))
+        .bind(owner)
         .bind(created_at_ms)
+        .bind(stream.title.as_str())
         .execute(&mut *write)
         .await?;
+        save(&mut write, &stream).await?;
         write.commit().await?;
         Ok((stream, key))
     }
 
-    /// At most `limit` (and [`LIST_MAX`]) streams in the order of their creation, those after
-    /// stream `after` where it is given. [`Error::UnknownStream`] where that one was deleted.
-    pub async fn list(&self, after: Option<&StreamId>, limit: u32) -> Result<Vec<Stream>, Error> {
-        let (created_at_ms, id) = match after {
-            Some(id) => (self.created_at_ms(id).await?, id.as_str()),
-            None => (i64::MIN, ""),
+    /// Streams, a page at a time.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        sort: Sort,
+        paging: &Paging,
+    ) -> Result<Page<Stream>, Error> {
+        listing::select(with_columns!("SELECT", "FROM streams"), filter)
+            .page(&self.pool, sort.order(), paging, row::stream_of)
+            .await
+    }
+
+    /// All streams of a list, in the order of their creation.
+    pub async fn all(&self, filter: &Filter) -> Result<Vec<Stream>, Error> {
+        let mut paging = Paging {
+            limit: PAGE_MAX,
+            after: None,
         };
-        let rows = sqlx::query(with_columns!(
-            "SELECT",
-            "FROM streams \
-             WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3"
-        ))
-        .bind(created_at_ms)
-        .bind(id)
-        .bind(i64::from(limit.min(LIST_MAX)))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(stream_of).collect()
+        let mut all = Vec::new();
+        loop {
+            let page = self.list(filter, Sort::Oldest, &paging).await?;
+            all.extend(page.items);
+            paging.after = page.next;
+            if paging.after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// The stream with this id.
@@ -229,24 +183,20 @@ impl Streams {
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .await?;
-        row.as_ref().map(stream_of).transpose()
+        row.as_ref().map(row::stream_of).transpose()
     }
 
-    /// Changes the stream's title or who may watch it.
+    /// Changes a stream.
     pub async fn change(&self, id: &StreamId, change: &Change) -> Result<Stream, Error> {
         let mut write = self.write().await?;
-        let row = sqlx::query(with_columns!(
-            "UPDATE streams SET title = COALESCE($1, title), private = COALESCE($2, private) \
-             WHERE id = $3 RETURNING",
-            ""
-        ))
-        .bind(change.title.as_ref().map(Title::as_str))
-        .bind(change.visibility.map(to_private))
-        .bind(id.as_str())
-        .fetch_optional(&mut *write)
-        .await?
-        .ok_or_else(|| Error::UnknownStream(id.clone()))?;
-        let stream = stream_of(&row)?;
+        let row = sqlx::query(with_columns!("SELECT", "FROM streams WHERE id = $1"))
+            .bind(id.as_str())
+            .fetch_optional(&mut *write)
+            .await?
+            .ok_or_else(|| Error::UnknownStream(id.clone()))?;
+        let mut stream = row::stream_of(&row)?;
+        change.apply(&mut stream);
+        save(&mut write, &stream).await?;
         if let Some(visibility) = change.visibility {
             // Recordings follow their stream, and stay as they are when it is deleted.
             sqlx::query("UPDATE recordings SET private = $1 WHERE stream_id = $2")
@@ -255,28 +205,6 @@ impl Streams {
                 .execute(&mut *write)
                 .await?;
         }
-        write.commit().await?;
-        Ok(stream)
-    }
-
-    /// Changes what becomes of the stream's broadcasts from the next one on, and how long
-    /// recordings are kept from now on.
-    pub async fn choose_recording(&self, id: &StreamId, choice: &Choice) -> Result<Stream, Error> {
-        let mut write = self.write().await?;
-        let row = sqlx::query(with_columns!(
-            "UPDATE streams SET record = $1, record_renditions = $2, retention_days = $3, \
-             retention_bytes = $4 WHERE id = $5 RETURNING",
-            ""
-        ))
-        .bind(choice.record.map(i64::from))
-        .bind(recording::to_column(&choice.renditions))
-        .bind(choice.keep_days.to_column())
-        .bind(choice.keep_bytes.to_column())
-        .bind(id.as_str())
-        .fetch_optional(&mut *write)
-        .await?
-        .ok_or_else(|| Error::UnknownStream(id.clone()))?;
-        let stream = stream_of(&row)?;
         write.commit().await?;
         Ok(stream)
     }
@@ -290,7 +218,7 @@ impl Streams {
         .fetch_all(&self.pool)
         .await?;
         let of = |row: &AnyRow| {
-            let stream = stream_of(row)?;
+            let stream = row::stream_of(row)?;
             let bounds = retention::OfStream {
                 days: stream.recording.keep_days,
                 bytes: stream.recording.keep_bytes,
@@ -313,7 +241,7 @@ impl Streams {
         .fetch_optional(&mut *write)
         .await?
         .ok_or_else(|| Error::UnknownStream(id.clone()))?;
-        let stream = stream_of(&row)?;
+        let stream = row::stream_of(&row)?;
         write.commit().await?;
         Ok((stream, key))
     }
@@ -323,6 +251,11 @@ impl Streams {
     pub async fn give_to(&self, id: &StreamId, owner: Option<&UserId>) -> Result<(), Error> {
         let mut write = self.write().await?;
         let given = sqlx::query("UPDATE streams SET owner_id = $1 WHERE id = $2")
+            .bind(owner.map(UserId::as_str))
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
+        sqlx::query("UPDATE recordings SET owner_id = $1 WHERE stream_id = $2")
             .bind(owner.map(UserId::as_str))
             .bind(id.as_str())
             .execute(&mut *write)
@@ -370,8 +303,8 @@ impl Streams {
             private: HashSet::new(),
         };
         for row in &rows {
-            let (hash, grant) = grant_of(row)?;
-            if visibility_of(row, grant.stream.as_str())? == Visibility::Private {
+            let (hash, grant) = row::grant_of(row)?;
+            if row::visibility_of(row, grant.stream.as_str())? == Visibility::Private {
                 keys.private.insert(grant.stream.clone());
             }
             keys.grants.insert(hash, grant);
@@ -393,97 +326,30 @@ impl Streams {
             .await?;
         Ok(transaction)
     }
-
-    async fn created_at_ms(&self, id: &StreamId) -> Result<i64, Error> {
-        sqlx::query("SELECT created_at_ms FROM streams WHERE id = $1")
-            .bind(id.as_str())
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| Error::UnknownStream(id.clone()))?
-            .try_get(0)
-            .map_err(Error::from)
-    }
 }
 
-fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
-    let id: String = row.try_get("id")?;
-    let title: String = row.try_get("title")?;
-    Ok(Stream {
-        title: Title::new(&title).map_err(|error| damaged(&id, error))?,
-        srt_passphrase: passphrase_of(row, &id)?,
-        visibility: visibility_of(row, &id)?,
-        recording: recording_of(row, &id)?,
-        owner: owner_of(row, &id)?,
-        created_at: from_unix_ms(row.try_get("created_at_ms")?),
-        id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
-    })
-}
-
-fn grant_of(row: &AnyRow) -> Result<(KeyHash, Grant), Error> {
-    let id: String = row.try_get("id")?;
-    let hash: String = row.try_get("key_sha256")?;
-    let hash = KeyHash::from_hex(&hash).ok_or_else(|| damaged(&id, "key_sha256 is no SHA-256"))?;
-    let grant = Grant {
-        srt_passphrase: passphrase_of(row, &id)?,
-        recording: recording_of(row, &id)?,
-        stream: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
-    };
-    Ok((hash, grant))
-}
-
-fn passphrase_of(row: &AnyRow, id: &str) -> Result<Option<SrtPassphrase>, Error> {
-    let text: Option<String> = row.try_get("srt_passphrase")?;
-    text.map(|text| SrtPassphrase::new(&text).map_err(|error| damaged(id, error)))
-        .transpose()
-}
-
-fn recording_of(row: &AnyRow, id: &str) -> Result<Choice, Error> {
-    let record = match row.try_get::<Option<i64>, _>("record")? {
-        None => None,
-        Some(0) => Some(false),
-        Some(1) => Some(true),
-        Some(_) => return Err(damaged(id, "record is neither 0 nor 1")),
-    };
-    let renditions: Option<String> = row.try_get("record_renditions")?;
-    let renditions = recording::from_column(renditions.as_deref());
-    let limit = |column| damaged(id, format!("{column} is out of range"));
-    let (days, bytes) = ("retention_days", "retention_bytes");
-    Ok(Choice {
-        record,
-        renditions: renditions.map_err(|error| damaged(id, error))?,
-        keep_days: Limit::from_column(row.try_get(days)?).ok_or_else(|| limit(days))?,
-        keep_bytes: Limit::from_column(row.try_get(bytes)?).ok_or_else(|| limit(bytes))?,
-    })
-}
-
-fn owner_of(row: &AnyRow, id: &str) -> Result<Option<UserId>, Error> {
-    let owner: Option<String> = row.try_get("owner_id")?;
-    owner
-        .map(|owner| UserId::new(&owner).map_err(|error| damaged(id, error)))
-        .transpose()
-}
-
-pub(crate) fn visibility_of(row: &AnyRow, id: &str) -> Result<Visibility, Error> {
-    match row.try_get::<i64, _>("private")? {
-        0 => Ok(Visibility::Public),
-        1 => Ok(Visibility::Private),
-        _ => Err(damaged(id, "private is neither 0 nor 1")),
-    }
-}
-
-/// The column `private`.
-pub(crate) fn to_private(visibility: Visibility) -> i64 {
-    match visibility {
-        Visibility::Public => 0,
-        Visibility::Private => 1,
-    }
-}
-
-fn damaged(id: &str, what: impl ToString) -> Error {
-    Error::DamagedRow {
-        id: id.to_owned(),
-        what: what.to_string(),
-    }
+/// Writes all of a stream that can change into its row.
+async fn save(write: &mut Transaction<'static, Any>, stream: &Stream) -> Result<(), Error> {
+    let choice = &stream.recording;
+    sqlx::query(
+        "UPDATE streams SET title = $1, description = $2, tags = $3, publishers = $4, \
+         srt_passphrase = $5, private = $6, record = $7, record_renditions = $8, \
+         retention_days = $9, retention_bytes = $10 WHERE id = $11",
+    )
+    .bind(stream.title.as_str())
+    .bind(stream.description.as_str())
+    .bind(stream.tags.to_column())
+    .bind(stream.publishers.to_column())
+    .bind(stream.srt_passphrase.as_ref().map(SrtPassphrase::reveal))
+    .bind(to_private(stream.visibility))
+    .bind(choice.record.map(i64::from))
+    .bind(recording::to_column(&choice.renditions))
+    .bind(choice.keep_days.to_column())
+    .bind(choice.keep_bytes.to_column())
+    .bind(stream.id.as_str())
+    .execute(&mut **write)
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub use secret::Secret;
 /// Webhooks in one database: each event looks at all of them.
 pub const WEBHOOKS_MAX: u32 = 1000;
 
+/// Webhooks of one user.
+pub const WEBHOOKS_OF_OWNER_MAX: u32 = 20;
+
 /// The most rows that one listing returns.
 pub const LIST_MAX: u32 = 500;
 
@@ -45,8 +48,11 @@ pub enum Error {
     /// The webhook has no such delivery.
     #[error("there is no delivery {0}")]
     UnknownDelivery(DeliveryId),
-    /// [`WEBHOOKS_MAX`] is reached.
-    #[error("there are {WEBHOOKS_MAX} webhooks already; delete one first")]
+    /// [`WEBHOOKS_MAX`] is reached, or the owner's [`WEBHOOKS_OF_OWNER_MAX`].
+    #[error(
+        "there are {WEBHOOKS_MAX} webhooks already, or {WEBHOOKS_OF_OWNER_MAX} of this user; delete \
+         one first"
+    )]
     TooManyWebhooks,
     /// A row that this version cannot have written.
     #[error("the database's row {id} is damaged: {what}")]
@@ -131,11 +137,15 @@ impl Webhooks {
         .bind(created_at_ms)
         .execute(&mut *write)
         .await?;
-        let count: i64 = sqlx::query("SELECT COUNT(*) FROM webhooks")
-            .fetch_one(&mut *write)
-            .await?
-            .try_get(0)?;
-        if count > i64::from(WEBHOOKS_MAX) {
+        let counts = sqlx::query(
+            "SELECT COUNT(*), (SELECT COUNT(*) FROM webhooks WHERE owner_id = $1) FROM webhooks",
+        )
+        .bind(owner.as_deref())
+        .fetch_one(&mut *write)
+        .await?;
+        if counts.try_get::<i64, _>(0)? > i64::from(WEBHOOKS_MAX)
+            || counts.try_get::<i64, _>(1)? > i64::from(WEBHOOKS_OF_OWNER_MAX)
+        {
             return Err(Error::TooManyWebhooks);
         }
         write.commit().await?;
@@ -150,19 +160,27 @@ impl Webhooks {
         Ok((webhook, secret))
     }
 
-    /// At most `limit` (and [`LIST_MAX`]) webhooks in the order of their creation, those after
-    /// webhook `after` where it is given. [`Error::UnknownWebhook`] where that one was deleted.
-    pub async fn list(&self, after: Option<&WebhookId>, limit: u32) -> Result<Vec<Webhook>, Error> {
+    /// At most `limit` (and [`LIST_MAX`]) webhooks, `owner`'s alone where one is given, in the order
+    /// of their creation, those after webhook `after` where it is given. [`Error::UnknownWebhook`]
+    /// where that one was deleted.
+    pub async fn list(
+        &self,
+        owner: Option<&str>,
+        after: Option<&WebhookId>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, Error> {
         let (created_at_ms, id) = match after {
             Some(id) => (to_unix_ms(self.find(id).await?.created_at), id.as_str()),
             None => (i64::MIN, ""),
         };
         let rows = sqlx::query(
             "SELECT id, owner_id, url, events, active, created_at_ms FROM webhooks \
-             WHERE (created_at_ms, id) > ($1, $2) ORDER BY created_at_ms, id LIMIT $3",
+             WHERE (created_at_ms, id) > ($1, $2) AND ($3 IS NULL OR owner_id = $3) \
+             ORDER BY created_at_ms, id LIMIT $4",
         )
         .bind(created_at_ms)
         .bind(id)
+        .bind(owner)
         .bind(i64::from(limit.min(LIST_MAX)))
         .fetch_all(&self.pool)
         .await?;

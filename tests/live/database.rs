@@ -136,7 +136,7 @@ fn what_is_no_whole_backup_changes_nothing() {
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     let file = folder.path().join("a.tar");
     let name = file.to_str().expect("UTF-8");
-    call(&["stream", "create", "A"], &from, None).expect("created");
+    call(&["stream", "create", "Harbour"], &from, None).expect("created");
     call(&["backup", name], &from, None).expect("a backup");
     let error = call(&["backup", name], &from, None).expect_err("it is there");
     assert!(error.contains(name), "{error}");

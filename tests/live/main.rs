@@ -21,6 +21,7 @@ mod exposition;
 mod formats;
 mod hooks;
 mod http;
+mod kick;
 mod library;
 mod lifecycle;
 mod metrics;

@@ -150,7 +150,8 @@ impl Server {
         self.stream_of(&json!({ "title": "A stream", "visibility": "private" }))
     }
 
-    fn stream_of(&self, body: &serde_json::Value) -> Stream {
+    /// A new stream of which the owner says `body`.
+    pub(crate) fn stream_of(&self, body: &serde_json::Value) -> Stream {
         let answer = self.admin("POST", "/api/v1/streams", Some(&body.to_string()));
         assert_eq!(answer.status, 201, "{}", answer.text());
         let json = answer.json();

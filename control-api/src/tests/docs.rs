@@ -70,7 +70,7 @@ async fn the_examples_in_the_documentation_work_as_they_stand() {
     let left = server
         .database
         .streams()
-        .list(None, 10)
+        .all(&storage::streams::Filter::default())
         .await
         .expect("list");
     assert!(left.is_empty(), "{left:?}");

@@ -31,7 +31,7 @@ pub(super) fn assert_problem(answer: &Answer, status: u16, code: &str) -> Value 
 #[tokio::test]
 async fn without_the_token_nothing_is_told_or_done() {
     let server = Server::start().await;
-    let (id, _) = server.create("A").await;
+    let (id, _) = server.create("Pier").await;
     server.broadcasts.take_told();
     let routes = [
         ("GET", "/api/v1/streams".to_owned()),
@@ -146,7 +146,7 @@ async fn a_body_that_is_not_declared_as_json_is_not_read() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
         let request = request
-            .body(Body::from(r#"{"title": "A"}"#))
+            .body(Body::from(r#"{"title": "Pier"}"#))
             .expect("request");
         assert_problem(&server.send(request).await, 415, "unsupported_media_type");
     }
@@ -154,7 +154,7 @@ async fn a_body_that_is_not_declared_as_json_is_not_read() {
         let request = server
             .admin_request("POST", "/api/v1/streams")
             .header(header::CONTENT_TYPE, content_type)
-            .body(Body::from(r#"{"title": "A"}"#));
+            .body(Body::from(r#"{"title": "Pier"}"#));
         let answer = server.send(request.expect("request")).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{content_type}");
     }
@@ -182,31 +182,53 @@ async fn malformed_json_is_400() {
 #[tokio::test]
 async fn a_faulty_field_is_named() {
     let server = Server::start().await;
-    let long = json!({ "title": "x".repeat(201) }).to_string();
+    let long = json!({ "title": "x".repeat(101) }).to_string();
     for (body, field) in [
         ("{}", "title"),
         (r#"{"title": null}"#, "title"),
         (r#"{"title": 5}"#, "title"),
         (r#"{"title": ""}"#, "title"),
+        (r#"{"title": "AB"}"#, "title"),
+        (r#"{"title": "Pier", "tags": ["a", "A"]}"#, "tags"),
+        (
+            r#"{"title": "Pier", "description": "\u0007"}"#,
+            "description",
+        ),
+        (
+            r#"{"title": "Pier", "publishers": ["localhost"]}"#,
+            "publishers",
+        ),
+        (
+            r#"{"title": "Pier", "record_renditions": ["a b"]}"#,
+            "record_renditions",
+        ),
+        (
+            r#"{"title": "Pier", "retention": {"weeks": 2}}"#,
+            "retention.weeks",
+        ),
+        (
+            r#"{"title": "Pier", "retention": {"days": -1}}"#,
+            "retention.days",
+        ),
         (r#"{"title": "two\nlines"}"#, "title"),
         (&long, "title"),
         (
-            r#"{"title": "A", "srt_passphrase": "short"}"#,
+            r#"{"title": "Pier", "srt_passphrase": "short"}"#,
             "srt_passphrase",
         ),
         (
-            r#"{"title": "A", "srt_passphrase": ["x"]}"#,
+            r#"{"title": "Pier", "srt_passphrase": ["x"]}"#,
             "srt_passphrase",
         ),
         (
-            r#"{"title": "A", "srt_passprase": "a good secret"}"#,
+            r#"{"title": "Pier", "srt_passprase": "a good secret"}"#,
             "srt_passprase",
         ),
-        (r#"{"title": "A", "visibility": "hidden"}"#, "visibility"),
+        (r#"{"title": "Pier", "visibility": "hidden"}"#, "visibility"),
         // Neither is it left public then.
-        (r#"{"title": "A", "visibility": null}"#, "visibility"),
-        (r#"{"title": "A", "private": true}"#, "private"),
-        (r#"{"title": "A", "title": "B"}"#, "body"),
+        (r#"{"title": "Pier", "visibility": null}"#, "visibility"),
+        (r#"{"title": "Pier", "private": true}"#, "private"),
+        (r#"{"title": "Pier", "title": "B"}"#, "body"),
         (r#"["A", null]"#, "body"),
         ("\"A\"", "body"),
         ("null", "body"),
@@ -221,7 +243,7 @@ async fn a_faulty_field_is_named() {
         assert!(!answer.text.contains("a good secret"), "{problem}");
     }
     let listed = server.admin("GET", "/api/v1/streams").await.json();
-    assert_eq!(listed["streams"], json!([]));
+    assert_eq!(listed["items"], json!([]));
 }
 
 #[tokio::test]
@@ -233,8 +255,12 @@ async fn a_faulty_parameter_is_named() {
         ("limit=-1", "limit"),
         ("limit=many", "limit"),
         ("limit=", "limit"),
-        ("after=nothere", "after"),
-        ("after=../..", "after"),
+        ("cursor=nothere", "cursor"),
+        ("cursor=../..", "cursor"),
+        ("sort=size", "sort"),
+        ("status=gone", "status"),
+        ("owner=nobody", "owner"),
+        ("q=%01", "q"),
     ] {
         let answer = server
             .admin("GET", &format!("/api/v1/streams?{query}"))
@@ -251,7 +277,7 @@ async fn a_faulty_parameter_is_named() {
 async fn a_large_body_is_refused() {
     let server = Server::start().await;
     let padded = |bytes: usize| {
-        let body = r#"{"title": "A"}"#;
+        let body = r#"{"title": "Pier"}"#;
         format!("{body}{}", " ".repeat(bytes - body.len()))
     };
     let answer = server.post_json(padded(BODY_BYTES_MAX)).await;
@@ -309,19 +335,19 @@ async fn a_request_without_a_host_creates_nothing() {
             request = request.header(header::HOST, host);
         }
         let request = request
-            .body(Body::from(r#"{"title": "A"}"#))
+            .body(Body::from(r#"{"title": "Pier"}"#))
             .expect("request");
         let answer = server.send(request).await;
         assert_problem(&answer, 400, "invalid_request");
     }
     let listed = server.admin("GET", "/api/v1/streams").await.json();
-    assert_eq!(listed["streams"], json!([]));
+    assert_eq!(listed["items"], json!([]));
 }
 
 scratch::on_each_database! {
     async fn a_database_that_is_gone_is_503_without_its_inside(scratch) {
         let server = Server::on(scratch).await;
-        let (id, _) = server.create("A").await;
+        let (id, _) = server.create("Pier").await;
         server.database.close().await;
         for (method, path) in [
             ("GET", "/api/v1/streams".to_owned()),
@@ -341,7 +367,7 @@ scratch::on_each_database! {
 #[tokio::test]
 async fn a_database_that_goes_away_is_503_until_it_is_back() {
     let server = Server::on(Scratch::new(Kind::Postgres).await).await;
-    let (id, _) = server.create("A").await;
+    let (id, _) = server.create("Pier").await;
     let path = format!("/api/v1/streams/{id}");
     server.scratch.cut();
     let answer = server.admin("GET", &path).await;

@@ -53,7 +53,7 @@ scratch::on_each_database! {
         let shown = server.admin("GET", &format!("/api/v1/streams/{id}")).await;
         assert_eq!(shown.json()["visibility"], "private");
         let listed = server.admin("GET", "/api/v1/streams").await.json();
-        assert_eq!(listed["streams"], json!([shown.json()]));
+        assert_eq!(listed["items"], json!([shown.json()]));
         let rotated = server
             .admin("POST", &format!("/api/v1/streams/{id}/key"))
             .await;
@@ -155,7 +155,7 @@ scratch::on_each_database! {
 
     async fn a_token_expires_when_its_answer_says(scratch) {
         let server = Server::on(scratch).await;
-        let id = server.create_private("A").await;
+        let id = server.create_private("Pier").await;
         let path = format!("/api/v1/streams/{id}/playback-tokens");
         let before = unix_s(&json!(crate::time::rfc3339(SystemTime::now())));
         // Without a body, with an empty one, and with a time.
@@ -207,7 +207,7 @@ scratch::on_each_database! {
             (r#"{"visibility": "private"}"#, "private", "Harbour"),
             (r#"{"title": "Häfen"}"#, "private", "Häfen"),
             ("{}", "private", "Häfen"),
-            (r#"{"title": "A", "visibility": "public"}"#, "public", "A"),
+            (r#"{"title": "Pier", "visibility": "public"}"#, "public", "Pier"),
         ] {
             let answer = server.change(&id, body).await;
             assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -230,9 +230,11 @@ scratch::on_each_database! {
             (r#"{"title": null}"#, "title"),
             (r#"{"visibility": "open"}"#, "visibility"),
             (r#"{"visibility": null}"#, "visibility"),
-            (r#"{"title": "A", "visibility": 0}"#, "visibility"),
+            (r#"{"title": "Pier", "visibility": 0}"#, "visibility"),
             (r#"{"private": false}"#, "private"),
-            (r#"{"srt_passphrase": "a good secret"}"#, "srt_passphrase"),
+            (r#"{"srt_passphrase": "short"}"#, "srt_passphrase"),
+            (r#"{"tags": null}"#, "tags"),
+            (r#"{"retention": null}"#, "retention"),
             ("[]", "body"),
         ] {
             let answer = server.change(&id, body).await;
@@ -249,7 +251,7 @@ scratch::on_each_database! {
 
     async fn a_faulty_lifetime_is_named_and_a_body_must_be_declared(scratch) {
         let server = Server::on(scratch).await;
-        let id = server.create_private("A").await;
+        let id = server.create_private("Pier").await;
         for (body, field) in [
             (r#"{"expires_in_s": 0}"#, "expires_in_s"),
             (r#"{"expires_in_s": 31536001}"#, "expires_in_s"),

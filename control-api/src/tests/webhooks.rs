@@ -33,6 +33,7 @@ async fn a_webhook_is_created_changed_and_deleted_and_its_secret_shown_once() {
     assert!(text(&secret).starts_with("whsec_"));
     let expected = json!({
         "id": created["id"],
+        "owner": null,
         "url": "https://example.org/hook",
         "events": ["broadcast.ended"],
         "active": true,
@@ -74,7 +75,7 @@ async fn a_webhook_is_created_changed_and_deleted_and_its_secret_shown_once() {
     let answer = server
         .admin("POST", &format!("{path}/deliveries/nothere/redeliver"))
         .await;
-    assert_problem(&answer, 404, "no_such_delivery");
+    assert_problem(&answer, 404, "no_such_webhook");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl Connection {
 
     /// Asks the gate, and waits where it has to ask somebody else.
     async fn admit_once(&self, name: &Name) -> Result<(Admission, Box<dyn MediaSink>), Refusal> {
-        let admission = self.gate.check(&name.key)?;
+        let admission = self.gate.check(&name.key, self.peer.ip())?;
         let publisher = Publisher {
             peer: self.peer,
             protocol: self.protocol,
@@ -347,7 +347,7 @@ mod tests {
     struct Nobody;
 
     impl Gate for Nobody {
-        fn check(&self, _key: &StreamKey) -> Result<Admission, Refusal> {
+        fn check(&self, _key: &StreamKey, _: std::net::IpAddr) -> Result<Admission, Refusal> {
             Err(Refusal::UnknownKey)
         }
 

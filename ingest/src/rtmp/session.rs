@@ -161,13 +161,12 @@ impl Session {
     /// Turns the waiting publisher away: it is told why, and the session is over.
     pub fn refuse_publish(&mut self, refusal: Refusal) {
         if let State::Requested { message_stream, .. } = self.state {
-            let status = match refusal {
+            let told = refusal.told();
+            let status = match told {
                 Refusal::UnknownKey | Refusal::AlreadyLive => Status::PublishBadName,
-                Refusal::Full | Refusal::ShuttingDown | Refusal::Vetoed | Refusal::Unanswered => {
-                    Status::PublishRejected
-                }
+                _ => Status::PublishRejected,
             };
-            self.send_status(message_stream, status, &refusal.to_string());
+            self.send_status(message_stream, status, &told.to_string());
             self.close();
         }
     }

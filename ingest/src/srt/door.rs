@@ -55,8 +55,8 @@ impl Reason {
             Self::StreamId(streamid::Error::NotPublish | streamid::Error::UnknownMode) => 1405,
             Self::StreamId(streamid::Error::NotStream) => 1415,
             Self::StreamId(_) => 1400,
-            Self::Gate(Refusal::UnknownKey) => 1401,
-            Self::Passphrase | Self::Gate(Refusal::Vetoed) => 1403,
+            Self::Gate(Refusal::UnknownKey | Refusal::Address) => 1401,
+            Self::Passphrase | Self::Gate(Refusal::Vetoed | Refusal::Kicked) => 1403,
             Self::Gate(Refusal::AlreadyLive) => 1409,
             Self::Gate(Refusal::Full) => 1402,
             Self::Gate(Refusal::ShuttingDown | Refusal::Unanswered) => 1503,
@@ -204,7 +204,7 @@ impl Door {
             return Err(Reason::Version);
         }
         let name = streamid::parse(handshake.stream_id)?;
-        let admission = self.gate.check(&name.key)?;
+        let admission = self.gate.check(&name.key, handshake.peer.ip())?;
         let mut state = self.state();
         *state.callers.entry(source).or_insert(0) += 1;
         state.admitted.insert(
@@ -281,7 +281,7 @@ mod tests {
     struct OneKey;
 
     impl Gate for OneKey {
-        fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+        fn check(&self, key: &StreamKey, _: IpAddr) -> Result<Admission, Refusal> {
             match key.reveal() {
                 "open" => Ok(Admission {
                     stream: StreamId::new("open").expect("an id"),

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ impl RecordingGate {
 }
 
 impl Gate for RecordingGate {
-    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+    fn check(&self, key: &StreamKey, _: IpAddr) -> Result<Admission, Refusal> {
         let mut state = self.state();
         state.checks += 1;
         let known = state.streams.get(key.reveal()).cloned();

@@ -1,6 +1,7 @@
 //! A gate that admits known keys and keeps what their publishers send.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Recorder {
 }
 
 impl Gate for Recorder {
-    fn check(&self, key: &StreamKey) -> Result<Admission, Refusal> {
+    fn check(&self, key: &StreamKey, _: IpAddr) -> Result<Admission, Refusal> {
         let known = held(&self.streams);
         if !known.contains_key(key.reveal()) {
             return Err(Refusal::UnknownKey);

@@ -174,7 +174,7 @@ async fn plain_requests_from_elsewhere_go_to_https_and_hsts_is_said_there_alone(
     ] {
         let via = Via {
             is_secure,
-            is_local,
+            peer: if is_local { HERE } else { ELSEWHERE },
         };
         let (_served, mut client) = Served::http1_via(via);
         let head = "GET /small HTTP/1.1\r\nHost: a.example:8080\r\nConnection: close\r\n\r\n";
@@ -188,4 +188,16 @@ async fn plain_requests_from_elsewhere_go_to_https_and_hsts_is_said_there_alone(
         let is_redirected = !is_secure && !is_local;
         assert_eq!(answer.contains(redirection), is_redirected, "{answer}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_api_is_told_whose_request_it_answers() {
+    let (_served, mut client) = Served::http1_via(Via {
+        is_secure: true,
+        peer: ELSEWHERE,
+    });
+    let head = "GET /peer HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    client.write_all(head.as_bytes()).await.expect("taken");
+    let answer = answer(&mut client).await;
+    assert!(answer.ends_with("\r\n\r\n192.0.2.7:40000"), "{answer}");
 }

@@ -213,3 +213,12 @@ async fn the_end_lets_an_answer_be_read() {
     assert_eq!(read.expect("a body"), BIG_BYTES);
     assert_eq!(served.end().await.0, Ok(()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_api_is_told_whose_request_it_answers() {
+    let (_served, pipe) = Served::http2().await;
+    let mut requests = client(pipe).await;
+    let response = get(&mut requests, "/peer").await.expect("a response");
+    let data = response.into_body().data().await.expect("a body");
+    assert_eq!(data.expect("whole"), HERE.to_string());
+}

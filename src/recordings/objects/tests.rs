@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use media_core::{BroadcastId, RecordingId};
 use scratch::Scratch;
 use storage::recording::{End, Place};
-use storage::{Database, Title, Visibility};
+use storage::streams::NewStream;
+use storage::{Database, Title};
 use tempfile::TempDir;
 
 use super::*;
@@ -35,7 +36,7 @@ impl Stage {
         let title = Title::new("Harbour").expect("a title");
         let streams = database.streams();
         let now = SystemTime::now();
-        let created = streams.create(title, None, Visibility::Public, now).await;
+        let created = streams.create(NewStream::titled(title), now).await;
         Self {
             recordings: database.recordings(),
             folder: Folder::open(scratch.folder()).expect("writable"),
@@ -62,7 +63,9 @@ impl Stage {
         let asset = AssetId::new(asset).expect("an id");
         let broadcast = BroadcastId::new("b7").expect("an id");
         let now = SystemTime::now();
-        let begun = self.recordings.begin(&self.stream, &broadcast, &asset, now);
+        let renditions = [RenditionName::new("720p").expect("a name")];
+        let (recordings, stream) = (&self.recordings, &self.stream);
+        let begun = recordings.begin(stream, &broadcast, &asset, &renditions, now);
         let id = begun.await.expect("begin").id;
         let folder = self.folder.path(&asset);
         std::fs::create_dir(&folder).expect("new");

@@ -8,7 +8,8 @@ use super::users::{Change, Filter, NewUser, Sort};
 use super::*;
 use crate::Database;
 use crate::listing::{Page, Paging};
-use crate::stream::{Title, Visibility};
+use crate::stream::Title;
+use crate::streams::NewStream;
 
 async fn open(scratch: &scratch::Scratch) -> (Database, Accounts) {
     let database = Database::open(scratch.url()).await.expect("open");
@@ -371,7 +372,7 @@ scratch::on_each_database! {
         let streams = database.streams();
         let title = Title::new("Harbour").expect("title");
         let (stream, _) = streams
-            .create(title, None, Visibility::Public, at(1))
+            .create(NewStream::titled(title), at(1))
             .await
             .expect("create");
         assert_eq!(stream.owner, None);

@@ -261,10 +261,19 @@ impl Users {
         Ok(())
     }
 
-    /// Deletes the user with its sessions and likes; its streams and videos become the operator's.
+    /// Deletes the user with its sessions, likes and webhooks; its streams and videos become
+    /// the operator's.
     /// [`Error::UnknownUser`].
     pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
         let mut write = self.pool.begin().await?;
+        // Whose streams are is in the snapshot that running processes have.
+        sqlx::query("UPDATE stream_revision SET value = value + 1")
+            .execute(&mut *write)
+            .await?;
+        sqlx::query("DELETE FROM webhooks WHERE owner_id = $1")
+            .bind(id.as_str())
+            .execute(&mut *write)
+            .await?;
         likes::uncount_all_of(&mut write, id).await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())

@@ -11,7 +11,8 @@ use std::time::SystemTime;
 use sqlx::Row;
 
 use super::*;
-use crate::stream::{Title, Visibility};
+use crate::stream::Title;
+use crate::streams::{Filter, NewStream};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -50,7 +51,7 @@ async fn the_same_file_opens_by_folder_and_by_url() {
     let by_folder = Database::open(text(folder.path())).await.expect("open");
     let (stream, _) = by_folder
         .streams()
-        .create(title, None, Visibility::Public, SystemTime::now())
+        .create(NewStream::titled(title), SystemTime::now())
         .await
         .expect("create");
     let file = folder.path().join(FILE_NAME);
@@ -122,7 +123,7 @@ scratch::on_each_database! {
                     let title = Title::new(&format!("Stream {index}")).expect("title");
                     database
                         .streams()
-                        .create(title, None, Visibility::Public, SystemTime::now())
+                        .create(NewStream::titled(title), SystemTime::now())
                         .await
                         .expect("create");
                 })
@@ -132,7 +133,7 @@ scratch::on_each_database! {
             opened.await.expect("task");
         }
         let streams = Database::open(scratch.url()).await.expect("open").streams();
-        assert_eq!(streams.list(None, 100).await.expect("list").len(), 8);
+        assert_eq!(streams.all(&Filter::default()).await.expect("list").len(), 8);
     }
 
     async fn a_newer_database_is_not_touched(scratch) {

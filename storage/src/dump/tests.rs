@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use scratch::{Kind, Scratch};
 
 use super::*;
-use crate::streams::Streams;
+use crate::streams::{Filter, NewStream, Streams};
 use crate::{Database, SrtPassphrase, Stream, StreamKey, Title, Visibility};
 
 async fn open(scratch: &Scratch) -> Database {
@@ -22,9 +22,18 @@ async fn create(streams: &Streams, title: &str) -> (Stream, StreamKey) {
         true => Visibility::Private,
         false => Visibility::Public,
     };
-    let title = Title::new(title).expect("title");
+    let title = Title::stored(title).expect("title");
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_123);
-    let created = streams.create(title, passphrase, visibility, now).await;
+    let created = streams
+        .create(
+            NewStream {
+                srt_passphrase: passphrase,
+                visibility,
+                ..NewStream::titled(title)
+            },
+            now,
+        )
+        .await;
     created.expect("create")
 }
 
@@ -62,8 +71,11 @@ async fn a_dump_moves(from: Kind, to: Kind) {
     let rows: Vec<_> = restored.tables.iter().filter(|it| it.rows > 0).collect();
     assert_eq!(rows.len(), 2, "{rows:?}");
 
-    let listed = old.streams().list(None, 10).await.expect("list");
-    assert_eq!(new.streams().list(None, 10).await.expect("list"), listed);
+    let listed = old.streams().all(&Filter::default()).await.expect("list");
+    assert_eq!(
+        new.streams().all(&Filter::default()).await.expect("list"),
+        listed
+    );
     let snapshot = new.streams().keys().await.expect("keys");
     for (stream, key) in &keys {
         let grant = snapshot.find(key.reveal()).expect("the key opens it");
@@ -153,11 +165,11 @@ scratch::on_each_database! {
 
         let error = restore(&database, &text, Existing::Keep).await.expect_err("not empty");
         assert!(matches!(error, Error::NotEmpty { ref table } if table == "streams"), "{error}");
-        assert_eq!(database.streams().list(None, 10).await.expect("list"), [new]);
+        assert_eq!(database.streams().all(&Filter::default()).await.expect("list"), [new]);
         assert_eq!(database.streams().revision().await.expect("revision"), before);
 
         restore(&database, &text, Existing::Replace).await.expect("restore");
-        assert_eq!(database.streams().list(None, 10).await.expect("list"), [old]);
+        assert_eq!(database.streams().all(&Filter::default()).await.expect("list"), [old]);
         assert!(database.streams().revision().await.expect("revision") > before);
     }
 
@@ -186,7 +198,7 @@ scratch::on_each_database! {
         ] {
             Dump::check(text.as_bytes()).expect(what);
             restore(&database, &text, Existing::Replace).await.expect_err(what);
-            let listed = database.streams().list(None, 10).await.expect("list");
+            let listed = database.streams().all(&Filter::default()).await.expect("list");
             assert_eq!(listed, std::slice::from_ref(&kept), "{what}");
             let keys = database.streams().keys().await.expect("keys");
             assert!(keys.find(key.reveal()).is_some(), "{what}");
@@ -208,7 +220,7 @@ scratch::on_each_database! {
             r#"[["stream_revision",1],["streams",1]]"#,
         );
         restore(&database, &text, Existing::Keep).await.expect("restore");
-        let listed = database.streams().list(None, 10).await.expect("list");
+        let listed = database.streams().all(&Filter::default()).await.expect("list");
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].visibility, Visibility::Public);
         let keys = database.streams().keys().await.expect("keys");

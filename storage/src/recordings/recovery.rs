@@ -2,7 +2,7 @@
 
 use media_core::AssetId;
 
-use super::{Cursor, Error, Filter, LIST_MAX, Order, Recordings};
+use super::{Error, Filter, Recordings};
 use crate::asset::{self, Folder};
 use crate::recording::{End, Reason, Recording, Status};
 
@@ -21,18 +21,8 @@ pub async fn recover(recordings: &Recordings, folder: &Folder) -> Result<Vec<Rec
         ..Filter::default()
     };
     let mut recovered = Vec::new();
-    let mut after: Option<Cursor> = None;
-    loop {
-        let page = recordings
-            .list(&filter, Order::OldestFirst, after.as_ref(), LIST_MAX)
-            .await?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = Some(last.cursor());
-        for recording in &page {
-            recovered.extend(recover_one(recordings, folder, recording).await?);
-        }
+    for recording in recordings.all(&filter).await? {
+        recovered.extend(recover_one(recordings, folder, &recording).await?);
     }
     name_strangers(recordings, folder).await?;
     Ok(recovered)

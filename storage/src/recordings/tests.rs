@@ -9,9 +9,10 @@ use crate::Database;
 use crate::asset::synthetic::{NO_RESERVE, init, segment};
 use crate::asset::{self, Folder, Writer};
 use crate::recording::{Choice, Limit};
+use crate::recordings::Change;
 use crate::retention::{Policy, Why, enforce, sweep};
-use crate::stream::{Stream, Title};
-use crate::streams::{Change, Streams};
+use crate::stream::{Stream, Title, Visibility};
+use crate::streams::{self, NewStream, RecordingChange, Streams};
 
 async fn open(url: &str) -> (Streams, Recordings) {
     let database = Database::open(url).await.expect("open");
@@ -27,12 +28,18 @@ fn asset(text: &str) -> AssetId {
 }
 
 fn title(text: &str) -> Title {
-    Title::new(text).expect("a title")
+    Title::stored(text).expect("a title")
 }
 
 async fn stream(streams: &Streams, visibility: Visibility) -> Stream {
     let created = streams
-        .create(title("Harbour"), None, visibility, at(1))
+        .create(
+            NewStream {
+                visibility,
+                ..NewStream::titled(title("Harbour"))
+            },
+            at(1),
+        )
         .await;
     created.expect("create").0
 }
@@ -40,9 +47,57 @@ async fn stream(streams: &Streams, visibility: Visibility) -> Stream {
 async fn begin(recordings: &Recordings, stream: &Stream, asset_id: &str, began: u64) -> Recording {
     let broadcast = BroadcastId::new("b7").expect("an id");
     let begun = recordings
-        .begin(&stream.id, &broadcast, &asset(asset_id), at(began))
+        .begin(
+            &stream.id,
+            &broadcast,
+            &asset(asset_id),
+            &renditions(),
+            at(began),
+        )
         .await;
     begun.expect("begin")
+}
+
+fn renditions() -> [RenditionName; 2] {
+    ["720p", "audio"].map(|name| RenditionName::new(name).expect("a name"))
+}
+
+fn protect() -> Change {
+    Change {
+        is_protected: Some(true),
+        ..Change::default()
+    }
+}
+
+/// A change that leaves nothing of what was chosen before.
+fn chosen(choice: &Choice) -> streams::Change {
+    streams::Change {
+        recording: RecordingChange {
+            record: Some(choice.record),
+            renditions: Some(choice.renditions.clone()),
+            keep_days: Some(choice.keep_days),
+            keep_bytes: Some(choice.keep_bytes),
+        },
+        ..streams::Change::default()
+    }
+}
+
+/// The whole list, read in pages of three.
+async fn list(recordings: &Recordings, filter: &Filter, sort: Sort) -> Vec<Recording> {
+    let mut paging = Paging {
+        limit: 3,
+        after: None,
+    };
+    let mut listed = Vec::new();
+    loop {
+        let page = recordings.list(filter, sort, &paging).await.expect("list");
+        assert!(page.items.len() <= 3);
+        listed.extend(page.items);
+        paging.after = page.next;
+        if paging.after.is_none() {
+            return listed;
+        }
+    }
 }
 
 fn playable(bytes: u64) -> End {
@@ -113,7 +168,7 @@ scratch::on_each_database! {
         assert_eq!(stored.expect("stored"), [asset("a1")]);
         let moved = recordings.find(&ready.id).await.expect("find").expect("there");
         assert_eq!(moved.place, Place::Objects);
-        let kept = recordings.protect(&ready.id, true).await.expect("protect");
+        let kept = recordings.change(&ready.id, &protect()).await.expect("change");
         assert!(kept.is_protected);
     }
 
@@ -141,13 +196,13 @@ scratch::on_each_database! {
         let (streams, recordings) = open(scratch.url()).await;
         let unknown = StreamId::new("nothere").expect("an id");
         let broadcast = BroadcastId::new("b1").expect("an id");
-        let error = recordings.begin(&unknown, &broadcast, &asset("a1"), at(1)).await.expect_err("no stream");
+        let error = recordings.begin(&unknown, &broadcast, &asset("a1"), &[], at(1)).await.expect_err("no stream");
         assert!(matches!(error, Error::UnknownStream(ref it) if *it == unknown), "{error}");
         // The asset's row went with it.
         assert!(!recordings.knows(&asset("a1")).await.expect("answer"));
         let stream = stream(&streams, Visibility::Public).await;
         begin(&recordings, &stream, "a1", 100).await;
-        let twice = recordings.begin(&stream.id, &broadcast, &asset("a1"), at(2)).await;
+        let twice = recordings.begin(&stream.id, &broadcast, &asset("a1"), &[], at(2)).await;
         assert!(matches!(twice, Err(Error::Database(_))));
     }
 
@@ -155,9 +210,10 @@ scratch::on_each_database! {
         let (streams, recordings) = open(scratch.url()).await;
         let stream = stream(&streams, Visibility::Public).await;
         let id = ended(&recordings, &stream, "a1", 100).await.id;
-        let change = Change {
+        let change = streams::Change {
             title: Some(title("Pier")),
             visibility: Some(Visibility::Private),
+            ..streams::Change::default()
         };
         streams.change(&stream.id, &change).await.expect("change");
         let renamed = recordings.find(&id).await.expect("find").expect("there");
@@ -179,19 +235,9 @@ scratch::on_each_database! {
         }
         let running = begin(&recordings, &public, "running", 50).await;
         all.insert(0, running);
-        let mut oldest_first = Vec::<Recording>::new();
-        let mut newest_first = Vec::<Recording>::new();
-        for (order, listed) in [(Order::OldestFirst, &mut oldest_first), (Order::NewestFirst, &mut newest_first)] {
-            loop {
-                let after = listed.last().map(Recording::cursor);
-                let page = recordings.list(&Filter::default(), order, after.as_ref(), 3).await.expect("list");
-                assert!(page.len() <= 3);
-                if page.is_empty() {
-                    break;
-                }
-                listed.extend(page);
-            }
-        }
+        let every = Filter::default();
+        let mut oldest_first = list(&recordings, &every, Sort::Oldest).await;
+        let mut newest_first = list(&recordings, &every, Sort::Newest).await;
         assert!(oldest_first.is_sorted_by_key(|it| it.started_at));
         newest_first.reverse();
         assert_eq!(newest_first, oldest_first);
@@ -199,21 +245,29 @@ scratch::on_each_database! {
         all.sort_by_key(Recording::order);
         assert_eq!(oldest_first, all);
 
+        let nobody = UserId::new("aaaaaaaaaaaaaa").expect("an id");
         for (filter, wanted) in [
             (Filter { stream: Some(private.id.clone()), ..Filter::default() }, 3),
-            (Filter { visibility: Some(Visibility::Public), ..Filter::default() }, 5),
+            (Filter { seen_by: SeenBy::Everybody, ..Filter::default() }, 5),
+            (Filter { seen_by: SeenBy::User(nobody.clone()), ..Filter::default() }, 5),
+            (Filter { text: Some("HARB".into()), ..Filter::default() }, 8),
+            (Filter { text: Some("%".into()), ..Filter::default() }, 0),
             (Filter { status: Some(Status::Ready), ..Filter::default() }, 7),
             (Filter { status: Some(Status::Recording), stream: Some(public.id.clone()), ..Filter::default() }, 1),
             (Filter { status: Some(Status::Failed), ..Filter::default() }, 0),
         ] {
-            let listed = recordings.list(&filter, Order::NewestFirst, None, 100).await.expect("list");
+            let listed = list(&recordings, &filter, Sort::Newest).await;
             assert_eq!(listed.len(), wanted, "{filter:?}");
         }
         // A page goes on where a recording was deleted.
-        let after = all[3].cursor();
-        let before = recordings.list(&Filter::default(), Order::OldestFirst, Some(&after), 100).await.expect("list");
+        let first = Paging { limit: 4, after: None };
+        let first = recordings.list(&every, Sort::Oldest, &first).await.expect("list");
+        assert_eq!(first.items.last(), all.get(3));
+        let paging = Paging { limit: PAGE_MAX, after: first.next };
+        let before = recordings.list(&every, Sort::Oldest, &paging).await.expect("list");
+        assert_eq!(before.items, all[4..]);
         recordings.delete(&all[3].id).await.expect("delete");
-        let behind = recordings.list(&Filter::default(), Order::OldestFirst, Some(&after), 100).await.expect("list");
+        let behind = recordings.list(&every, Sort::Oldest, &paging).await.expect("list");
         assert_eq!(behind, before);
     }
 
@@ -301,7 +355,7 @@ scratch::on_each_database! {
 
     async fn what_an_owner_wants_comes_with_the_key(scratch) {
         let (streams, _) = open(scratch.url()).await;
-        let (created, key) = streams.create(title("A"), None, Visibility::Public, at(1)).await.expect("create");
+        let (created, key) = streams.create(NewStream::titled(title("A")), at(1)).await.expect("create");
         assert_eq!(created.recording, Choice::default());
         let names = ["720p", "audio"].map(|name| RenditionName::new(name).expect("a name"));
         let before = streams.revision().await.expect("revision");
@@ -319,7 +373,7 @@ scratch::on_each_database! {
             },
             Choice::default(),
         ] {
-            let changed = streams.choose_recording(&created.id, &choice).await.expect("change");
+            let changed = streams.change(&created.id, &chosen(&choice)).await.expect("change");
             assert_eq!(changed.recording, choice);
             assert_eq!(streams.find(&created.id).await.expect("find"), Some(changed));
             let keys = streams.keys().await.expect("keys");
@@ -331,7 +385,7 @@ scratch::on_each_database! {
         }
         assert!(streams.revision().await.expect("revision") > before);
         let unknown = StreamId::new("nothere").expect("an id");
-        let error = streams.choose_recording(&unknown, &Choice::default()).await.expect_err("unknown");
+        let error = streams.change(&unknown, &chosen(&Choice::default())).await.expect_err("unknown");
         assert_eq!(error.to_string(), "there is no stream nothere");
     }
 
@@ -346,9 +400,9 @@ scratch::on_each_database! {
             write_asset(&folder, &asset(&id), 1);
             ids.push(ended(&recordings, &stream, &id, index * day).await.id);
         }
-        recordings.protect(&ids[0], true).await.expect("protect");
+        recordings.change(&ids[0], &protect()).await.expect("change");
         let choice = Choice { keep_days: Limit::AtMost(2), ..Choice::default() };
-        streams.choose_recording(&stream.id, &choice).await.expect("change");
+        streams.change(&stream.id, &chosen(&choice)).await.expect("change");
         let policy = Policy { total_bytes: Some(2000), ..Policy::default() };
         let deleted = enforce(&recordings, &streams, &policy, at(3 * day + day / 2)).await.expect("enforce");
         let expected = [

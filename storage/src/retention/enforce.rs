@@ -7,8 +7,8 @@ use media_core::{AssetId, RecordingId};
 
 use super::{Policy, Why, plan};
 use crate::asset::Folder;
-use crate::recording::{Place, Recording};
-use crate::recordings::{Error, Filter, LIST_MAX, Order, Recordings, on_disk};
+use crate::recording::Place;
+use crate::recordings::{Error, Filter, Recordings, on_disk};
 use crate::streams::Streams;
 
 /// Deletes the recordings that are to go at `now`, logs each with its reason, and returns them. The
@@ -22,22 +22,7 @@ pub async fn enforce(
     policy: &Policy,
     now: SystemTime,
 ) -> Result<Vec<(RecordingId, Why)>, Error> {
-    let mut held = Vec::new();
-    loop {
-        let after = held.last().map(Recording::cursor);
-        let page = recordings
-            .list(
-                &Filter::default(),
-                Order::OldestFirst,
-                after.as_ref(),
-                LIST_MAX,
-            )
-            .await?;
-        if page.is_empty() {
-            break;
-        }
-        held.extend(page);
-    }
+    let held = recordings.all(&Filter::default()).await?;
     let own = streams.retention().await?;
     let mut deleted = Vec::new();
     for (id, why) in plan(&held, policy, &own, now) {

@@ -24,6 +24,8 @@ fn recording(id: &str, of: &str, began: SystemTime, bytes: u64) -> Recording {
         stream: stream(of),
         stream_title: "Harbour".into(),
         broadcast: BroadcastId::new("b1").expect("an id"),
+        owner: None,
+        renditions: Vec::new(),
         started_at: began,
         ended_at: Some(began + Duration::from_secs(3600)),
         status: Status::Ready,

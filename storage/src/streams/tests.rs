@@ -6,13 +6,14 @@ use scratch::Scratch;
 
 use super::*;
 use crate::Database;
+use crate::stream::{Description, Publishers, Tags, Title};
 
 async fn open(scratch: &Scratch) -> Streams {
     Database::open(scratch.url()).await.expect("open").streams()
 }
 
 fn title(text: &str) -> Title {
-    Title::new(text).expect("title")
+    Title::stored(text).expect("title")
 }
 
 fn at(unix_ms: i64) -> SystemTime {
@@ -32,12 +33,44 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|at| at == text.as_bytes())
 }
 
+/// Somebody who may own streams.
+async fn user(streams: &Streams) -> UserId {
+    let id = UserId::new("aaaaaaaaaaaaaa").expect("an id");
+    sqlx::query(
+        "INSERT INTO users (id, name, name_lower, email, email_lower, password_hash, role, \
+         created_at_ms) VALUES ($1, 'm', 'm', 'm', 'm', 'h', 'streamer', 1)",
+    )
+    .bind(id.as_str())
+    .execute(&streams.pool)
+    .await
+    .expect("a user");
+    id
+}
+
+/// The whole list, read in pages of three.
+async fn list(streams: &Streams, filter: &Filter, sort: Sort) -> Vec<Stream> {
+    let mut paging = Paging {
+        limit: 3,
+        after: None,
+    };
+    let mut listed = Vec::new();
+    loop {
+        let page = streams.list(filter, sort, &paging).await.expect("list");
+        assert!(page.items.len() <= 3);
+        listed.extend(page.items);
+        paging.after = page.next;
+        if paging.after.is_none() {
+            return listed;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_key_is_not_on_disk() {
     let scratch = Scratch::new(scratch::Kind::Sqlite).await;
     let streams = open(&scratch).await;
     let (stream, key) = streams
-        .create(title("A"), None, Visibility::Public, at(1))
+        .create(NewStream::titled(title("A")), at(1))
         .await
         .expect("create");
     let disk = bytes_on_disk(scratch.folder());
@@ -53,12 +86,7 @@ scratch::on_each_database! {
         let streams = open(&scratch).await;
         let passphrase = SrtPassphrase::new("correct horse battery").expect("valid");
         let (created, _) = streams
-            .create(
-                title("Häfen & 'Boote' 🚢"),
-                Some(passphrase.clone()),
-                Visibility::Private,
-                at(1_767_225_600_123),
-            )
+            .create(NewStream { srt_passphrase: Some(passphrase.clone()), visibility: Visibility::Private, ..NewStream::titled(title("Häfen & 'Boote' 🚢")) }, at(1_767_225_600_123))
             .await
             .expect("create");
         assert_eq!(created.id.as_str().len(), ID_CHARS);
@@ -75,16 +103,11 @@ scratch::on_each_database! {
         let streams = open(&scratch).await;
         let passphrase = SrtPassphrase::new("readable by design").expect("valid");
         let (plain, key) = streams
-            .create(title("Plain"), None, Visibility::Public, at(1))
+            .create(NewStream::titled(title("Plain")), at(1))
             .await
             .expect("create");
         let (encrypted, encrypted_key) = streams
-            .create(
-                title("Encrypted"),
-                Some(passphrase.clone()),
-                Visibility::Public,
-                at(2),
-            )
+            .create(NewStream { srt_passphrase: Some(passphrase.clone()), ..NewStream::titled(title("Encrypted")) }, at(2))
             .await
             .expect("create");
 
@@ -108,7 +131,7 @@ scratch::on_each_database! {
     async fn a_rotated_key_replaces_the_old_one(scratch) {
         let streams = open(&scratch).await;
         let (created, old) = streams
-            .create(title("A"), None, Visibility::Public, at(1))
+            .create(NewStream::titled(title("A")), at(1))
             .await
             .expect("create");
         let (rotated, new) = streams.rotate_key(&created.id).await.expect("rotate");
@@ -126,11 +149,11 @@ scratch::on_each_database! {
         let streams = open(&scratch).await;
         let passphrase = SrtPassphrase::new("readable by design").expect("valid");
         let (created, key) = streams
-            .create(title("A"), Some(passphrase), Visibility::Public, at(1))
+            .create(NewStream { srt_passphrase: Some(passphrase), ..NewStream::titled(title("A")) }, at(1))
             .await
             .expect("create");
         let (other, _) = streams
-            .create(title("B"), None, Visibility::Public, at(2))
+            .create(NewStream::titled(title("B")), at(2))
             .await
             .expect("create");
         let mut expected = created.clone();
@@ -156,6 +179,7 @@ scratch::on_each_database! {
                 Change {
                     title: Some(title("A")),
                     visibility: Some(Visibility::Public),
+                    ..Change::default()
                 },
                 Visibility::Public,
                 "A",
@@ -179,11 +203,11 @@ scratch::on_each_database! {
     async fn the_keys_know_which_streams_are_private(scratch) {
         let streams = open(&scratch).await;
         let (private, _) = streams
-            .create(title("A"), None, Visibility::Private, at(1))
+            .create(NewStream { visibility: Visibility::Private, ..NewStream::titled(title("A")) }, at(1))
             .await
             .expect("create");
         let (public, _) = streams
-            .create(title("B"), None, Visibility::Public, at(2))
+            .create(NewStream::titled(title("B")), at(2))
             .await
             .expect("create");
         let mut keys = streams.keys().await.expect("keys");
@@ -203,17 +227,18 @@ scratch::on_each_database! {
     async fn a_deleted_stream_is_gone_with_its_key(scratch) {
         let streams = open(&scratch).await;
         let (kept, _) = streams
-            .create(title("A"), None, Visibility::Public, at(1))
+            .create(NewStream::titled(title("A")), at(1))
             .await
             .expect("create");
         let (created, key) = streams
-            .create(title("B"), None, Visibility::Public, at(2))
+            .create(NewStream::titled(title("B")), at(2))
             .await
             .expect("create");
         streams.delete(&created.id).await.expect("delete");
         assert_eq!(streams.find(&created.id).await.expect("find"), None);
         assert_eq!(streams.keys().await.expect("keys").find(key.reveal()), None);
-        assert_eq!(streams.list(None, 10).await.expect("list"), [kept]);
+        let listed = list(&streams, &Filter::default(), Sort::default()).await;
+        assert_eq!(listed, [kept]);
     }
 
     async fn what_is_not_there_cannot_be_changed_and_does_not_raise_the_revision(scratch) {
@@ -237,7 +262,7 @@ scratch::on_each_database! {
         let tool = open(&scratch).await;
         let mut seen = vec![server.revision().await.expect("revision")];
         let (stream, key) = tool
-            .create(title("A"), None, Visibility::Public, at(1))
+            .create(NewStream::titled(title("A")), at(1))
             .await
             .expect("create");
         seen.push(server.revision().await.expect("revision"));
@@ -269,7 +294,7 @@ scratch::on_each_database! {
                 tasks.push(tokio::spawn(async move {
                     let title = title(&format!("{process}/{write}"));
                     streams
-                        .create(title, None, Visibility::Public, at(write))
+                        .create(NewStream::titled(title), at(write))
                         .await
                         .expect("create")
                 }));
@@ -290,39 +315,117 @@ scratch::on_each_database! {
         // Two of each time, so that the id has to decide.
         for index in 0..7 {
             let (stream, _) = streams
-                .create(
-                    title(&format!("{index}")),
-                    None,
-                    Visibility::Public,
-                    at(index / 2),
-                )
+                .create(NewStream::titled(title(&format!("{index}"))), at(index / 2))
                 .await
                 .expect("create");
             created.push(stream);
         }
         created.sort_by_key(|stream| (stream.created_at, stream.id.clone()));
 
-        let mut listed: Vec<Stream> = Vec::new();
-        loop {
-            let after = listed.last().map(|stream| stream.id.clone());
-            let page = streams.list(after.as_ref(), 3).await.expect("list");
-            assert!(page.len() <= 3);
-            if page.is_empty() {
-                break;
-            }
-            listed.extend(page);
-        }
+        let listed = list(&streams, &Filter::default(), Sort::Oldest).await;
         assert_eq!(listed, created);
+        let mut newest_first = list(&streams, &Filter::default(), Sort::Newest).await;
+        newest_first.reverse();
+        assert_eq!(newest_first, created);
+    }
 
-        let unknown = StreamId::new("nothere").expect("id");
-        let error = streams.list(Some(&unknown), 3).await.expect_err("unknown");
-        assert!(matches!(error, Error::UnknownStream(_)));
+    async fn lists_are_filtered_and_sorted_by_title(scratch) {
+        let streams = open(&scratch).await;
+        let owner = user(&streams).await;
+        let mut ids = Vec::new();
+        for (text, tags, visibility, owner) in [
+            ("Harbour 100%", vec!["Sea", "live_cam"], Visibility::Public, None),
+            ("harbour 2", vec![], Visibility::Private, Some(owner.clone())),
+            ("Airport", vec!["sea view"], Visibility::Public, Some(owner.clone())),
+        ] {
+            let new = NewStream {
+                tags: Tags::new(&tags).expect("tags"),
+                visibility,
+                owner,
+                ..NewStream::titled(title(text))
+            };
+            ids.push(streams.create(new, at(1)).await.expect("create").0.id);
+        }
+        let of = |text: &str| Some(text.to_owned());
+        let all = Filter::default();
+        for (filter, found) in [
+            (Filter { text: of("HARB"), ..all.clone() }, vec![0, 1]),
+            (Filter { text: of("0%"), ..all.clone() }, vec![0]),
+            (Filter { text: of("_"), ..all.clone() }, vec![]),
+            (Filter { tag: of("sEA"), ..all.clone() }, vec![0]),
+            (Filter { tag: of("live_cam"), ..all.clone() }, vec![0]),
+            (Filter { tag: of("liveXcam"), ..all.clone() }, vec![]),
+            (Filter { owner: Some(owner.clone()), ..all.clone() }, vec![1, 2]),
+            (Filter { visibility: Some(Visibility::Private), ..all.clone() }, vec![1]),
+            (Filter { among: Some(Among::These(vec![ids[0].clone(), ids[2].clone()])), ..all.clone() }, vec![0, 2]),
+            (Filter { among: Some(Among::Others(vec![ids[0].clone()])), ..all.clone() }, vec![1, 2]),
+            (Filter { among: Some(Among::These(Vec::new())), ..all.clone() }, vec![]),
+            (Filter { among: Some(Among::Others(Vec::new())), text: of("air"), ..all.clone() }, vec![2]),
+        ] {
+            let mut expected: Vec<&StreamId> = found.iter().map(|index| &ids[*index]).collect();
+            expected.sort();
+            let listed = list(&streams, &filter, Sort::Title).await;
+            let mut listed: Vec<&StreamId> = listed.iter().map(|stream| &stream.id).collect();
+            listed.sort();
+            assert_eq!(listed, expected, "{filter:?}");
+        }
+        let by_title = list(&streams, &all, Sort::Title).await;
+        assert_eq!(by_title.len(), 3);
+        let mut reversed = list(&streams, &all, Sort::TitleReversed).await;
+        reversed.reverse();
+        assert_eq!(by_title, reversed);
+        let stale = Paging { limit: 1, after: Some("YQpiCmM".parse().expect("a cursor")) };
+        let error = streams.list(&all, Sort::Oldest, &stale).await.expect_err("of another list");
+        assert!(matches!(error, Error::Cursor(_)), "{error}");
+    }
+
+    async fn everything_about_a_stream_can_be_changed_and_taken_back(scratch) {
+        let streams = open(&scratch).await;
+        let passphrase = SrtPassphrase::new("readable by design").expect("valid");
+        let (created, key) = streams.create(NewStream::titled(title("A")), at(1)).await.expect("create");
+        let publishers = Publishers::new(&["192.0.2.0/24"]).expect("networks");
+        let change = Change {
+            description: Some(Description::new("One.\nTwo 🚢").expect("text")),
+            tags: Some(Tags::new(&["Sea", "ß"]).expect("tags")),
+            srt_passphrase: Some(Some(passphrase.clone())),
+            publishers: Some(publishers.clone()),
+            ..Change::default()
+        };
+        let changed = streams.change(&created.id, &change).await.expect("change");
+        assert_eq!(streams.find(&created.id).await.expect("find").as_ref(), Some(&changed));
+        assert_eq!(Some(&changed.description), change.description.as_ref());
+        assert_eq!(Some(&changed.tags), change.tags.as_ref());
+        let keys = streams.keys().await.expect("keys");
+        let grant = keys.find(key.reveal()).expect("a grant");
+        assert_eq!((&grant.publishers, &grant.srt_passphrase), (&publishers, &Some(passphrase)));
+        let back = Change {
+            description: Some(Description::default()),
+            tags: Some(Tags::default()),
+            srt_passphrase: Some(None),
+            publishers: Some(Publishers::default()),
+            ..Change::default()
+        };
+        assert_eq!(streams.change(&created.id, &back).await.expect("change"), created);
+    }
+
+    async fn a_user_has_no_more_than_so_many_streams(scratch) {
+        let streams = open(&scratch).await;
+        let owner = UserId::new("aaaaaaaaaaaaaa").expect("an id");
+        let new = NewStream { owner: Some(owner.clone()), ..NewStream::titled(title("A")) };
+        streams.create(new.clone(), at(1)).await.expect_err("there is no such user");
+        assert_eq!(user(&streams).await, owner);
+        for _ in 0..STREAMS_OF_OWNER_MAX {
+            streams.create(new.clone(), at(1)).await.expect("create");
+        }
+        let error = streams.create(new, at(1)).await.expect_err("one too many");
+        assert!(matches!(error, Error::TooManyOfOwner), "{error}");
+        streams.create(NewStream::titled(title("A")), at(1)).await.expect("the operator's");
     }
 
     async fn a_row_that_was_tampered_with_is_named_without_its_secret(scratch) {
         let streams = open(&scratch).await;
         let (stream, _) = streams
-            .create(title("A"), None, Visibility::Public, at(1))
+            .create(NewStream::titled(title("A")), at(1))
             .await
             .expect("create");
         sqlx::query("UPDATE streams SET srt_passphrase = 'tooshort'")

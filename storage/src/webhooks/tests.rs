@@ -102,8 +102,8 @@ scratch::on_each_database! {
             created.push(hook(&webhooks).await);
         }
         created.sort_by(|a, b| a.id.cmp(&b.id));
-        let first = webhooks.list(None, 2).await.expect("list");
-        let rest = webhooks.list(Some(&first[1].id), 2).await.expect("list");
+        let first = webhooks.list(None, None, 2).await.expect("list");
+        let rest = webhooks.list(None, Some(&first[1].id), 2).await.expect("list");
         assert_eq!([first, rest].concat(), created);
     }
 
@@ -347,7 +347,7 @@ scratch::on_each_database! {
             .create(url("https://example.org/"), events(&["video.ready"]), true, None, at(1))
             .await;
         assert!(matches!(one_more, Err(Error::TooManyWebhooks)));
-        assert_eq!(webhooks.list(None, 10_000).await.expect("list").len(), LIST_MAX as usize);
+        assert_eq!(webhooks.list(None, None, 10_000).await.expect("list").len(), LIST_MAX as usize);
     }
 }
 

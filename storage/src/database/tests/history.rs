@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::key::KeyHash;
-use crate::streams::Change;
+use crate::stream::Visibility;
+use crate::streams::{Change, Filter};
 
 /// Each released migration and the SHA-384 that databases remember of it: after an edit, however
 /// small, no database that has run it opens any more. A migration is added here when it is released.
@@ -73,7 +74,7 @@ scratch::on_each_database! {
     async fn the_first_version_becomes_the_newest(scratch) {
         make(&scratch, 1).await;
         let streams = Database::open(scratch.url()).await.expect("open").streams();
-        let listed = streams.list(None, 10).await.expect("list");
+        let listed = streams.all(&Filter::default()).await.expect("list");
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].id.as_str(), "first");
         assert_eq!(listed[0].title.as_str(), "Harbour");
@@ -93,7 +94,7 @@ scratch::on_each_database! {
     async fn the_second_version_becomes_the_newest(scratch) {
         make(&scratch, 2).await;
         let streams = Database::open(scratch.url()).await.expect("open").streams();
-        let listed = streams.list(None, 10).await.expect("list");
+        let listed = streams.all(&Filter::default()).await.expect("list");
         let ids: Vec<_> = listed.iter().map(|stream| stream.id.as_str()).collect();
         assert_eq!(ids, ["first", "second"]);
         assert_eq!(listed[1].visibility, Visibility::Private);
