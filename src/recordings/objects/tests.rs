@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use media_core::{BroadcastId, RecordingId};
+use media_core::{BroadcastId, RecordingId, RenditionName};
 use scratch::Scratch;
 use storage::recording::{End, Place};
 use storage::streams::NewStream;
