@@ -35,7 +35,7 @@ impl From<&Kind> for KindView {
         Self {
             kind: format!("{TYPE_BASE}{}", kind.code),
             code: kind.code,
-            status: kind.status.as_u16(),
+            status: kind.status,
             meaning: kind.meaning,
         }
     }
