@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage::{
-    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos, Webhooks,
-    uploads,
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
+    Webhooks, uploads,
 };
 
 use crate::cors::WebOrigin;

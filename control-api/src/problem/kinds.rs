@@ -170,6 +170,16 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         StatusCode::CONFLICT,
+        "recording_runs",
+        "The recording's broadcast still runs: end it, or wait for its end.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
+        "nothing_to_download",
+        "Nothing of the recording can be played: its `reason` says why.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
         "taken",
         "Somebody has this name or e-mail address; `errors` says which.",
     ),
