@@ -156,10 +156,7 @@ async fn connect(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::trace!(%error, "cannot set TCP_NODELAY");
     }
-    let via = Via {
-        is_secure: tls.is_some(),
-        peer,
-    };
+    let via = Via::new(tls.is_some(), peer);
     let pulse = Arc::new(Pulse::default());
     let stream = Watched::new(stream, Arc::clone(&pulse));
     let ended = match tls {

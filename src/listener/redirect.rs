@@ -160,10 +160,7 @@ mod tests {
     #[test]
     fn this_machine_and_health_checks_are_answered_in_plain() {
         let redirect = Redirect::new(None, 8443);
-        let from = |peer: &str| Via {
-            is_secure: false,
-            peer: peer.parse().expect("an address"),
-        };
+        let from = |peer: &str| Via::new(false, peer.parse().expect("an address"));
         let (here, elsewhere) = ("127.0.0.1:40000", "192.0.2.7:40000");
         assert!(redirect.applies(from(elsewhere), &request("/live/a/master.m3u8", "a")));
         assert!(!redirect.applies(from(here), &request("/live/a/master.m3u8", "a")));

@@ -45,10 +45,7 @@ const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000
 /// TEST-NET-1 (RFC 5737).
 const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 40_000);
 
-const VIA: Via = Via {
-    is_secure: true,
-    peer: HERE,
-};
+const VIA: Via = Via::new(true, HERE);
 
 /// A library without a title.
 struct NothingStored;

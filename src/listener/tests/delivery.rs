@@ -427,10 +427,7 @@ async fn the_end_closes_who_is_idle_and_lets_others_have_their_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn plain_requests_from_elsewhere_are_redirected_here_too() {
-    let via = Via {
-        is_secure: false,
-        peer: ELSEWHERE,
-    };
+    let via = Via::new(false, ELSEWHERE);
     let (_served, mut client) = Served::http1_via(via);
     let answer = ask(&mut client, "GET", PLAYLIST, "").await;
     let location = format!("https://a.example:8443{PLAYLIST}");

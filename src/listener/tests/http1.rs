@@ -172,10 +172,7 @@ async fn plain_requests_from_elsewhere_go_to_https_and_hsts_is_said_there_alone(
         (false, true, "200 OK"),
         (false, false, "308 Permanent Redirect"),
     ] {
-        let via = Via {
-            is_secure,
-            peer: if is_local { HERE } else { ELSEWHERE },
-        };
+        let via = Via::new(is_secure, if is_local { HERE } else { ELSEWHERE });
         let (_served, mut client) = Served::http1_via(via);
         let head = "GET /small HTTP/1.1\r\nHost: a.example:8080\r\nConnection: close\r\n\r\n";
         client.write_all(head.as_bytes()).await.expect("taken");
@@ -192,10 +189,7 @@ async fn plain_requests_from_elsewhere_go_to_https_and_hsts_is_said_there_alone(
 
 #[tokio::test(start_paused = true)]
 async fn the_api_is_told_whose_request_it_answers() {
-    let (_served, mut client) = Served::http1_via(Via {
-        is_secure: true,
-        peer: ELSEWHERE,
-    });
+    let (_served, mut client) = Served::http1_via(Via::new(true, ELSEWHERE));
     let head = "GET /peer HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
     client.write_all(head.as_bytes()).await.expect("taken");
     let answer = answer(&mut client).await;
