@@ -98,6 +98,9 @@ impl Server {
         })?;
         let api = Api::new(control_api::Options {
             streams: streams.clone(),
+            recordings: recordings.clone(),
+            videos: database.videos(),
+            assets: assets.clone(),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),

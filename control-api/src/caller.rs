@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use storage::UserId;
 use storage::access_token::{Identity, Refusal};
 use storage::accounts::Role;
 use subtle::ConstantTimeEq;
@@ -33,6 +34,24 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// Whether it may see and change what is `owner`'s, or the operator's where that is nobody.
+    pub(crate) fn owns(&self, owner: Option<&UserId>) -> bool {
+        match self {
+            Self::User(user) => self.is_admin() || owner == Some(&user.id),
+            _ => self.is_admin(),
+        }
+    }
+
+    /// Whose the things will be that it makes, as those may who have streams.
+    pub(crate) fn streamer(&self) -> Result<Option<&UserId>, Error> {
+        match self {
+            Self::Anonymous => Err(Error::NoToken),
+            Self::User(user) if user.role < Role::Streamer => Err(Error::NotStreamer),
+            Self::User(user) => Ok(Some(&user.id)),
+            Self::Operator => Ok(None),
+        }
+    }
+
     /// Whether everything is allowed.
     pub(crate) fn is_admin(&self) -> bool {
         match self {

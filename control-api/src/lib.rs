@@ -1,4 +1,4 @@
-//! The control API: streams, their keys and their viewers' tokens, webhooks and accounts, under
+//! The control API: streams, their keys and their viewers' tokens, videos, webhooks and accounts, under
 //! `/api/v1`, `/health` for whatever watches the process, and what the watch page asks about its
 //! stream.
 //!
@@ -32,6 +32,7 @@ mod streams;
 mod time;
 pub mod urls;
 mod users;
+mod videos;
 mod visibility;
 mod watch;
 mod webhooks;
@@ -44,7 +45,11 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
+use storage::asset::Folder;
+use storage::{
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
+    Webhooks,
+};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -58,6 +63,10 @@ pub use urls::Urls;
 #[derive(Clone)]
 pub struct Api {
     streams: Streams,
+    recordings: Recordings,
+    videos: Videos,
+    assets: Folder,
+    views: Arc<videos::Watched>,
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
@@ -77,6 +86,10 @@ impl Api {
     pub fn new(options: Options) -> Self {
         Self {
             streams: options.streams,
+            recordings: options.recordings,
+            videos: options.videos,
+            assets: options.assets,
+            views: Arc::default(),
             accounts: options.accounts,
             audit: options.audit,
             webhooks: options.webhooks,
@@ -102,6 +115,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(watch::watch));
     let limited = for_everybody()
         .merge(for_users())
+        .merge(for_owners())
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
@@ -144,8 +158,21 @@ fn for_admins() -> OpenApiRouter<Api> {
     router
 }
 
+fn for_owners() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(videos::create::create))
+        .routes(routes!(videos::change::change, videos::change::delete))
+        .routes(routes!(videos::chapters::replace))
+        .routes(routes!(videos::subtitles::put))
+        .routes(routes!(videos::subtitles::delete))
+        .routes(routes!(videos::playback_tokens::issue));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Owners);
+    router
+}
+
 fn for_users() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::new()
+        .routes(routes!(videos::likes::like, videos::likes::unlike))
         .routes(routes!(me::show, me::change))
         .routes(routes!(me::change_password));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Users);
@@ -157,6 +184,12 @@ fn for_everybody() -> OpenApiRouter<Api> {
         .routes(routes!(registration::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(session::refresh))
+        .routes(routes!(videos::list::list))
+        .routes(routes!(videos::show))
+        .routes(routes!(videos::views::count))
+        .routes(routes!(videos::chapters::show))
+        .routes(routes!(videos::subtitles::list))
+        .routes(routes!(videos::subtitles::show))
         .routes(routes!(openapi::document));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Everybody);
     router

@@ -29,6 +29,7 @@ const ACCESS_COOKIE: &str = "access_cookie";
     modifiers(&Schemes),
     tags(
         (name = "streams", description = "Streams, keys and playback tokens; for the operator and admins."),
+        (name = "videos", description = "The VOD library: public videos for everybody, and what their owners do with theirs."),
         (name = "accounts", description = "Registering, logging in, users, invitations and the audit log."),
         (name = "webhooks", description = "Who is told what happens, and what was sent; for the operator and admins."),
         (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")
@@ -70,6 +71,8 @@ impl Modify for Schemes {
 pub(crate) enum Audience {
     /// The operator and admins.
     Admins,
+    /// Whoever is logged in, and the operator.
+    Owners,
     /// Whoever is logged in.
     Users,
     /// Everybody.
@@ -80,7 +83,7 @@ pub(crate) enum Audience {
 /// those are refused who do not, or who ask too much.
 pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Audience) {
     let schemes: &[&str] = match audience {
-        Audience::Admins => &[ADMIN_TOKEN, ACCESS_TOKEN, ACCESS_COOKIE],
+        Audience::Admins | Audience::Owners => &[ADMIN_TOKEN, ACCESS_TOKEN, ACCESS_COOKIE],
         Audience::Users => &[ACCESS_TOKEN, ACCESS_COOKIE],
         Audience::Everybody => &[],
     };
@@ -90,6 +93,10 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
         Audience::Admins => {
             "Not an admin (code `forbidden`), or the cookie was sent by another \
             server's page (`cross_site_request`)."
+        }
+        Audience::Owners => {
+            "Somebody else's, or for streamers and admins (code `forbidden`), or the cookie was sent \
+            by another server's page (`cross_site_request`)."
         }
         _ => {
             "The operator, who has no account (code `no_account`), or the cookie was sent by \

@@ -5,7 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Streams, Webhooks};
+use storage::asset::Folder;
+use storage::{
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
+    Webhooks,
+};
 
 use crate::cors::WebOrigin;
 use crate::{Broadcasts, Urls};
@@ -14,6 +18,12 @@ use crate::{Broadcasts, Urls};
 pub struct Options {
     /// The streams.
     pub streams: Streams,
+    /// What was recorded of them.
+    pub recordings: Recordings,
+    /// The VOD library.
+    pub videos: Videos,
+    /// Where the media of recordings and videos lies.
+    pub assets: Folder,
     /// The users.
     pub accounts: Accounts,
     /// Where changes are written down.

@@ -7,7 +7,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use storage::playback_token::Refusal;
-use storage::{accounts, audit};
+use storage::{accounts, audit, videos};
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
@@ -79,6 +79,10 @@ pub(crate) enum Error {
     TokenExpired,
     #[error("this is for admins")]
     Forbidden,
+    #[error("this is for streamers and admins")]
+    NotStreamer,
+    #[error("this is somebody else's")]
+    NotYours,
     #[error("this is for users; the operator has no account")]
     NoAccount,
     #[error("the cookie was sent by another server's page")]
@@ -101,6 +105,10 @@ pub(crate) enum Error {
     NoRoute,
     #[error("there is no such stream")]
     NoStream,
+    #[error("there is no such video")]
+    NoVideo,
+    #[error("the video has no such subtitles")]
+    NoSubtitles,
     #[error("there is no such webhook")]
     NoWebhook,
     #[error("there is no such delivery")]
@@ -117,6 +125,13 @@ pub(crate) enum Error {
     BodyTooLarge,
     #[error("the body did not arrive within {} seconds", BODY_WAIT_MAX.as_secs())]
     BodyTooSlow,
+    #[error("subtitles must be WebVTT, sent with `Content-Type: text/vtt`")]
+    NotWebVttType,
+    #[error(
+        "the subtitles are larger than {} bytes",
+        videos::webvtt::WEBVTT_BYTES_MAX
+    )]
+    SubtitlesTooLarge,
     #[error("the body broke off")]
     BodyBroken,
     #[error("the body is not JSON: {0}")]
@@ -131,6 +146,10 @@ pub(crate) enum Error {
     NoHost(#[from] NoHost),
     #[error(transparent)]
     Storage(#[from] storage::streams::Error),
+    #[error(transparent)]
+    Recordings(#[from] storage::recordings::Error),
+    #[error(transparent)]
+    Videos(#[from] videos::Error),
     #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
     #[error(transparent)]
@@ -150,7 +169,9 @@ impl Error {
             Self::NoToken | Self::WrongToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::TokenExpired => (StatusCode::UNAUTHORIZED, "token_expired"),
             Self::WrongCredentials => (StatusCode::UNAUTHORIZED, "wrong_credentials"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Forbidden | Self::NotStreamer | Self::NotYours => {
+                (StatusCode::FORBIDDEN, "forbidden")
+            }
             Self::NoAccount => (StatusCode::FORBIDDEN, "no_account"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross_site_request"),
             Self::RegistrationClosed => (StatusCode::FORBIDDEN, "registration_closed"),
@@ -176,6 +197,10 @@ impl Error {
             Self::NoStream | Self::Storage(Storage::UnknownStream(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_stream")
             }
+            Self::NoVideo => (StatusCode::NOT_FOUND, "no_such_video"),
+            Self::NoSubtitles => (StatusCode::NOT_FOUND, "no_such_subtitles"),
+            Self::Recordings(error) => class_of_recordings(error),
+            Self::Videos(error) => class_of_videos(error),
             Self::NoWebhook | Self::Webhooks(Webhooks::UnknownWebhook(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_webhook")
             }
@@ -183,8 +208,12 @@ impl Error {
                 (StatusCode::NOT_FOUND, "no_such_delivery")
             }
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::NotJsonType | Self::NotWebVttType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::BodyTooLarge | Self::SubtitlesTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
+            }
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "malformed_json"),
             Self::BodyBroken | Self::Invalid(_) | Self::Query(_) | Self::NoHost(_) => {
@@ -213,6 +242,9 @@ impl Error {
             Self::Webhooks(storage::webhooks::Error::UnknownDelivery(_)) => {
                 Self::NoDelivery.to_string()
             }
+            Self::Videos(videos::Error::UnknownVideo(_)) => Self::NoVideo.to_string(),
+            Self::Videos(videos::Error::UnknownSubtitles { .. }) => Self::NoSubtitles.to_string(),
+            Self::Videos(videos::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
             Self::Accounts(accounts::Error::Busy) => self.to_string(),
@@ -235,7 +267,9 @@ impl Error {
                 .filter(|(_, taken)| **taken)
                 .map(|(field, _)| FieldError::new(field, "is taken"))
                 .collect(),
-            Self::Accounts(Accounts::Cursor(error)) | Self::Audit(audit::Error::Cursor(error)) => {
+            Self::Videos(videos::Error::Cursor(error))
+            | Self::Accounts(Accounts::Cursor(error))
+            | Self::Audit(audit::Error::Cursor(error)) => {
                 vec![FieldError::new("cursor", error)]
             }
             _ => Vec::new(),
@@ -260,6 +294,44 @@ impl Error {
                 Some((header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)))
             }
             _ => None,
+        }
+    }
+}
+
+fn class_of_recordings(error: &storage::recordings::Error) -> (StatusCode, &'static str) {
+    use storage::recordings::Error as Recordings;
+    match error {
+        Recordings::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
+        Recordings::UnknownStream(_) => (StatusCode::NOT_FOUND, "no_such_stream"),
+        Recordings::Running(_) | Recordings::NotRunning(_) => {
+            (StatusCode::CONFLICT, "recording_running")
+        }
+        Recordings::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Recordings::DamagedRow { .. } | Recordings::Streams(_) | Recordings::Random(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+    }
+}
+
+fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
+    use videos::Error as Videos;
+    match error {
+        Videos::UnknownVideo(_) => (StatusCode::NOT_FOUND, "no_such_video"),
+        Videos::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
+        Videos::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
+        Videos::UnknownSubtitles { .. } => (StatusCode::NOT_FOUND, "no_such_subtitles"),
+        Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),
+        Videos::NotPlayable(_) => (StatusCode::CONFLICT, "recording_not_playable"),
+        Videos::TooManySubtitles => (StatusCode::CONFLICT, "too_many_subtitles"),
+        Videos::TooManyVideos => (StatusCode::CONFLICT, "too_many_videos"),
+        Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
+        Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
+        Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
+        Videos::UploadClosed(_) => (StatusCode::CONFLICT, "upload_closed"),
+        Videos::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Videos::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
         }
     }
 }

@@ -10,6 +10,7 @@ mod limits;
 mod private;
 mod public;
 mod streams;
+mod videos;
 mod webhooks;
 
 use std::collections::HashMap;
@@ -179,6 +180,9 @@ impl Server {
         let secret = storage::playback_token::load_or_create(&data_dir).expect("secret");
         let mut options = Options {
             streams: database.streams(),
+            recordings: database.recordings(),
+            videos: database.videos(),
+            assets: storage::asset::Folder::open(&data_dir).expect("folder"),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
