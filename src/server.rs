@@ -113,7 +113,12 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let shelf = Shelf::new(recordings, assets, playback_secret.clone());
+        let shelf = Shelf::new(
+            recordings,
+            database.videos(),
+            assets,
+            playback_secret.clone(),
+        );
         let vod = vod::Delivery::new(Arc::new(shelf));
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let requests = Arc::clone(delivery.counters());

@@ -1,13 +1,15 @@
 //! Recordings: written while a broadcast runs, played from the moment it ends, kept for as long as
 //! is wanted.
 //!
-//! [`Recorder`] begins one a broadcast. [`Shelf`] plays those that have ended. [`upkeep`] recovers
+//! [`Recorder`] begins one a broadcast. [`Shelf`] plays those that have ended, and the videos of the library. [`upkeep`] recovers
 //! what a crash cut short and carries out retention.
 
+mod catalogue;
 mod pictures;
 mod recording;
 mod shelf;
 mod stored_files;
+mod subtitled;
 pub(crate) mod upkeep;
 
 use std::sync::Arc;
