@@ -8,6 +8,7 @@ pub mod asset;
 pub mod cadence;
 pub mod chunk;
 pub mod codec;
+pub mod file_head;
 pub mod graph;
 pub mod histogram;
 pub mod id;

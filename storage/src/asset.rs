@@ -37,6 +37,7 @@ use rand::rand_core::OsError;
 pub use reader::{Asset, open};
 pub use recovery::{Recovered, recover};
 pub use reserve::Reserve;
+pub(crate) use reserve::Shortage;
 pub use writer::{Segment, Stop, Summary, Writer};
 
 use crate::{data_dir, random};

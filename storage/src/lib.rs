@@ -3,7 +3,7 @@
 //! playback and access tokens are signed with, and what viewers of a running broadcast rewind to.
 //!
 //! Everything lies in one data folder: `millrace.db` (SQLite), `admin-token`, `playback-secret`,
-//! `access-secret`, `assets`, `dvr`. In the database's place may be a PostgreSQL database. The SQL is
+//! `access-secret`, `assets`, `dvr`, `uploads`. In the database's place may be a PostgreSQL database. The SQL is
 //! written once through `sqlx::Any`, in a dialect that both understand.
 //!
 //! The database is never asked on a publisher's or a viewer's way in: ingest and playback answer
@@ -34,6 +34,7 @@ pub mod stream;
 pub mod streams;
 pub mod time;
 mod unix_time;
+pub mod uploads;
 pub mod videos;
 pub mod webhooks;
 

@@ -25,9 +25,9 @@ impl Default for Reserve {
 
 /// Too little is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shortage {
-    pub(super) free_bytes: u64,
-    pub(super) reserve_bytes: u64,
+pub(crate) struct Shortage {
+    pub(crate) free_bytes: u64,
+    pub(crate) reserve_bytes: u64,
 }
 
 impl Reserve {
@@ -38,7 +38,7 @@ impl Reserve {
     }
 
     /// Whether `file` may grow by `len_bytes`.
-    pub(super) fn check(self, file: &File, len_bytes: u64) -> io::Result<Result<(), Shortage>> {
+    pub(crate) fn check(self, file: &File, len_bytes: u64) -> io::Result<Result<(), Shortage>> {
         let disk = rustix::fs::fstatvfs(file)?;
         if disk.f_blocks == 0 {
             // A file system that does not say its size (some network and FUSE ones): it is asked

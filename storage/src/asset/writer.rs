@@ -1,6 +1,6 @@
-//! Writes an asset while its broadcast runs: one thread, and a queue that nobody waits for.
+//! Writes an asset while it is encoded: one thread, and a queue that no broadcast waits for.
 //!
-//! Whatever goes wrong ends the recording, never the broadcast: the asset is cut after the last
+//! Whatever goes wrong ends what is written, never the broadcast: the asset is cut after the last
 //! segment that all renditions have, the owner is told once, and what comes later is ignored.
 
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_core::{AssetId, Init, MediaTime, RenditionName, SampleRun, StoredSegment};
@@ -23,6 +23,12 @@ use crate::extent::Extent;
 /// Segments that wait for the disk, of all renditions together: some 16 s of a full ladder. A disk
 /// that is behind further is too slow for the broadcast.
 const QUEUED_MAX: usize = 40;
+
+/// How long [`Writer::append_when_room`] waits for room. A disk that needs longer hangs.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How often it looks for room: in less time a disk hardly writes a segment.
+const ROOM_POLL: Duration = Duration::from_millis(10);
 
 /// How long [`Writer::finish`] waits for what is queued. A disk that needs longer hangs.
 const FINISH_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -122,7 +128,7 @@ pub(super) fn duration(spans: impl Iterator<Item = (MediaTime, MediaTime)>) -> D
 }
 
 /// An asset that is being written. Its methods may be called from any thread; none but
-/// [`finish`](Self::finish) waits for the disk. Dropped without that, it ends in the same way.
+/// [`append_when_room`](Self::append_when_room) and [`finish`](Self::finish) waits for the disk. Dropped without that, it ends in the same way.
 #[derive(Debug)]
 pub struct Writer {
     id: AssetId,
@@ -217,9 +223,29 @@ impl Writer {
 
     /// Takes the next segment of a rendition. Ignored once the recording has stopped.
     pub fn append(&self, rendition: &RenditionName, segment: Segment) {
+        if let Err(_refused) = self.offer(rendition, segment) {
+            self.overflow();
+        }
+    }
+
+    /// The same for whoever is faster than the disk and may wait for it, up to a minute: a file's
+    /// encoder, and never a broadcast's.
+    pub fn append_when_room(&self, rendition: &RenditionName, mut segment: Segment) {
+        let began = Instant::now();
+        while let Err(refused) = self.offer(rendition, segment) {
+            if began.elapsed() >= ROOM_WAIT_MAX {
+                return self.overflow();
+            }
+            std::thread::sleep(ROOM_POLL);
+            segment = refused;
+        }
+    }
+
+    /// Queues a segment; gives it back where there is no room.
+    fn offer(&self, rendition: &RenditionName, segment: Segment) -> Result<(), Segment> {
         let mut jobs = self.jobs();
         let Some(queue) = jobs.as_ref() else {
-            return;
+            return Ok(());
         };
         let job = Job {
             rendition: rendition.clone(),
@@ -227,13 +253,16 @@ impl Writer {
         };
         match queue.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                self.shared.overflowed.store(true, Ordering::Release);
-                // What is queued is still written.
-                *jobs = None;
-            }
+            Err(TrySendError::Full(job)) => return Err(job.segment),
             Err(TrySendError::Disconnected(_)) => *jobs = None,
         }
+        Ok(())
+    }
+
+    /// Takes no more: the disk is too slow. What is queued is still written.
+    fn overflow(&self) {
+        self.shared.overflowed.store(true, Ordering::Release);
+        *self.jobs() = None;
     }
 
     /// Where the segment lies that was given as number `number` (from zero) of a rendition, once it

@@ -208,6 +208,38 @@ impl Uploads {
         }
     }
 
+    /// Notes that only the first `to` bytes of an open upload are there, and not what was noted
+    /// (`from`): its file has lost its end. [`Error::UnknownUpload`], [`Error::UploadClosed`],
+    /// [`Error::WrongOffset`].
+    pub async fn lost(&self, id: &UploadId, from: u64, to: u64) -> Result<Upload, Error> {
+        let noted = sqlx::query(
+            "UPDATE uploads SET offset_bytes = $1 \
+             WHERE id = $2 AND status = 'open' AND offset_bytes = $3 AND $1 <= $3",
+        )
+        .bind(column::whole(to))
+        .bind(id.as_str())
+        .bind(column::whole(from))
+        .execute(&self.pool)
+        .await?;
+        let upload = self.existing(id).await?;
+        match (noted.rows_affected(), upload.status) {
+            (0, Status::Open) => Err(upload.wrong_offset()),
+            (0, _) => Err(Error::UploadClosed(upload.id)),
+            _ => Ok(upload),
+        }
+    }
+
+    /// The upload that a video waits for: the newest open one.
+    pub async fn open_of(&self, video: &VideoId) -> Result<Option<Upload>, Error> {
+        let row = sqlx::query(select!(
+            " WHERE video_id = $1 AND status = 'open' ORDER BY created_at_ms DESC, id DESC LIMIT 1"
+        ))
+        .bind(video.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(upload_of).transpose()
+    }
+
     /// Notes that all of an upload is here at `now`: its video waits for being encoded from now on.
     /// [`Error::UnknownUpload`], [`Error::UploadClosed`], [`Error::WrongOffset`] where bytes are
     /// missing, [`Error::NotUploading`] where the video has another file by now.

@@ -95,6 +95,24 @@ fn what_is_written_is_read_again() {
 }
 
 #[test]
+fn whoever_may_wait_is_never_too_fast_for_the_disk() {
+    /// Several queues full.
+    const SEGMENTS: usize = 200;
+    let data = tempfile::tempdir().expect("a folder");
+    let folder = assets(&data);
+    let (writer, stops) = begin(&folder, NO_RESERVE);
+    for number in 0..SEGMENTS {
+        for rendition in RENDITIONS {
+            writer.append_when_room(&name(rendition), segment(rendition, number, 1, 50));
+        }
+    }
+    let summary = writer.finish().expect("the disk is well");
+    assert!(summary.stopped.is_none(), "{summary:?}");
+    assert_eq!(summary.segments, SEGMENTS);
+    assert!(stops.recv().is_err(), "nothing stopped it");
+}
+
+#[test]
 fn all_renditions_end_with_the_same_segment() {
     let data = tempfile::tempdir().expect("a folder");
     let folder = assets(&data);
