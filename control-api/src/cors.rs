@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::Api;
+use crate::uploads::tus;
 
 /// What browsers say of where a request comes from (Fetch Metadata, W3C).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -69,6 +70,7 @@ pub(crate) fn layer(origins: &[WebOrigin]) -> Option<CorsLayer> {
     }
     let methods = [
         Method::GET,
+        Method::HEAD,
         Method::POST,
         Method::PUT,
         Method::PATCH,
@@ -78,8 +80,20 @@ pub(crate) fn layer(origins: &[WebOrigin]) -> Option<CorsLayer> {
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
         .allow_methods(methods)
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER]);
+        .allow_headers(Vec::from_iter(
+            [
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::CONTENT_RANGE,
+            ]
+            .into_iter()
+            .chain(tus::SENT),
+        ))
+        .expose_headers(Vec::from_iter(
+            [header::LOCATION, header::RANGE, header::RETRY_AFTER]
+                .into_iter()
+                .chain(tus::ANSWERED),
+        ));
     Some(layer)
 }
 

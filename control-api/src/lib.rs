@@ -1,4 +1,5 @@
-//! The control API: streams, their keys and their viewers' tokens, videos, webhooks and accounts, under
+//! The control API: streams, their keys and their viewers' tokens, videos and the uploads that become
+//! some, webhooks and accounts, under
 //! `/api/v1`, `/health` for whatever watches the process, and what the watch page asks about its
 //! stream.
 //!
@@ -30,6 +31,7 @@ mod role;
 mod session;
 mod streams;
 mod time;
+mod uploads;
 pub mod urls;
 mod users;
 mod videos;
@@ -70,6 +72,7 @@ pub struct Api {
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
+    uploads: Arc<uploads::Desk>,
     broadcasts: Arc<dyn Broadcasts>,
     admin_token: AdminToken,
     playback_secret: PlaybackSecret,
@@ -87,12 +90,17 @@ impl Api {
         Self {
             streams: options.streams,
             recordings: options.recordings,
-            videos: options.videos,
+            videos: options.videos.clone(),
             assets: options.assets,
             views: Arc::default(),
             accounts: options.accounts,
             audit: options.audit,
             webhooks: options.webhooks,
+            uploads: Arc::new(uploads::Desk::new(
+                options.videos,
+                options.uploads,
+                options.upload_bytes_max,
+            )),
             broadcasts: options.broadcasts,
             admin_token: options.admin_token,
             playback_secret: options.playback_secret,
@@ -113,8 +121,11 @@ pub fn router(api: Api) -> Router {
     let public = OpenApiRouter::new()
         .routes(routes!(health::health))
         .routes(routes!(watch::watch));
+    // As many as a file has pieces: neither counted nor written down one by one.
+    let pieces = uploads::pieces_of_files();
     let limited = for_everybody()
         .merge(for_users())
+        .merge(uploads::files())
         .merge(for_owners())
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
@@ -122,6 +133,7 @@ pub fn router(api: Api) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::outline())
         .merge(limited)
         .merge(public)
+        .merge(pieces)
         .split_for_parts();
     let router = router
         .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })

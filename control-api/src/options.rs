@@ -8,7 +8,7 @@ use std::time::Duration;
 use storage::asset::Folder;
 use storage::{
     AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
-    Webhooks,
+    Webhooks, uploads,
 };
 
 use crate::cors::WebOrigin;
@@ -30,6 +30,10 @@ pub struct Options {
     pub audit: Audit,
     /// Who is told of events.
     pub webhooks: Webhooks,
+    /// Where files go that are uploaded into the VOD library.
+    pub uploads: uploads::Folder,
+    /// How long such a file may be, in bytes.
+    pub upload_bytes_max: u64,
     /// The process around the API.
     pub broadcasts: Arc<dyn Broadcasts>,
     /// The operator's secret.

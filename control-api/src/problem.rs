@@ -11,6 +11,7 @@ use storage::{accounts, audit, videos};
 use utoipa::ToSchema;
 
 use crate::body::{BODY_BYTES_MAX, BODY_WAIT_MAX};
+use crate::uploads::{Fault, tus};
 use crate::urls::NoHost;
 
 /// The media type of every error (RFC 9457 §3).
@@ -153,6 +154,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
     #[error(transparent)]
+    Upload(#[from] Fault),
+    #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error(transparent)]
     Audit(#[from] audit::Error),
@@ -182,6 +185,7 @@ impl Error {
             Self::NoUser => (StatusCode::NOT_FOUND, "no_such_user"),
             Self::NoInvitation => (StatusCode::NOT_FOUND, "no_such_invitation"),
             Self::Accounts(error) => class_of_accounts(error),
+            Self::Upload(fault) => fault.class(),
             Self::Audit(audit::Error::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Audit(audit::Error::Database(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
@@ -235,6 +239,8 @@ impl Error {
     /// What the caller reads. Our own faults are told in the log and not to strangers.
     fn detail(&self, status: StatusCode) -> String {
         match self {
+            Self::Upload(fault) => fault.detail(),
+            Self::Videos(videos::Error::UploadClosed(_)) => Fault::Gone.to_string(),
             Self::Storage(storage::streams::Error::UnknownStream(_)) => Self::NoStream.to_string(),
             Self::Webhooks(storage::webhooks::Error::UnknownWebhook(_)) => {
                 Self::NoWebhook.to_string()
@@ -287,6 +293,9 @@ impl Error {
                 }
                 _ => r#"Bearer realm="millrace""#,
             })),
+            Self::Upload(Fault::Version) => {
+                Some((tus::VERSIONS, HeaderValue::from_static(tus::VERSION)))
+            }
             Self::TooManyRequests { wait } | Self::TooManyLogins { wait } => {
                 Some((header::RETRY_AFTER, HeaderValue::from(whole_s(*wait))))
             }
@@ -327,7 +336,7 @@ fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
         Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
         Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
         Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
-        Videos::UploadClosed(_) => (StatusCode::CONFLICT, "upload_closed"),
+        Videos::UploadClosed(_) => (StatusCode::GONE, "upload_gone"),
         Videos::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         Videos::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {

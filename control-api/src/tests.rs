@@ -10,6 +10,7 @@ mod limits;
 mod private;
 mod public;
 mod streams;
+mod uploads;
 mod videos;
 mod webhooks;
 
@@ -26,6 +27,7 @@ use http_body_util::BodyExt;
 use media_core::StreamId;
 use scratch::{Kind, Scratch};
 use serde_json::Value;
+use storage::asset::Reserve;
 use storage::streams::Keys;
 use storage::{AdminToken, Database, PlaybackSecret};
 use tower::ServiceExt;
@@ -34,6 +36,15 @@ use crate::urls::{PublishAddress, Urls};
 use crate::{Api, Audience, Broadcasts, Limits, Options, Registration};
 
 const HOST: &str = "media.test:8080";
+
+/// The tests' disk may be as full as it likes.
+const NO_RESERVE: Reserve = Reserve {
+    bytes: 0,
+    percent: 0,
+};
+
+/// How long a file may be.
+const UPLOAD_BYTES_MAX: u64 = 8 << 20;
 
 /// What the process was told, in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -186,6 +197,8 @@ impl Server {
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
+            uploads: storage::uploads::Folder::open(&data_dir, NO_RESERVE).expect("folder"),
+            upload_bytes_max: UPLOAD_BYTES_MAX,
             broadcasts: broadcasts.clone(),
             admin_token: token.clone(),
             playback_secret: secret.clone(),

@@ -45,6 +45,8 @@ async fn the_examples_in_the_documentation_work_as_they_stand() {
     // A failed request fails its example; every other line's failure does so by itself.
     let script = format!("set -eu\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}");
     let folder = server.scratch.folder().to_owned();
+    // What the reader has.
+    std::fs::write(folder.join("film.mp4"), b"\0\0\0\x10ftypisom\0\0\x02\0").expect("a file");
     let output = tokio::task::spawn_blocking(move || {
         Command::new("sh")
             .arg("-c")

@@ -1,0 +1,446 @@
+//! Files on their way into the library: tus 1.0 and ranges, what they refuse, and what stays of an
+//! upload that breaks off.
+
+use axum::body::Bytes;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use media_core::{UploadId, VideoId};
+use sha1::{Digest, Sha1};
+use storage::videos::Status;
+
+use super::accounts::PASSWORD;
+use super::*;
+
+const PIECE_TYPE: &str = "application/offset+octet-stream";
+
+/// A file that begins as an MP4 does.
+fn film(len: usize) -> Vec<u8> {
+    let mut film = b"\0\0\0\x20ftypisom\0\0\x02\0".to_vec();
+    film.extend((film.len()..len).map(|at| (at * 31 % 251) as u8));
+    film
+}
+
+fn metadata(name: &str, value: &str) -> String {
+    format!("{name} {}", STANDARD.encode(value))
+}
+
+impl Server {
+    fn tus(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        self.admin_request(method, path)
+            .header("Tus-Resumable", "1.0.0")
+    }
+
+    /// Begins an upload of so many bytes.
+    async fn begin(&self, length: usize) -> Answer {
+        let request = self
+            .tus("POST", "/api/v1/uploads")
+            .header("Upload-Length", length)
+            .header("Upload-Metadata", metadata("filename", "a film.mp4"))
+            .body(Body::empty());
+        self.send(request.expect("request")).await
+    }
+
+    /// A new upload's path.
+    async fn begun(&self, length: usize) -> String {
+        let answer = self.begin(length).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.header(header::LOCATION).to_owned()
+    }
+
+    async fn patch(&self, path: &str, offset: usize, bytes: impl Into<Body>) -> Answer {
+        let request = self
+            .tus("PATCH", path)
+            .header("Upload-Offset", offset)
+            .header(header::CONTENT_TYPE, PIECE_TYPE)
+            .body(bytes.into());
+        self.send(request.expect("request")).await
+    }
+
+    async fn offset(&self, path: &str) -> String {
+        let request = self.tus("HEAD", path).body(Body::empty());
+        let answer = self.send(request.expect("request")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        said(&answer, "upload-offset").to_owned()
+    }
+
+    /// A video that waits for its file.
+    async fn waiting_video(&self) -> VideoId {
+        let path = self.begun(1).await;
+        let request = self.tus("HEAD", &path).body(Body::empty());
+        let answer = self.send(request.expect("request")).await;
+        let video = VideoId::new(said(&answer, "millrace-video")).expect("an id");
+        let request = self.tus("DELETE", &path).body(Body::empty());
+        let answer = self.send(request.expect("request")).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        video
+    }
+
+    async fn put(&self, video: &VideoId, range: Option<&str>, bytes: &[u8]) -> Answer {
+        let path = format!("/api/v1/videos/{video}/file");
+        let mut request = self.admin_request("PUT", &path);
+        if let Some(range) = range {
+            request = request.header(header::CONTENT_RANGE, range);
+        }
+        let request = request.header(header::CONTENT_LENGTH, bytes.len());
+        let request = request.body(Body::from(bytes.to_vec()));
+        self.send(request.expect("request")).await
+    }
+
+    fn file(&self, path: &str) -> std::path::PathBuf {
+        let id = path.rsplit('/').next().expect("an id");
+        self.scratch.folder().join("data/uploads").join(id)
+    }
+
+    async fn status(&self, video: &VideoId) -> Status {
+        let video = self.database.videos().find(video).await.expect("database");
+        video.expect("a video").status
+    }
+}
+
+fn assert_problem(answer: &Answer, status: StatusCode, code: &str) {
+    super::errors::assert_problem(answer, status.as_u16(), code);
+}
+
+fn said<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    let value = answer.headers.get(name);
+    let value = value.unwrap_or_else(|| panic!("no {name} in {answer:?}"));
+    value.to_str().expect("text")
+}
+
+/// A body that breaks off after these bytes.
+fn broken(bytes: Vec<u8>) -> Body {
+    let frames: [Result<Frame<Bytes>, std::io::Error>; 2] = [
+        Ok(Frame::data(bytes.into())),
+        Err(std::io::ErrorKind::ConnectionReset.into()),
+    ];
+    Body::new(StreamBody::new(futures_util::stream::iter(frames)))
+}
+
+scratch::on_each_database! {
+    async fn a_file_comes_in_pieces_and_its_video_is_queued(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(300_000);
+        let made = server.begin(film.len()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        assert_eq!(said(&made, "tus-resumable"), "1.0.0");
+        assert!(said(&made, "upload-expires").ends_with("GMT"));
+        let path = made.header(header::LOCATION).to_owned();
+        let video = VideoId::new(said(&made, "millrace-video")).expect("an id");
+        assert_eq!(server.status(&video).await, Status::Uploading);
+        assert_eq!(server.offset(&path).await, "0");
+        for (begin, end) in [(0, 1000), (1000, 1001), (1001, 250_000)] {
+            let taken = server.patch(&path, begin, film[begin..end].to_vec()).await;
+            assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+            assert_eq!(said(&taken, "upload-offset"), end.to_string());
+            assert_eq!(server.offset(&path).await, end.to_string());
+        }
+        let wrong = server.patch(&path, 7, vec![0; 5]).await;
+        assert_problem(&wrong, StatusCode::CONFLICT, "wrong_offset");
+        let last = server.patch(&path, 250_000, film[250_000..].to_vec()).await;
+        assert_eq!(last.status, StatusCode::NO_CONTENT, "{last:?}");
+        assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
+        assert_eq!(server.status(&video).await, Status::Queued);
+        let stored = server.database.videos().find(&video).await.expect("database").expect("it");
+        assert_eq!((stored.title.as_str(), stored.source_name.as_deref()), ("a film", Some("a film.mp4")));
+        assert_eq!(server.offset(&path).await, film.len().to_string());
+        let more = server.patch(&path, film.len(), vec![1]).await;
+        assert_problem(&more, StatusCode::GONE, "upload_gone");
+    }
+
+    async fn an_upload_that_breaks_off_goes_on_where_it_was(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(60_000);
+        let path = server.begun(film.len()).await;
+        let taken = server.patch(&path, 0, broken(film[..40_000].to_vec())).await;
+        assert_problem(&taken, StatusCode::BAD_REQUEST, "invalid_request");
+        assert_eq!(server.offset(&path).await, "40000");
+        // A disk that lost the file's end.
+        let file = std::fs::OpenOptions::new().write(true).open(server.file(&path));
+        file.and_then(|file| file.set_len(12_345)).expect("truncated");
+        assert_eq!(server.offset(&path).await, "12345");
+        let refused = server.patch(&path, 40_000, film[40_000..].to_vec()).await;
+        assert_problem(&refused, StatusCode::CONFLICT, "wrong_offset");
+        let rest = server.patch(&path, 12_345, film[12_345..].to_vec()).await;
+        assert_eq!(rest.status, StatusCode::NO_CONTENT, "{rest:?}");
+        assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
+    }
+
+    async fn a_file_comes_in_ranges_or_at_once(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(30_000);
+        let video = server.waiting_video().await;
+        let nothing = server.put(&video, Some("bytes */30000"), b"").await;
+        assert_eq!(nothing.status, StatusCode::PERMANENT_REDIRECT);
+        assert!(!nothing.headers.contains_key(header::RANGE));
+        let early = server.put(&video, Some("bytes 5-9/30000"), &film[5..10]).await;
+        assert_problem(&early, StatusCode::CONFLICT, "wrong_offset");
+        let first = server.put(&video, Some("bytes 0-9999/30000"), &film[..10_000]).await;
+        assert_eq!(first.status, StatusCode::PERMANENT_REDIRECT, "{first:?}");
+        assert_eq!(first.header(header::RANGE), "bytes=0-9999");
+        let asked = server.put(&video, Some("bytes */30000"), b"").await;
+        assert_eq!(asked.header(header::RANGE), "bytes=0-9999");
+        let other = server.put(&video, Some("bytes 10000-19999/40000"), &film[10_000..20_000]).await;
+        assert_problem(&other, StatusCode::CONFLICT, "wrong_offset");
+        let last = server.put(&video, Some("bytes 10000-29999/30000"), &film[10_000..]).await;
+        assert_eq!(last.status, StatusCode::CREATED, "{last:?}");
+        assert_eq!(server.status(&video).await, Status::Queued);
+        let again = server.put(&video, None, &film).await;
+        assert_problem(&again, StatusCode::CONFLICT, "video_has_file");
+
+        let video = server.waiting_video().await;
+        let whole = server.put(&video, None, &film).await;
+        assert_eq!(whole.status, StatusCode::CREATED, "{whole:?}");
+        assert_eq!(server.status(&video).await, Status::Queued);
+    }
+
+    async fn only_an_uploads_owner_and_admins_have_to_do_with_it(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let mut tokens = Vec::new();
+        for name in ["mona", "leo"] {
+            let id = server.register(name).await;
+            let path = format!("/api/v1/users/{id}");
+            server.admin_json("PATCH", &path, r#"{"role": "streamer"}"#).await;
+            tokens.push(text(&server.log_in(name, PASSWORD).await.json()["access_token"]));
+        }
+        let viewer = server.member("viewer").await.access;
+        let create = |token: &str| {
+            request("POST", "/api/v1/uploads")
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header("Tus-Resumable", "1.0.0")
+                .header("Upload-Length", "50")
+                .header("Upload-Metadata", metadata("title", "A film"))
+                .body(Body::empty())
+                .expect("request")
+        };
+        assert_problem(&server.send(create(&viewer)).await, StatusCode::FORBIDDEN, "forbidden");
+        let stranger = server.stranger("POST", "/api/v1/uploads").await;
+        assert_problem(&stranger, StatusCode::UNAUTHORIZED, "unauthorized");
+        let made = server.send(create(&tokens[0])).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        let path = made.header(header::LOCATION).to_owned();
+        for (token, status) in [(&tokens[0], StatusCode::OK), (&tokens[1], StatusCode::NOT_FOUND)] {
+            let head = request("HEAD", &path)
+                .header(header::AUTHORIZATION, format!("Bearer {token}"))
+                .header("Tus-Resumable", "1.0.0")
+                .body(Body::empty());
+            assert_eq!(server.send(head.expect("request")).await.status, status);
+        }
+        assert_eq!(server.offset(&path).await, "0");
+        let video = said(&made, "millrace-video");
+        let path = format!("/api/v1/videos/{video}/file");
+        let foreign = request("PUT", &path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", tokens[1]))
+            .header(header::CONTENT_LENGTH, 50)
+            .body(Body::from(film(50)));
+        let foreign = server.send(foreign.expect("request")).await;
+        assert_problem(&foreign, StatusCode::NOT_FOUND, "no_such_video");
+        let mut limit = 0;
+        while server.send(create(&tokens[1])).await.status == StatusCode::CREATED {
+            limit += 1;
+        }
+        assert_eq!(limit, storage::videos::uploads::OPEN_MAX);
+    }
+}
+
+#[tokio::test]
+async fn what_is_offered_is_said_to_everybody() {
+    let server = Server::start().await;
+    let answer = server.stranger("OPTIONS", "/api/v1/uploads").await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+    assert_eq!(said(&answer, "tus-version"), "1.0.0");
+    assert_eq!(said(&answer, "tus-max-size"), UPLOAD_BYTES_MAX.to_string());
+    assert_eq!(said(&answer, "tus-checksum-algorithm"), "sha1,sha256");
+    assert_eq!(
+        said(&answer, "tus-extension"),
+        "creation,creation-with-upload,expiration,termination,checksum"
+    );
+}
+
+#[tokio::test]
+async fn a_piece_with_a_checksum_counts_whole_or_not_at_all() {
+    let server = Server::start().await;
+    let film = film(20_000);
+    let path = server.begun(film.len()).await;
+    let patch = |offset: usize, checksum: String, body: Body| {
+        let request = server
+            .tus("PATCH", &path)
+            .header("Upload-Offset", offset)
+            .header("Upload-Checksum", checksum)
+            .header(header::CONTENT_TYPE, PIECE_TYPE)
+            .body(body);
+        server.send(request.expect("request"))
+    };
+    let sha1 = |bytes: &[u8]| format!("sha1 {}", STANDARD.encode(Sha1::digest(bytes)));
+    let right = sha1(&film[..5000]);
+    let wrong = patch(0, right.clone(), Body::from(film[..5001].to_vec())).await;
+    // The protocol's own status, which has no name elsewhere.
+    assert_eq!(wrong.status.as_u16(), 460, "{wrong:?}");
+    assert_eq!(wrong.json()["code"], "checksum_mismatch");
+    assert_eq!(server.offset(&path).await, "0");
+    let broke = patch(0, right.clone(), broken(film[..5000].to_vec())).await;
+    assert_problem(&broke, StatusCode::BAD_REQUEST, "invalid_request");
+    assert_eq!(server.offset(&path).await, "0");
+    let taken = patch(0, right, Body::from(film[..5000].to_vec())).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+    let unknown = patch(5000, "crc32 AAAAAA==".into(), Body::empty()).await;
+    assert_problem(&unknown, StatusCode::BAD_REQUEST, "invalid_request");
+    let rest = patch(5000, sha1(&film[5000..]), Body::from(film[5000..].to_vec())).await;
+    assert_eq!(said(&rest, "upload-offset"), "20000");
+}
+
+#[tokio::test]
+async fn every_refusal_of_the_protocol_has_its_answer() {
+    let server = Server::start().await;
+    let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let mut request = server.admin_request(method, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        server.send(request.body(Body::from(body.to_vec())).expect("request"))
+    };
+    let version = ("tus-resumable", "1.0.0");
+    let path = server.begun(100).await;
+    let old = send(
+        "POST",
+        "/api/v1/uploads",
+        &[("tus-resumable", "0.2.2")],
+        b"",
+    )
+    .await;
+    assert_problem(&old, StatusCode::PRECONDITION_FAILED, "tus_version");
+    assert_eq!(said(&old, "tus-version"), "1.0.0");
+    let large = (UPLOAD_BYTES_MAX + 1).to_string();
+    let title = metadata("title", "ab");
+    let missing = metadata("video", "nothere");
+    let name = metadata("filename", "film.mp4");
+    for (headers, status, code) in [
+        (&[version][..], StatusCode::BAD_REQUEST, "invalid_request"),
+        (
+            &[
+                version,
+                ("upload-length", &large),
+                ("upload-metadata", &name),
+            ],
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "upload_too_large",
+        ),
+        (
+            &[version, ("upload-length", "5")],
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+        ),
+        (
+            &[version, ("upload-length", "5"), ("upload-metadata", &title)],
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+        ),
+        (
+            &[
+                version,
+                ("upload-length", "5"),
+                ("upload-metadata", &missing),
+            ],
+            StatusCode::NOT_FOUND,
+            "no_such_video",
+        ),
+        (
+            &[
+                version,
+                ("upload-length", "5"),
+                ("upload-concat", "partial"),
+            ],
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+        ),
+    ] {
+        assert_problem(
+            &send("POST", "/api/v1/uploads", headers, b"").await,
+            status,
+            code,
+        );
+    }
+    let piece = ("content-type", PIECE_TYPE);
+    let at_0 = ("upload-offset", "0");
+    for (headers, status, code) in [
+        (
+            &[piece, at_0][..],
+            StatusCode::PRECONDITION_FAILED,
+            "tus_version",
+        ),
+        (
+            &[version, at_0, ("content-type", "video/mp4")],
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+        ),
+        (
+            &[version, piece],
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+        ),
+        (
+            &[version, piece, ("upload-offset", "1")],
+            StatusCode::CONFLICT,
+            "wrong_offset",
+        ),
+    ] {
+        assert_problem(&send("PATCH", &path, headers, b"abc").await, status, code);
+    }
+    let beyond = server.patch(&path, 0, film(101)).await;
+    assert_problem(&beyond, StatusCode::PAYLOAD_TOO_LARGE, "piece_too_large");
+    let unknown = server.patch("/api/v1/uploads/nothere", 0, vec![]).await;
+    assert_problem(&unknown, StatusCode::NOT_FOUND, "no_such_upload");
+    let over = [version, piece, at_0, ("x-http-method-override", "PATCH")];
+    let taken = send("POST", &path, &over, &film(10)).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+    let none = send("POST", &path, &[version], b"").await;
+    assert_problem(&none, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+    let gone = send("DELETE", &path, &[version], b"").await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+    let head = server
+        .tus("HEAD", &path)
+        .body(Body::empty())
+        .expect("request");
+    assert_eq!(server.send(head).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn what_is_no_video_is_known_by_its_first_bytes() {
+    let server = Server::start().await;
+    let path = server.begun(1 << 20).await;
+    let text = "not a film, a text ".repeat(1000).into_bytes();
+    let refused = server.patch(&path, 0, text).await;
+    assert_problem(&refused, StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_media");
+    let head = server
+        .tus("HEAD", &path)
+        .body(Body::empty())
+        .expect("request");
+    assert_eq!(server.send(head).await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
+async fn two_never_send_one_upload_at_once() {
+    let server = Server::start().await;
+    let film = film(50_000);
+    let path = server.begun(film.len()).await;
+    let folder = server.scratch.folder().join("data");
+    let files = storage::uploads::Folder::open(&folder, NO_RESERVE).expect("folder");
+    let id = UploadId::new(path.rsplit('/').next().expect("an id")).expect("an id");
+    let lock = files.lock(&id).expect("nobody else");
+    let busy = server.patch(&path, 0, film.clone()).await;
+    assert_problem(&busy, StatusCode::LOCKED, "upload_busy");
+    drop(lock);
+    let (one, other) = tokio::join!(
+        server.patch(&path, 0, film.clone()),
+        server.patch(&path, 0, film.clone())
+    );
+    let statuses = [one.status, other.status];
+    assert!(statuses.contains(&StatusCode::NO_CONTENT), "{statuses:?}");
+    let refusals = [StatusCode::LOCKED, StatusCode::CONFLICT, StatusCode::GONE];
+    assert!(
+        statuses.iter().any(|status| refusals.contains(status)),
+        "{statuses:?}"
+    );
+    assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
+}

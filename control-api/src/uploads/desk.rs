@@ -1,0 +1,249 @@
+//! The uploads and their files: begun, found and opened for whoever may.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use media_core::{UploadId, VideoId};
+use storage::accounts::{Role, UserId};
+use storage::uploads::{Folder, Lock, Sink};
+use storage::videos::uploads::{NewUpload, Status, Upload};
+use storage::videos::{Description, NewVideo, Tags, Title, Uploads, Videos, Visibility};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::fault::Fault;
+use super::metadata::Metadata;
+use super::receive::{self, Piece};
+use super::tus;
+use crate::caller::Caller;
+use crate::problem::{Error, FieldError};
+
+/// How long nothing may come of an upload: a laptop is opened again the next day.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Pieces that arrive at once, of all uploaders: each has a megabyte or two in memory.
+const ARRIVING_MAX: usize = 64;
+
+/// When to come back where so many do.
+const ARRIVING_WAIT: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    videos: Videos,
+    pub(super) uploads: Uploads,
+    files: Folder,
+    pub(super) bytes_max: u64,
+    arriving: Arc<Semaphore>,
+}
+
+/// Somebody who may put files into the library.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploader {
+    /// `None`: the operator.
+    owner: Option<UserId>,
+    is_admin: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Uploader {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let is_admin = caller.is_admin();
+        match caller {
+            Caller::Anonymous => Err(Error::NoToken),
+            Caller::Operator => Ok(Self {
+                owner: None,
+                is_admin,
+            }),
+            Caller::User(user) if user.role == Role::Viewer => Err(Fault::NotForViewers.into()),
+            Caller::User(user) => Ok(Self {
+                owner: Some(user.id),
+                is_admin,
+            }),
+        }
+    }
+}
+
+impl Uploader {
+    /// Whether what is `owner`'s is this one's business.
+    fn may_see(&self, owner: Option<&UserId>) -> bool {
+        self.is_admin || (owner.is_some() && owner == self.owner.as_ref())
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(videos: Videos, files: Folder, bytes_max: u64) -> Self {
+        Self {
+            uploads: videos.uploads(),
+            videos,
+            files,
+            bytes_max,
+            arriving: Arc::new(Semaphore::new(ARRIVING_MAX)),
+        }
+    }
+
+    /// Begins an upload of `length` bytes: of the video that the metadata names, or of a new one.
+    pub(super) async fn begin(
+        &self,
+        uploader: &Uploader,
+        metadata: Metadata,
+        length: u64,
+    ) -> Result<Upload, Error> {
+        let now = SystemTime::now();
+        let (video, is_new) = match &metadata.video {
+            Some(id) => (self.video(uploader, id).await?, false),
+            None => {
+                let new = new_video(uploader, &metadata)?;
+                (self.videos.create(new, now).await?.id, true)
+            }
+        };
+        let begun = self
+            .begin_of(uploader, video.clone(), metadata, length)
+            .await;
+        if begun.is_err() && is_new {
+            self.videos.delete(&video).await?;
+        }
+        begun
+    }
+
+    /// Begins an upload of `length` bytes that becomes `video`.
+    pub(super) async fn begin_of(
+        &self,
+        uploader: &Uploader,
+        video: VideoId,
+        metadata: Metadata,
+        length: u64,
+    ) -> Result<Upload, Error> {
+        let now = SystemTime::now();
+        let new = NewUpload {
+            video,
+            owner: uploader.owner.clone(),
+            length_bytes: length,
+            source_name: metadata.file_name,
+            metadata: metadata.sent,
+            expires_at: now + IDLE_MAX,
+        };
+        let upload = self.uploads.begin(new, now).await?;
+        let id = upload.id.clone();
+        let created = self.on_disk(move |files| files.create(&id, length)).await;
+        if created.is_err() {
+            self.uploads.abandon(&upload.id).await?;
+        }
+        created?;
+        Ok(upload)
+    }
+
+    /// The video with this id, if it is this uploader's business.
+    pub(super) async fn video(&self, uploader: &Uploader, id: &str) -> Result<VideoId, Error> {
+        let id = VideoId::new(id).map_err(|_| Fault::NoVideo)?;
+        let video = self.videos.find(&id).await?;
+        let video = video.filter(|video| uploader.may_see(video.owner.as_ref()));
+        Ok(video.ok_or(Fault::NoVideo)?.id)
+    }
+
+    /// The upload with this id, if it is this uploader's business.
+    pub(super) async fn upload(&self, uploader: &Uploader, id: &str) -> Result<Upload, Error> {
+        let id = UploadId::new(id).map_err(|_| Fault::Unknown)?;
+        let upload = self.uploads.find(&id).await?;
+        let upload = upload.filter(|upload| uploader.may_see(upload.owner.as_ref()));
+        Ok(upload.ok_or(Fault::Unknown)?)
+    }
+
+    /// How much of an upload is there.
+    pub(super) async fn offset(&self, upload: &Upload) -> Result<u64, Error> {
+        match upload.status {
+            Status::Complete => Ok(upload.length_bytes),
+            Status::Spent => Err(Fault::Gone.into()),
+            Status::Open if upload.expires_at <= SystemTime::now() => Err(Fault::Gone.into()),
+            Status::Open => {
+                let (id, noted) = (upload.id.clone(), upload.offset_bytes);
+                self.on_disk(move |files| files.offset(&id, noted)).await
+            }
+        }
+    }
+
+    /// Takes a piece that begins at `offset` of an upload; how that is then. It is taken to its end
+    /// also where the caller hangs up: what came counts.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        id: UploadId,
+        offset: u64,
+        piece: Piece,
+    ) -> Result<Upload, Error> {
+        let desk = Arc::clone(self);
+        let taking = tokio::spawn(async move {
+            let _place = desk.place()?;
+            let (upload, sink) = desk.open(&id).await?;
+            match sink.end() == offset {
+                true => receive::receive(&desk, upload, sink, piece).await,
+                false => Err(Fault::WrongOffset { at: sink.end() }.into()),
+            }
+        });
+        taking.await.unwrap_or(Err(Error::Aborted))
+    }
+
+    /// Opens an upload for writing, as nobody else can at the same time.
+    async fn open(&self, id: &UploadId) -> Result<(Upload, Sink), Error> {
+        let locking = id.clone();
+        let lock: Lock = self.on_disk(move |files| files.lock(&locking)).await?;
+        // Only now: who had it before may have gone on.
+        let upload = self.uploads.find(id).await?.ok_or(Fault::Unknown)?;
+        if upload.status != Status::Open || upload.expires_at <= SystemTime::now() {
+            return Err(Fault::Gone.into());
+        }
+        let noted = upload.offset_bytes;
+        let sink = self.on_disk(move |_| lock.sink(noted)).await?;
+        if sink.end() == noted {
+            return Ok((upload, sink));
+        }
+        tracing::warn!(upload = %id, noted, there = sink.end(), "an upload's file has lost its end");
+        let upload = self.uploads.lost(id, noted, sink.end()).await?;
+        Ok((upload, sink))
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = Arc::clone(&self.arriving).try_acquire_owned();
+        place.map_err(|_| Error::TooManyRequests {
+            wait: ARRIVING_WAIT,
+        })
+    }
+
+    /// Asks the folder on a thread that may wait for the disk.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, storage::uploads::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let files = self.files.clone();
+        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        Ok(done.map_err(|_| Error::Aborted)?.map_err(Fault::from)?)
+    }
+}
+
+impl Piece {
+    /// A request's body as a piece whose end is not known.
+    pub(super) fn of(piece: tus::Piece, body: Body) -> Self {
+        Self {
+            end: None,
+            checksum: piece.checksum,
+            body,
+        }
+    }
+}
+
+/// A video that is made for a file. Nobody finds it until its owner wants that.
+fn new_video(uploader: &Uploader, metadata: &Metadata) -> Result<NewVideo, Error> {
+    let title = metadata.title().unwrap_or_default();
+    let title =
+        Title::new(title).map_err(|error| Error::Invalid(FieldError::new("title", error)))?;
+    Ok(NewVideo {
+        owner: uploader.owner.clone(),
+        title,
+        description: Description::default(),
+        tags: Tags::default(),
+        visibility: Visibility::Unlisted,
+    })
+}

@@ -1,0 +1,122 @@
+//! `PUT /api/v1/videos/{id}/file`: a file in one request, or in ranges that can be resumed.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use media_core::VideoId;
+use storage::videos::uploads::{Status, Upload};
+
+use super::content_range::{self, Put};
+use super::desk::Uploader;
+use super::fault::Fault;
+use super::metadata::Metadata;
+use super::receive::Piece;
+use super::tus;
+use crate::Api;
+use crate::problem::{Error, Problem};
+
+/// Takes the file of a video that waits for it: all of it, or, with `Content-Range`, the range that
+/// comes next. Where more is to come the answer is 308, and its header `Range` says what is there;
+/// `Content-Range: bytes */LENGTH` asks for that. For streamers and admins.
+#[utoipa::path(
+    put,
+    path = "/api/v1/videos/{id}/file",
+    tag = "videos",
+    security(("admin_token" = []), ("access_token" = []), ("access_cookie" = [])),
+    params(
+        ("id" = String, Path, description = "The video's id."),
+        ("Content-Range" = Option<String>, Header, description = "`bytes FIRST-LAST/LENGTH` or `bytes */LENGTH`."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 201, description = "All is there: the video waits for being encoded."),
+        (status = 308, description = "More is to come; `Range` says what is there, and is left out where nothing is."),
+        (status = 400, description = "A header is missing or invalid (code `invalid_request`), or the body \
+            broke off.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No token.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "For streamers and admins.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "No such video (code `no_such_video`).", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 408, description = "The body came too slowly; what came is kept (code `body_too_slow`).",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The upload is somewhere else (code `wrong_offset`), has another length, \
+            or the video has its file already (`video_has_file`).", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The file is too large (code `upload_too_large`).", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The file is no video (code `not_media`).", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 423, description = "Another request is sending it (code `upload_busy`).", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 429, description = "Too many pieces arrive at once.", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full (code `disk_full`).", body = Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn put(
+    State(api): State<Api>,
+    uploader: Uploader,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let desk = &api.uploads;
+    let put = content_range::put(&headers)?;
+    let video = desk.video(&uploader, &id).await?;
+    let open = desk.uploads.open_of(&video).await?;
+    let (first, end, length) = match (put, open.as_ref()) {
+        (Put::Question, Some(open)) => return Ok(more(desk.offset(open).await?)),
+        (Put::Question, None) => return Ok(more(0)),
+        (Put::Piece { first, end, length }, _) => (first, end, length),
+    };
+    tus::check_length(length, desk.bytes_max)?;
+    let upload = match open {
+        Some(open) if open.length_bytes == length => open,
+        // Who sends a file from its beginning means another one.
+        Some(open) if first > 0 => {
+            let at = desk.offset(&open).await?;
+            return Err(Fault::WrongOffset { at }.into());
+        }
+        Some(open) => {
+            desk.uploads.abandon(&open.id).await?;
+            begin(&api, &uploader, video, length).await?
+        }
+        None if first > 0 => return Err(Fault::WrongOffset { at: 0 }.into()),
+        None => begin(&api, &uploader, video, length).await?,
+    };
+    let piece = Piece {
+        end: Some(end),
+        checksum: None,
+        body,
+    };
+    let upload = desk.take(upload.id, first, piece).await?;
+    match upload.status {
+        Status::Open => Ok(more(upload.offset_bytes)),
+        _ => Ok(StatusCode::CREATED.into_response()),
+    }
+}
+
+async fn begin(
+    api: &Api,
+    uploader: &Uploader,
+    video: VideoId,
+    length: u64,
+) -> Result<Upload, Error> {
+    let begun = api
+        .uploads
+        .begin_of(uploader, video, Metadata::default(), length);
+    begun.await
+}
+
+/// `308 Resume Incomplete`: so much is there.
+fn more(offset: u64) -> Response {
+    let mut response = StatusCode::PERMANENT_REDIRECT.into_response();
+    if let Some(last) = offset.checked_sub(1) {
+        let range = HeaderValue::try_from(format!("bytes=0-{last}")).expect("visible ASCII");
+        response.headers_mut().insert(header::RANGE, range);
+    }
+    response
+}
