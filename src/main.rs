@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod hooks;
+mod library;
 mod listener;
 mod metrics;
 mod recordings;

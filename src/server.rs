@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::hooks::{Hooks, OnPublish};
+use crate::library::{self, Library};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
 use crate::recordings::{Recorder, Shelf, upkeep};
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     signals: Signals,
     supervisor: Supervisor,
     hooks: Hooks,
+    library: Library,
     database: Database,
     srt: srt::Listener,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -66,6 +68,8 @@ impl Server {
         let live = Live::new();
         let recordings = database.recordings();
         let assets = storage::asset::Folder::open(&config.data)?;
+        let (videos, worker) = (database.videos(), library::worker(&config.data)?);
+        library::recover(&videos, &worker).await?;
         upkeep::recover(&recordings, &assets).await?;
         let client_tls = tls::client::config()?;
         let hooks = Hooks::start(database.webhooks(), &client_tls);
@@ -75,6 +79,7 @@ impl Server {
             config.recording.clone(),
             hooks.events(),
         );
+        let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
         let options = Options {
             encoding,
             playlists: playlists(config)?,
@@ -85,6 +90,19 @@ impl Server {
             events: hooks.events(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
+        let reserve = config.recording.reserve;
+        let uploads = storage::uploads::Folder::open(&config.data, reserve)?;
+        let library = Library::start(library::Options {
+            videos: videos.clone(),
+            uploads: uploads.clone(),
+            assets: assets.clone(),
+            reserve,
+            settings: file_settings,
+            cores,
+            broadcasts: Arc::new(supervisor.clone()),
+            events: hooks.events(),
+            worker,
+        });
         let gate: Arc<dyn Gate> = Arc::new(supervisor.clone());
         let srt_config = srt::Config {
             latency: config.ingest.srt_latency,
@@ -99,11 +117,13 @@ impl Server {
         let api = Api::new(control_api::Options {
             streams: streams.clone(),
             recordings: recordings.clone(),
-            videos: database.videos(),
+            videos: videos.clone(),
             assets: assets.clone(),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
+            uploads,
+            upload_bytes_max: config.upload_bytes_max,
             broadcasts: Arc::new(supervisor.clone()),
             admin_token,
             playback_secret: playback_secret.clone(),
@@ -113,12 +133,7 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let shelf = Shelf::new(
-            recordings,
-            database.videos(),
-            assets,
-            playback_secret.clone(),
-        );
+        let shelf = Shelf::new(recordings, videos, assets, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let delivery = Delivery::new(live, supervisor.access(playback_secret));
         let requests = Arc::clone(delivery.counters());
@@ -197,6 +212,7 @@ impl Server {
             signals,
             supervisor,
             hooks,
+            library,
             database,
             srt,
             tasks,
@@ -212,7 +228,7 @@ impl Server {
         tracing::info!(signal, "stopping");
         let limit = shutdown::exit_at_the_latest();
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
-        self.supervisor.close().await;
+        tokio::join!(self.supervisor.close(), self.library.close());
         self.hooks.close().await;
         self.ingest_closing.send_replace(true);
         let srt = self.srt;

@@ -100,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
     pub(crate) recording: Defaults,
+    /// How long a file may be that is uploaded, in bytes.
+    pub(crate) upload_bytes_max: u64,
     /// `None`: nobody is asked about publishers.
     pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
@@ -279,6 +281,7 @@ impl Config {
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },
             recording: recording::read(&values)?,
+            upload_bytes_max: values.whole("uploads.max_gib", 1..=1024)? << 30,
             on_publish: values.on_publish()?,
             log: Log {
                 level: values.required("log.level", log_level)?,

@@ -230,6 +230,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Delete the oldest recordings where all have more than so many GiB; 0: no bound.",
     ),
     setting(
+        "uploads.max_gib",
+        "10",
+        "The largest file that can be uploaded into the VOD library, in GiB, 1 to 1024. What recordings leave free on the disk, uploads do too.",
+    ),
+    setting(
         "log.level",
         "info",
         "error, warn, info, debug or trace; or a filter such as info,ingest=debug.",

@@ -21,6 +21,7 @@ use storage::recording::Choice;
 use storage::retention::Policy;
 use storage::{Recordings, Streams};
 
+pub(crate) use self::pictures::Pictures;
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
 use crate::hooks::Events;

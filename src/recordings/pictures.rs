@@ -1,17 +1,18 @@
-//! The pictures that a recording is shown by: three of it, and sheets of tiny ones for scrubbing.
+//! The pictures that a recording or a video is shown by: three of it, and sheets of tiny ones for scrubbing.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use media_core::MediaTime;
 use media_core::thumbnail::{Sheet, Sprites, Stills, Thumbnail};
+use media_core::{AssetId, MediaTime};
+use storage::asset::Folder;
 
 /// The WebVTT that says which part of which sheet is for which time.
 const SPRITES_FILE: &str = "sprites.vtt";
 
-/// What has been seen of a broadcast so far.
+/// What has been seen so far of a broadcast or a file.
 #[derive(Debug, Default)]
-pub(super) struct Pictures {
+pub(crate) struct Pictures {
     stills: Stills,
     sprites: Sprites,
     /// Full ones: of two hours seven, some half a megabyte each.
@@ -20,7 +21,7 @@ pub(super) struct Pictures {
 
 impl Pictures {
     /// Takes the next picture.
-    pub(super) fn push(&mut self, thumbnail: &Thumbnail) {
+    pub(crate) fn push(&mut self, thumbnail: &Thumbnail) {
         self.stills.push(thumbnail.time, thumbnail.jpeg.clone());
         match self.sprites.push(thumbnail.time, &thumbnail.tile) {
             Ok(sheet) => self.sheets.extend(sheet),
@@ -28,8 +29,18 @@ impl Pictures {
         }
     }
 
-    /// The files of a recording that is so long: their names and contents.
-    pub(super) fn finish(self, duration: Duration) -> Vec<(String, Bytes)> {
+    /// Writes the files beside an asset's media, which is so long. Waits for the disk.
+    pub(crate) fn save(self, folder: &Folder, asset: &AssetId, duration: Duration) {
+        for (name, bytes) in self.finish(duration) {
+            if let Err(error) = folder.write_file(asset, &name, &bytes) {
+                tracing::warn!(%asset, %error, "media is without its pictures");
+                return;
+            }
+        }
+    }
+
+    /// The files of what is so long: their names and contents.
+    fn finish(self, duration: Duration) -> Vec<(String, Bytes)> {
         let end = MediaTime::ZERO + duration;
         let mut sheets = self.sheets;
         let mut files = Vec::new();

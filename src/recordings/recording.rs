@@ -350,12 +350,7 @@ impl Recording {
             return;
         }
         let pictures = std::mem::take(&mut *self.pictures());
-        for (name, bytes) in pictures.finish(summary.duration) {
-            if let Err(error) = self.recorder.folder.write_file(asset, &name, &bytes) {
-                tracing::warn!(broadcast = %self.subject.broadcast, %error, "a recording is without its pictures");
-                return;
-            }
-        }
+        pictures.save(&self.recorder.folder, asset, summary.duration);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -39,4 +39,15 @@ impl Encoding {
             threads: self.threads.unwrap_or(slices),
         }
     }
+
+    /// The settings of a file, which nobody waits for: the best that the machine can do in the time
+    /// that it takes anyway.
+    pub(crate) fn file_settings(&self) -> Settings {
+        Settings {
+            preset: self.preset.unwrap_or_else(|| Preset::for_cores(self.cores)),
+            profile: Profile::Quality,
+            threads: self.threads.unwrap_or(self.cores as u32),
+            ..self.settings(1)
+        }
+    }
 }

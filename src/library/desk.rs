@@ -1,0 +1,356 @@
+//! One file at a time: takes up the job that is due, sees it through, and says what became of it.
+
+use std::time::{Duration, SystemTime};
+
+use media_core::graph::offline::{Control, Progress};
+use media_core::{AssetId, MediaTime};
+use serde_json::json;
+use storage::asset::{self, Summary};
+use storage::videos::jobs::{Claim, Encoded, Next};
+use storage::videos::{self, Jobs};
+use storage::webhooks::EventType;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::Options;
+use super::courtesy::gives_way;
+use super::encoding::{self, Destination, encode};
+use super::upkeep::remove_spent;
+
+/// How often it is looked for a job where none is due.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether broadcasts need the machine: a broadcast's first keyframe takes
+/// longer.
+const LOOK_AT_BROADCASTS_EVERY: Duration = Duration::from_millis(250);
+
+/// How often progress is noted.
+const NOTE_EVERY: Duration = Duration::from_secs(3);
+
+/// What viewers read where this program is to blame; the log says more.
+const OUR_FAULT: &str = "the server could not encode the file";
+
+/// See the module.
+pub(super) struct Desk {
+    options: Options,
+    jobs: Jobs,
+}
+
+/// Why an encoding was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recalled {
+    /// The server stops.
+    Closing,
+    /// The video was deleted, or another process has the job.
+    Lost,
+}
+
+type Encoding = JoinHandle<Result<Summary, encoding::Error>>;
+
+impl Desk {
+    pub(super) fn new(options: Options) -> Self {
+        let jobs = options.videos.jobs();
+        Self { options, jobs }
+    }
+
+    /// Works until `closes`.
+    pub(super) async fn work(self, mut closes: watch::Receiver<bool>) {
+        while !*closes.borrow() {
+            let worker = self.options.worker.as_str();
+            match self.jobs.claim(worker, SystemTime::now()).await {
+                Ok(Some(claim)) => {
+                    self.see_through(&claim, &mut closes).await;
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "it is not known which files are to be encoded")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = closed(&mut closes) => {}
+            }
+        }
+    }
+
+    async fn see_through(&self, claim: &Claim, closes: &mut watch::Receiver<bool>) {
+        tracing::info!(video = %claim.video, upload = %claim.upload, attempt = claim.attempt, "encoding a file");
+        let noted = match self.attempt(claim, closes).await {
+            Ok((asset, Ok(summary))) => self.done(claim, &asset, &summary).await,
+            Ok((asset, Err(Ended::Recalled(recalled)))) => {
+                self.clear(&asset).await;
+                match recalled {
+                    Recalled::Closing => {
+                        tracing::info!(video = %claim.video, "encoding is put off: the server stops");
+                        self.jobs.give_back(claim, SystemTime::now()).await
+                    }
+                    Recalled::Lost => {
+                        tracing::info!(video = %claim.video, "encoding ends: nobody needs it any more");
+                        Ok(())
+                    }
+                }
+            }
+            Ok((asset, Err(Ended::Failed { reason, permanent }))) => {
+                self.clear(&asset).await;
+                self.failed(claim, &reason, permanent).await
+            }
+            Err(error) => Err(error),
+        };
+        let noted = match noted {
+            Ok(()) => remove_spent(&self.options.videos, &self.options.uploads).await,
+            error => error,
+        };
+        if let Err(error) = noted {
+            // Not lost: who is not heard of any more is put back.
+            tracing::warn!(video = %claim.video, %error, "a file is not seen through");
+        }
+    }
+
+    /// Encodes the file of a job.
+    async fn attempt(
+        &self,
+        claim: &Claim,
+        closes: &mut watch::Receiver<bool>,
+    ) -> Result<(AssetId, Result<Summary, Ended>), videos::Error> {
+        let asset = asset::new_id()?;
+        self.jobs.writes(claim, &asset, SystemTime::now()).await?;
+        let control = Control::default();
+        self.pace(&control);
+        let encoding = self.begin(claim, &asset, &control);
+        let (encoded, recalled) = self.watch(claim, encoding, &control, closes).await;
+        let result = match (encoded, recalled) {
+            (Ok(Ok(summary)), _) => Ok(summary),
+            (_, Some(recalled)) => Err(Ended::Recalled(recalled)),
+            (Ok(Err(error)), None) => Err(Ended::of(claim, &error)),
+            (Err(error), None) => {
+                tracing::error!(video = %claim.video, %error, "encoding ended in a panic");
+                Err(Ended::our_fault())
+            }
+        };
+        Ok((asset, result))
+    }
+
+    fn begin(&self, claim: &Claim, asset: &AssetId, control: &Control) -> Encoding {
+        let Options {
+            uploads,
+            assets,
+            reserve,
+            settings,
+            ..
+        } = &self.options;
+        let (file, settings, control) = (
+            uploads.path(&claim.upload),
+            settings.clone(),
+            control.clone(),
+        );
+        let to = Destination {
+            folder: assets.clone(),
+            asset: asset.clone(),
+            reserve: *reserve,
+        };
+        tokio::task::spawn_blocking(move || encode(&file, &settings, to, &control))
+    }
+
+    /// Waits for an encoding, lets it wait for broadcasts, and notes how far it is.
+    async fn watch(
+        &self,
+        claim: &Claim,
+        mut encoding: Encoding,
+        control: &Control,
+        closes: &mut watch::Receiver<bool>,
+    ) -> (<Encoding as Future>::Output, Option<Recalled>) {
+        let mut recalled = None;
+        let mut noted = Instant::now();
+        loop {
+            tokio::select! {
+                encoded = &mut encoding => return (encoded, recalled),
+                () = closed(closes), if recalled.is_none() => {
+                    recalled = Some(Recalled::Closing);
+                    control.cancel();
+                }
+                () = tokio::time::sleep(LOOK_AT_BROADCASTS_EVERY) => {
+                    self.pace(control);
+                    if recalled.is_none() && noted.elapsed() >= NOTE_EVERY {
+                        noted = Instant::now();
+                        if self.is_lost(claim, control).await {
+                            recalled = Some(Recalled::Lost);
+                            control.cancel();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn pace(&self, control: &Control) {
+        match gives_way(self.options.broadcasts.live_count(), self.options.cores) {
+            true => control.pause(),
+            false => control.resume(),
+        }
+    }
+
+    /// Notes how far an encoding is; whether nobody needs it any more.
+    async fn is_lost(&self, claim: &Claim, control: &Control) -> bool {
+        let done = permille(control.progress());
+        match self.jobs.heartbeat(claim, done, SystemTime::now()).await {
+            Ok(()) => false,
+            Err(videos::Error::JobLost(_)) => true,
+            Err(error) => {
+                tracing::warn!(video = %claim.video, %error, "progress is not noted");
+                false
+            }
+        }
+    }
+
+    async fn done(
+        &self,
+        claim: &Claim,
+        asset: &AssetId,
+        summary: &Summary,
+    ) -> Result<(), videos::Error> {
+        let encoded = Encoded {
+            duration: summary.duration,
+            bytes: summary.bytes,
+        };
+        match self.jobs.done(claim, encoded, SystemTime::now()).await {
+            Err(videos::Error::JobLost(_)) => {
+                self.clear(asset).await;
+                return Ok(());
+            }
+            noted => noted?,
+        }
+        tracing::info!(
+            video = %claim.video,
+            asset = %asset,
+            seconds = summary.duration.as_secs(),
+            bytes = summary.bytes,
+            "video ready"
+        );
+        self.tell(
+            claim,
+            EventType::VideoReady,
+            json!({
+                "video_id": claim.video.as_str(),
+                "duration_ms": u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX),
+                "bytes": summary.bytes,
+            }),
+        )
+        .await
+    }
+
+    async fn failed(
+        &self,
+        claim: &Claim,
+        reason: &str,
+        permanent: bool,
+    ) -> Result<(), videos::Error> {
+        let now = SystemTime::now();
+        match self.jobs.failed(claim, reason, permanent, now).await? {
+            Next::Retry(_) => {
+                tracing::warn!(video = %claim.video, reason, attempt = claim.attempt, "encoding failed, it is tried again");
+                Ok(())
+            }
+            Next::GivenUp => {
+                tracing::warn!(video = %claim.video, reason, "video failed");
+                let data = json!({ "video_id": claim.video.as_str(), "reason": reason });
+                self.tell(claim, EventType::VideoFailed, data).await
+            }
+        }
+    }
+
+    async fn tell(
+        &self,
+        claim: &Claim,
+        event: EventType,
+        data: serde_json::Value,
+    ) -> Result<(), videos::Error> {
+        // Deleted in between: nobody is to hear of it.
+        if let Some(video) = self.options.videos.find(&claim.video).await? {
+            let owner = video.owner.map(|owner| owner.to_string());
+            self.options.events.tell(event, owner, data);
+        }
+        Ok(())
+    }
+
+    /// Removes what an attempt has left; what stays is removed later, as the database says.
+    async fn clear(&self, asset: &AssetId) {
+        let (folder, asset) = (self.options.assets.clone(), asset.clone());
+        let removed = tokio::task::spawn_blocking(move || folder.remove(&asset)).await;
+        match removed {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "half an asset is left"),
+            Err(error) => tracing::error!(%error, "half an asset is left"),
+        }
+    }
+}
+
+async fn closed(closes: &mut watch::Receiver<bool>) {
+    // Nobody who could say so is the end too.
+    let _ = closes.wait_for(|closing| *closing).await;
+}
+
+/// How an attempt ended that made nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Recalled(Recalled),
+    Failed { reason: String, permanent: bool },
+}
+
+impl Ended {
+    fn of(claim: &Claim, error: &encoding::Error) -> Self {
+        if error.is_permanent() {
+            return Self::Failed {
+                reason: error.to_string(),
+                permanent: true,
+            };
+        }
+        tracing::error!(video = %claim.video, %error, "a file is not encoded");
+        match error {
+            // What an operator can do something about.
+            encoding::Error::Stopped(asset::Stop::DiskFull { .. }) => Self::Failed {
+                reason: "the server's disk is full".to_owned(),
+                permanent: false,
+            },
+            _ => Self::our_fault(),
+        }
+    }
+
+    fn our_fault() -> Self {
+        Self::Failed {
+            reason: OUR_FAULT.to_owned(),
+            permanent: false,
+        }
+    }
+}
+
+/// How much is done, of 1000; all of it only once the video is ready.
+fn permille(progress: Progress) -> u16 {
+    const ALMOST: u128 = 999;
+    let done = progress.done.saturating_since(MediaTime::ZERO).as_nanos();
+    let all = progress.duration.map_or(0, |duration| duration.as_nanos());
+    let part = (done * 1000).checked_div(all).unwrap_or(0);
+    part.min(ALMOST) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_never_whole_before_the_end() {
+        let at = |done_ms: i64, all_ms: Option<u64>| {
+            permille(Progress {
+                done: MediaTime::from_nanos(done_ms * 1_000_000),
+                duration: all_ms.map(Duration::from_millis),
+            })
+        };
+        assert_eq!(at(0, Some(10_000)), 0);
+        assert_eq!(at(2_500, Some(10_000)), 250);
+        assert_eq!(at(10_000, Some(10_000)), 999);
+        assert_eq!(at(20_000, Some(10_000)), 999);
+        assert_eq!(at(5_000, None), 0);
+        assert_eq!(at(-5, Some(10_000)), 0);
+    }
+}

@@ -1,0 +1,90 @@
+//! The VOD library's work: uploaded files become videos, one at a time, and broadcasts go first.
+//!
+//! The queue is the database's ([`storage::videos::Jobs`]), so that it survives the process; [`Desk`]
+//! takes up what is due, [`encoding`] makes media of it, [`courtesy`] says when that has to wait.
+//! design/0020 has the reasons.
+
+mod courtesy;
+mod desk;
+mod encoding;
+mod segments;
+mod upkeep;
+mod worker;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use control_api::Broadcasts;
+use media_core::graph::Settings;
+use storage::asset::{self, Reserve};
+use storage::videos::jobs::Next;
+use storage::{Videos, uploads, videos};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::desk::Desk;
+pub(crate) use self::worker::Worker;
+use crate::hooks::Events;
+
+/// What the library works with.
+pub(crate) struct Options {
+    pub(crate) videos: Videos,
+    pub(crate) uploads: uploads::Folder,
+    pub(crate) assets: asset::Folder,
+    pub(crate) reserve: Reserve,
+    /// How files are encoded.
+    pub(crate) settings: Settings,
+    pub(crate) cores: usize,
+    /// Who goes first.
+    pub(crate) broadcasts: Arc<dyn Broadcasts>,
+    pub(crate) events: Events,
+    /// The name of this process.
+    pub(crate) worker: Worker,
+}
+
+/// The library at work.
+pub(crate) struct Library {
+    closing: watch::Sender<bool>,
+    desk: JoinHandle<()>,
+}
+
+impl Library {
+    /// Begins to work on what is queued.
+    pub(crate) fn start(options: Options) -> Self {
+        let (closing, closes) = watch::channel(false);
+        tokio::spawn(upkeep::repeat(
+            options.videos.clone(),
+            options.uploads.clone(),
+        ));
+        let desk = tokio::spawn(Desk::new(options).work(closes));
+        Self { closing, desk }
+    }
+
+    /// Gives back to the queue what is being encoded. Takes about a second.
+    pub(crate) async fn close(self) {
+        self.closing.send_replace(true);
+        if let Err(error) = self.desk.await {
+            tracing::error!(%error, "the library did not end in order");
+        }
+    }
+}
+
+/// Puts back what the process was encoding when it died. To be called before the files of assets
+/// that are given up are removed, and before the library starts.
+pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), videos::Error> {
+    let back = videos
+        .jobs()
+        .requeue(worker.as_str(), SystemTime::now())
+        .await?;
+    for (claim, next) in back {
+        let given_up = next == Next::GivenUp;
+        tracing::warn!(video = %claim.video, attempt = claim.attempt, given_up, "an encoding was interrupted");
+    }
+    Ok(())
+}
+
+/// The name of the process whose data folder is `data`.
+pub(crate) fn worker(data: &Path) -> std::io::Result<Worker> {
+    Worker::of(data)
+}
