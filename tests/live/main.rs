@@ -21,6 +21,7 @@ mod exposition;
 mod formats;
 mod hooks;
 mod http;
+mod library;
 mod lifecycle;
 mod metrics;
 mod minute_players;
