@@ -60,7 +60,7 @@ pub(crate) async fn receive(
     };
     let received = intake.take_all(&mut body, end).await;
     let has_checksum = intake.checksum.is_some();
-    let is_met = intake.checksum.take().is_none_or(Checksum::is_met);
+    let is_met = intake.checksum.take().is_none_or(Checksum::holds);
     let kept = match received {
         Ok(()) if !is_met => Err(Fault::Checksum.into()),
         received => received,
