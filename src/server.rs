@@ -123,10 +123,11 @@ impl Server {
         let api = Api::new(control_api::Options {
             streams: streams.clone(),
             recordings: recordings.clone(),
+            videos: videos.clone(),
+            assets: assets.clone(),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
-            videos,
             uploads,
             upload_bytes_max: config.upload_bytes_max,
             broadcasts: Arc::new(supervisor.clone()),
@@ -139,7 +140,7 @@ impl Server {
             limits: config.api.limits,
         });
         let media = Media::new(assets, objects.clone());
-        let shelf = Shelf::new(recordings, media, playback_secret.clone());
+        let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());
         let delivery = Delivery::new(live, supervisor.access(playback_secret));

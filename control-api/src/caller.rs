@@ -50,6 +50,16 @@ impl Caller {
         }
     }
 
+    /// Whose the things will be that it makes, as those may who have streams.
+    pub(crate) fn streamer(&self) -> Result<Option<&UserId>, Error> {
+        match self {
+            Self::Anonymous => Err(Error::NoToken),
+            Self::User(user) if user.role < Role::Streamer => Err(Error::NotStreamer),
+            Self::User(user) => Ok(Some(&user.id)),
+            Self::Operator => Ok(None),
+        }
+    }
+
     /// Whether everything is allowed.
     pub(crate) fn is_admin(&self) -> bool {
         match self {

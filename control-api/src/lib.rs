@@ -1,5 +1,5 @@
-//! The control API: streams, their keys and their viewers' tokens, uploads into the VOD library, webhooks
-//! and accounts, under
+//! The control API: streams, their keys and their viewers' tokens, recordings, videos and the uploads
+//! that become some, webhooks and accounts, under
 //! `/api/v1`, `/health` for whatever watches the process, and what the watch page asks about its
 //! stream.
 //!
@@ -37,6 +37,7 @@ mod time;
 mod uploads;
 pub mod urls;
 mod users;
+mod videos;
 mod visibility;
 mod watch;
 mod webhooks;
@@ -49,8 +50,10 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
+use storage::asset::Folder;
 use storage::{
-    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Webhooks,
+    AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
+    Webhooks,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,6 +69,9 @@ pub use urls::Urls;
 pub struct Api {
     streams: Streams,
     recordings: Recordings,
+    videos: Videos,
+    assets: Folder,
+    views: Arc<videos::Watched>,
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
@@ -87,6 +93,9 @@ impl Api {
         Self {
             streams: options.streams,
             recordings: options.recordings,
+            videos: options.videos.clone(),
+            assets: options.assets,
+            views: Arc::default(),
             accounts: options.accounts,
             audit: options.audit,
             webhooks: options.webhooks,
@@ -168,13 +177,20 @@ fn for_owners() -> OpenApiRouter<Api> {
         .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
         .routes(routes!(deliveries::ping))
         .routes(routes!(deliveries::list))
-        .routes(routes!(deliveries::redeliver));
+        .routes(routes!(deliveries::redeliver))
+        .routes(routes!(videos::create::create))
+        .routes(routes!(videos::change::change, videos::change::delete))
+        .routes(routes!(videos::chapters::replace))
+        .routes(routes!(videos::subtitles::put))
+        .routes(routes!(videos::subtitles::delete))
+        .routes(routes!(videos::playback_tokens::issue));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Owners);
     router
 }
 
 fn for_users() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::new()
+        .routes(routes!(videos::likes::like, videos::likes::unlike))
         .routes(routes!(me::show, me::change))
         .routes(routes!(me::change_password))
         .routes(routes!(streams::list::own));
@@ -187,6 +203,12 @@ fn for_everybody() -> OpenApiRouter<Api> {
         .routes(routes!(registration::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(session::refresh))
+        .routes(routes!(videos::list::list))
+        .routes(routes!(videos::show))
+        .routes(routes!(videos::views::count))
+        .routes(routes!(videos::chapters::show))
+        .routes(routes!(videos::subtitles::list))
+        .routes(routes!(videos::subtitles::show))
         .routes(routes!(streams::list::live))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::show))

@@ -31,6 +31,7 @@ const ACCESS_COOKIE: &str = "access_cookie";
     tags(
         (name = "streams", description = "Streams, keys and playback tokens; for their owners, the operator and admins."),
         (name = "recordings", description = "Broadcasts that were recorded; public ones for everybody."),
+        (name = "videos", description = "The VOD library: public videos for everybody, and what their owners do with theirs."),
         (name = "accounts", description = "Registering, logging in, users, invitations and the audit log."),
         (name = "webhooks", description = "Who is told what happens, and what was sent; for their owners, the operator and admins."),
         (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use storage::asset::Folder;
 use storage::{
     AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
     Webhooks, uploads,
@@ -19,15 +20,17 @@ pub struct Options {
     pub streams: Streams,
     /// What was recorded of them.
     pub recordings: Recordings,
+    /// The VOD library.
+    pub videos: Videos,
+    /// Where the media of recordings and videos lies.
+    pub assets: Folder,
     /// The users.
     pub accounts: Accounts,
     /// Where changes are written down.
     pub audit: Audit,
     /// Who is told of events.
     pub webhooks: Webhooks,
-    /// The VOD library.
-    pub videos: Videos,
-    /// Where files go that are uploaded into it.
+    /// Where files go that are uploaded into the VOD library.
     pub uploads: uploads::Folder,
     /// How long such a file may be, in bytes.
     pub upload_bytes_max: u64,

@@ -29,7 +29,7 @@ pub(crate) struct NewPlaybackToken {
 }
 
 impl NewPlaybackToken {
-    fn lifetime(&self) -> Result<Lifetime, Error> {
+    pub(crate) fn lifetime(&self) -> Result<Lifetime, Error> {
         let Some(seconds) = self.expires_in_s else {
             return Ok(Lifetime::DEFAULT);
         };

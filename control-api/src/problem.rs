@@ -112,6 +112,10 @@ pub(crate) enum Error {
     NoRecording,
     #[error("there is nothing of this recording to download")]
     NothingToDownload,
+    #[error("there is no such video")]
+    NoVideo,
+    #[error("the video has no such subtitles")]
+    NoSubtitles,
     #[error("there is no such webhook")]
     NoWebhook,
     #[error("there is no such delivery")]
@@ -128,6 +132,13 @@ pub(crate) enum Error {
     BodyTooLarge,
     #[error("the body did not arrive within {} seconds", BODY_WAIT_MAX.as_secs())]
     BodyTooSlow,
+    #[error("subtitles must be WebVTT, sent with `Content-Type: text/vtt`")]
+    NotWebVttType,
+    #[error(
+        "the subtitles are larger than {} bytes",
+        videos::webvtt::WEBVTT_BYTES_MAX
+    )]
+    SubtitlesTooLarge,
     #[error("the body broke off")]
     BodyBroken,
     #[error("the body is not JSON: {0}")]
@@ -145,11 +156,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     Recordings(#[from] recordings::Error),
     #[error(transparent)]
+    Videos(#[from] videos::Error),
+    #[error(transparent)]
     Webhooks(#[from] storage::webhooks::Error),
     #[error(transparent)]
     Upload(#[from] Fault),
-    #[error(transparent)]
-    Videos(#[from] videos::Error),
     #[error(transparent)]
     Accounts(#[from] accounts::Error),
     #[error(transparent)]
@@ -181,7 +192,6 @@ impl Error {
             Self::NoInvitation => (StatusCode::NOT_FOUND, "no_such_invitation"),
             Self::Accounts(error) => class_of_accounts(error),
             Self::Upload(fault) => fault.class(),
-            Self::Videos(error) => class_of_videos(error),
             Self::Audit(audit::Error::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Audit(audit::Error::Database(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
@@ -197,6 +207,10 @@ impl Error {
             Self::NoStream | Self::Storage(Storage::UnknownStream(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_stream")
             }
+            Self::NoVideo => (StatusCode::NOT_FOUND, "no_such_video"),
+            Self::NoSubtitles => (StatusCode::NOT_FOUND, "no_such_subtitles"),
+            Self::Recordings(error) => class_of_recordings(error),
+            Self::Videos(error) => class_of_videos(error),
             Self::NoWebhook | Self::Webhooks(Webhooks::UnknownWebhook(_)) => {
                 (StatusCode::NOT_FOUND, "no_such_webhook")
             }
@@ -204,8 +218,12 @@ impl Error {
                 (StatusCode::NOT_FOUND, "no_such_delivery")
             }
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::NotJsonType | Self::NotWebVttType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::BodyTooLarge | Self::SubtitlesTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
+            }
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "malformed_json"),
             Self::BodyBroken | Self::Invalid(_) | Self::Query(_) | Self::NoHost(_) => {
@@ -213,7 +231,6 @@ impl Error {
             }
             Self::NoRecording => (StatusCode::NOT_FOUND, "no_such_recording"),
             Self::NothingToDownload => (StatusCode::CONFLICT, "nothing_to_download"),
-            Self::Recordings(error) => class_of_recordings(error),
             Self::Storage(Storage::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Storage(Storage::TooManyStreams | Storage::TooManyOfOwner) => {
                 (StatusCode::CONFLICT, "too_many_streams")
@@ -245,6 +262,9 @@ impl Error {
             Self::Webhooks(storage::webhooks::Error::UnknownDelivery(_)) => {
                 Self::NoDelivery.to_string()
             }
+            Self::Videos(videos::Error::UnknownVideo(_)) => Self::NoVideo.to_string(),
+            Self::Videos(videos::Error::UnknownSubtitles { .. }) => Self::NoSubtitles.to_string(),
+            Self::Videos(videos::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
             Self::Accounts(accounts::Error::Busy) => self.to_string(),
@@ -267,7 +287,8 @@ impl Error {
                 .filter(|(_, taken)| **taken)
                 .map(|(field, _)| FieldError::new(field, "is taken"))
                 .collect(),
-            Self::Accounts(Accounts::Cursor(error))
+            Self::Videos(videos::Error::Cursor(error))
+            | Self::Accounts(Accounts::Cursor(error))
             | Self::Audit(audit::Error::Cursor(error))
             | Self::Storage(storage::streams::Error::Cursor(error))
             | Self::Recordings(recordings::Error::Cursor(error)) => {
@@ -302,6 +323,29 @@ impl Error {
     }
 }
 
+fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
+    use videos::Error as Videos;
+    match error {
+        Videos::UnknownVideo(_) => (StatusCode::NOT_FOUND, "no_such_video"),
+        Videos::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
+        Videos::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
+        Videos::UnknownSubtitles { .. } => (StatusCode::NOT_FOUND, "no_such_subtitles"),
+        Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),
+        Videos::NotPlayable(_) => (StatusCode::CONFLICT, "recording_not_playable"),
+        Videos::TooManySubtitles => (StatusCode::CONFLICT, "too_many_subtitles"),
+        Videos::TooManyVideos => (StatusCode::CONFLICT, "too_many_videos"),
+        Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
+        Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
+        Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
+        Videos::UploadClosed(_) => (StatusCode::GONE, "upload_gone"),
+        Videos::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Videos::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        }
+    }
+}
+
 fn class_of_accounts(error: &accounts::Error) -> (StatusCode, &'static str) {
     use accounts::Error as Accounts;
     match error {
@@ -319,29 +363,6 @@ fn class_of_accounts(error: &accounts::Error) -> (StatusCode, &'static str) {
         Accounts::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Accounts::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         Accounts::DamagedRow { .. } | Accounts::Random(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-        }
-    }
-}
-
-fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
-    use videos::Error as Videos;
-    match error {
-        Videos::UnknownVideo(_) => (StatusCode::NOT_FOUND, "no_such_video"),
-        Videos::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
-        Videos::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
-        Videos::UnknownSubtitles { .. } => (StatusCode::NOT_FOUND, "no_such_subtitles"),
-        Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),
-        Videos::UploadClosed(_) => (StatusCode::GONE, "upload_gone"),
-        Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
-        Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
-        Videos::NotPlayable(_) => (StatusCode::CONFLICT, "not_playable"),
-        Videos::TooManySubtitles => (StatusCode::CONFLICT, "too_many_subtitles"),
-        Videos::TooManyVideos => (StatusCode::CONFLICT, "too_many_videos"),
-        Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
-        Videos::Cursor(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-        Videos::Database(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
-        Videos::JobLost(_) | Videos::DamagedRow { .. } | Videos::Random(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal")
         }
     }

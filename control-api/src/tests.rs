@@ -13,6 +13,7 @@ mod public;
 mod recordings;
 mod streams;
 mod uploads;
+mod videos;
 mod webhooks;
 
 use std::collections::HashMap;
@@ -208,10 +209,11 @@ impl Server {
         let mut options = Options {
             streams: database.streams(),
             recordings: database.recordings(),
+            videos: database.videos(),
+            assets: storage::asset::Folder::open(&data_dir).expect("folder"),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
-            videos: database.videos(),
             uploads: storage::uploads::Folder::open(&data_dir, NO_RESERVE).expect("folder"),
             upload_bytes_max: UPLOAD_BYTES_MAX,
             broadcasts: broadcasts.clone(),

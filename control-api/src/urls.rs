@@ -224,6 +224,11 @@ impl Origin {
         }
     }
 
+    /// Where this server's pages and playlists lie, without a slash at its end.
+    pub(crate) fn http_base(&self) -> &str {
+        &self.http_base
+    }
+
     /// Where `stream` plays, with the playback token behind the URLs where one is given.
     pub(crate) fn playback(
         &self,

@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use control_api::Broadcasts;
 use media_core::graph::Settings;
 use storage::asset::{self, Reserve};
+use storage::videos::jobs::Next;
 use storage::{Videos, uploads, videos};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -77,7 +78,8 @@ pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), vide
         .requeue(worker.as_str(), SystemTime::now())
         .await?;
     for (claim, next) in back {
-        tracing::warn!(video = %claim.video, attempt = claim.attempt, ?next, "an interrupted encoding begins anew");
+        let given_up = next == Next::GivenUp;
+        tracing::warn!(video = %claim.video, attempt = claim.attempt, given_up, "an encoding was interrupted");
     }
     Ok(())
 }

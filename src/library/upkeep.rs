@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use media_core::UploadId;
 use storage::videos::Error;
+use storage::videos::jobs::Next;
 use storage::{Videos, uploads};
 
 /// How often it is looked.
@@ -30,7 +31,8 @@ async fn once(videos: &Videos, folder: &uploads::Folder, now: SystemTime) -> Res
         tracing::info!(expired, "uploads were not finished in time");
     }
     for (claim, next) in videos.jobs().requeue_silent(now - SILENT_MAX, now).await? {
-        tracing::warn!(video = %claim.video, worker = claim.worker, ?next, "nothing is heard of a file's encoding");
+        let given_up = next == Next::GivenUp;
+        tracing::warn!(video = %claim.video, worker = claim.worker, given_up, "nothing is heard of a file's encoding");
     }
     remove_spent(videos, folder).await
 }

@@ -1,10 +1,11 @@
 //! Recordings: written while a broadcast runs, played from the moment it ends, kept for as long as
 //! is wanted.
 //!
-//! [`Recorder`] begins one a broadcast. [`Shelf`] plays those that have ended. [`upkeep`] recovers
-//! what a crash cut short and carries out retention. [`Objects`] is the store that they go to, where
-//! there is one.
+//! [`Recorder`] begins one a broadcast. [`Shelf`] plays those that have ended, and the videos of the
+//! library. [`upkeep`] recovers what a crash cut short and carries out retention. [`Objects`] is the
+//! store that they go to, where there is one.
 
+mod catalogue;
 mod copies;
 mod far_files;
 mod objects;
@@ -14,6 +15,7 @@ mod removing;
 mod shelf;
 mod stock;
 mod stored_files;
+mod subtitled;
 mod trail;
 pub(crate) mod upkeep;
 mod uploading;

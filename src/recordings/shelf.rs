@@ -1,16 +1,17 @@
-//! The recordings that can be played, as VOD delivery asks for them.
+//! The recordings and videos that can be played, as VOD delivery asks for them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use media_core::{AssetId, RecordingId};
 use packager::delivery::Audience;
-use packager::vod::{Closed, Contents, Library, Opened, Pending, Title};
-use storage::recording::{Recording, Status};
-use storage::{PlaybackSecret, Recordings, Visibility};
+use packager::vod::{Closed, Contents, Library, Opened, Pending, Store, Title};
+use storage::playback_token::Opens;
+use storage::{PlaybackSecret, Recordings, Videos};
 
+use super::catalogue::{Catalogue, Door, Entry, Plays};
 use super::stock::{Media, Stock};
+use super::subtitled::Subtitled;
 
 /// Titles that are held open: of two hours each, a megabyte and five files.
 const TITLES_MAX: usize = 128;
@@ -26,16 +27,16 @@ pub(crate) struct Shelf {
 
 #[derive(Debug)]
 struct Inner {
-    recordings: Recordings,
+    catalogue: Catalogue,
     media: Media,
     secret: PlaybackSecret,
-    open: Mutex<HashMap<RecordingId, Held>>,
+    open: Mutex<HashMap<String, Held>>,
 }
 
 /// A title that was asked for lately.
 #[derive(Clone, Debug)]
 struct Held {
-    recording: Recording,
+    entry: Entry,
     title: Arc<Title>,
     /// When the row was read.
     read: Instant,
@@ -43,10 +44,16 @@ struct Held {
 }
 
 impl Shelf {
-    /// The recordings whose files are in `media`; private ones for who has a token of `secret`.
-    pub(crate) fn new(recordings: Recordings, media: Media, secret: PlaybackSecret) -> Self {
+    /// The recordings and videos whose files are in `media`; private ones for who has a token of
+    /// `secret`.
+    pub(crate) fn new(
+        recordings: Recordings,
+        videos: Videos,
+        media: Media,
+        secret: PlaybackSecret,
+    ) -> Self {
         let inner = Inner {
-            recordings,
+            catalogue: Catalogue { recordings, videos },
             media,
             secret,
             open: Mutex::default(),
@@ -59,38 +66,32 @@ impl Shelf {
 
 impl Library for Shelf {
     fn open(&self, id: &str, token: Option<&str>) -> Pending<Result<Opened, Closed>> {
-        let Ok(id) = RecordingId::new(id) else {
-            return Box::pin(std::future::ready(Err(Closed::NotFound)));
-        };
         let (inner, token) = (Arc::clone(&self.inner), token.map(str::to_owned));
+        let id = id.to_owned();
         Box::pin(async move {
-            let Held {
-                recording, title, ..
-            } = inner.find(&id).await?;
-            let audience = inner.admit(&recording, token.as_deref())?;
+            let Held { entry, title, .. } = inner.find(&id).await?;
+            let audience = inner.admit(&entry.door, token.as_deref())?;
             Ok(Opened { title, audience })
         })
     }
 }
 
 impl Inner {
-    fn admit(&self, recording: &Recording, token: Option<&str>) -> Result<Audience, Closed> {
-        if recording.visibility == Visibility::Public {
-            return Ok(Audience::Everyone);
-        }
-        let opens = |token| {
-            let checked = self
-                .secret
-                .check(&recording.stream, token, SystemTime::now());
-            checked.is_ok()
+    fn admit(&self, door: &Door, token: Option<&str>) -> Result<Audience, Closed> {
+        let wanted = match door {
+            Door::Open => return Ok(Audience::Everyone),
+            Door::OfStream(stream) => Opens::Stream(stream),
+            Door::OfVideo(video) => Opens::Video(video),
         };
+        let now = SystemTime::now();
+        let opens = |token| self.secret.check(wanted, token, now).is_ok();
         match token.is_some_and(opens) {
             true => Ok(Audience::Granted),
             false => Err(Closed::NoToken),
         }
     }
 
-    async fn find(&self, id: &RecordingId) -> Result<Held, Closed> {
+    async fn find(&self, id: &str) -> Result<Held, Closed> {
         let now = Instant::now();
         let held = self.held(id, now);
         if let Some(held) = &held
@@ -98,8 +99,8 @@ impl Inner {
         {
             return Ok(held.clone());
         }
-        let recording = match (self.recordings.find(id).await, held.clone()) {
-            (Ok(Some(recording)), _) => recording,
+        let entry = match (self.catalogue.find(id).await, held.clone()) {
+            (Ok(Some(entry)), _) => entry,
             (Ok(None), _) => {
                 self.open().remove(id);
                 return Err(Closed::NotFound);
@@ -107,20 +108,17 @@ impl Inner {
             // Who watches watches on.
             (Err(_), Some(held)) => return Ok(held),
             (Err(error), None) => {
-                tracing::warn!(recording = %id, %error, "a recording cannot be looked up");
+                tracing::warn!(id, %error, "a title cannot be looked up");
                 return Err(Closed::Unavailable);
             }
         };
-        let asset = asset_of(&recording).ok_or(Closed::NotFound)?.clone();
-        let same = held.filter(|held| {
-            asset_of(&held.recording) == Some(&asset) && held.recording.place == recording.place
-        });
+        let same = held.filter(|held| held.entry.plays == entry.plays);
         let title = match same {
             Some(held) => held.title,
-            None => self.read(&recording, asset).await?,
+            None => self.read(id, &entry.plays).await?,
         };
         let held = Held {
-            recording,
+            entry,
             title,
             read: now,
             asked: now,
@@ -129,42 +127,49 @@ impl Inner {
         Ok(held)
     }
 
-    /// Opens a recording's files.
-    async fn read(&self, recording: &Recording, asset: AssetId) -> Result<Arc<Title>, Closed> {
-        let opened = self.media.open(&asset, recording.place).await;
+    /// Opens a title's files.
+    async fn read(&self, id: &str, plays: &Plays) -> Result<Arc<Title>, Closed> {
+        let opened = self.media.open(&plays.asset, plays.place).await;
         let Stock { renditions, store } = opened.map_err(|error| {
-            let id = &recording.id;
             match error.is_passing() {
-                true => tracing::warn!(recording = %id, %error, "a recording cannot be played now"),
-                false => tracing::error!(recording = %id, %error, "a recording cannot be played"),
+                true => tracing::warn!(id, %error, "a title cannot be played now"),
+                false => tracing::error!(id, %error, "a title cannot be played"),
             }
             Closed::Unavailable
         })?;
+        let store: Arc<dyn Store> = match plays.video.clone() {
+            Some(video) => Arc::new(Subtitled {
+                media: store,
+                videos: self.catalogue.videos.clone(),
+                video,
+            }),
+            None => store,
+        };
         let contents = Contents {
-            asset,
-            name: name_of(recording),
+            asset: plays.asset.clone(),
+            name: plays.name.clone(),
             renditions,
-            subtitles: Vec::new(),
+            subtitles: plays.subtitles.clone(),
             store,
         };
         // It goes through all segments.
         let title = tokio::task::spawn_blocking(|| Arc::new(Title::new(contents)));
         title.await.map_err(|error| {
-            tracing::error!(recording = %recording.id, %error, "a recording cannot be played");
+            tracing::error!(id, %error, "a title cannot be played");
             Closed::Unavailable
         })
     }
 
-    fn held(&self, id: &RecordingId, now: Instant) -> Option<Held> {
+    fn held(&self, id: &str, now: Instant) -> Option<Held> {
         let mut open = self.open();
         let held = open.get_mut(id)?;
         held.asked = now;
         Some(held.clone())
     }
 
-    fn keep(&self, id: &RecordingId, held: Held) {
+    fn keep(&self, id: &str, held: Held) {
         let mut open = self.open();
-        open.insert(id.clone(), held);
+        open.insert(id.to_owned(), held);
         if open.len() > TITLES_MAX {
             let oldest = open.iter().min_by_key(|(_, held)| held.asked);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
@@ -173,20 +178,7 @@ impl Inner {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<RecordingId, Held>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What there is to play of a recording.
-fn asset_of(recording: &Recording) -> Option<&AssetId> {
-    let asset = recording.asset.as_ref();
-    asset.filter(|_| matches!(recording.status, Status::Ready | Status::Interrupted))
-}
-
-/// What a download is called: the title and the day.
-fn name_of(recording: &Recording) -> String {
-    let at = humantime::format_rfc3339_seconds(recording.started_at).to_string();
-    let day = at.split_once('T').map_or("", |(day, _)| day);
-    format!("{} {day}", recording.stream_title)
 }

@@ -1,8 +1,8 @@
-//! Playback tokens: what opens a private stream to a viewer until a time, without a row in any
-//! database.
+//! Playback tokens: what opens a private stream or video to a viewer until a time, without a row in
+//! any database.
 //!
 //! A token is `v1.{expiry}.{signature}`: the expiry in seconds since 1970, and HMAC-SHA256 (RFC
-//! 2104) over a label, the stream's id and the expiry, in base64url without padding (RFC 4648 §5).
+//! 2104) over a label of its kind, the stream's or video's id and the expiry, in base64url without padding (RFC 4648 §5).
 //! All of it is unreserved in URIs (RFC 3986 §2.3). It is a bearer token: who has it may watch.
 //!
 //! A token cannot be taken back by itself; another secret voids all of them.
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use media_core::StreamId;
+use media_core::{StreamId, VideoId};
 use sha2::Sha256;
 
 use crate::random;
@@ -36,8 +36,11 @@ const SECRET_CHARS_MAX: usize = 512;
 /// Names the format. With another one this module's tokens are refused and the other way round.
 const VERSION: &str = "v1";
 
-/// Begins what is signed, so that no signature made for anything else opens a stream.
-const LABEL: &[u8] = b"millrace playback token v1\n";
+/// Begins what is signed for a stream, so that no signature made for anything else opens one.
+const STREAM_LABEL: &[u8] = b"millrace playback token v1\n";
+
+/// The same for a video.
+const VIDEO_LABEL: &[u8] = b"millrace video playback token v1\n";
 
 /// SHA-256's output.
 const SIGNATURE_BYTES: usize = 32;
@@ -47,6 +50,37 @@ const SIGNATURE_CHARS: usize = 43;
 
 /// What decoding needs for that many characters before it has looked at them.
 const SIGNATURE_BUFFER_BYTES: usize = SIGNATURE_CHARS.div_ceil(4) * 3;
+
+/// What a token opens. One of a kind never opens another, whatever their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opens<'a> {
+    /// A stream, its running broadcast and its recordings.
+    Stream(&'a StreamId),
+    /// A video.
+    Video(&'a VideoId),
+}
+
+impl<'a> From<&'a StreamId> for Opens<'a> {
+    fn from(stream: &'a StreamId) -> Self {
+        Self::Stream(stream)
+    }
+}
+
+impl<'a> From<&'a VideoId> for Opens<'a> {
+    fn from(video: &'a VideoId) -> Self {
+        Self::Video(video)
+    }
+}
+
+impl<'a> Opens<'a> {
+    /// What is signed before the expiry: the kind's label, and the id.
+    fn signed(self) -> (&'static [u8], &'a str) {
+        match self {
+            Self::Stream(stream) => (STREAM_LABEL, stream.as_str()),
+            Self::Video(video) => (VIDEO_LABEL, video.as_str()),
+        }
+    }
+}
 
 /// For how long a token is valid: whole seconds, 1 to [`Lifetime::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +136,13 @@ impl fmt::Debug for PlaybackToken {
     }
 }
 
-/// Why a token does not open a stream.
+/// Why a token does not open what is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not one of this server's for this stream.
-    #[error("the playback token is not valid for this stream")]
+    /// Not one of this server's for this stream or video.
+    #[error("the playback token is not valid here")]
     Invalid,
-    /// It was valid for this stream.
+    /// It was valid here.
     #[error("the playback token has expired")]
     Expired,
 }
@@ -147,11 +181,16 @@ impl PlaybackSecret {
         }
     }
 
-    /// A token that opens `stream` from `now` on.
-    pub fn issue(&self, stream: &StreamId, lifetime: Lifetime, now: SystemTime) -> PlaybackToken {
+    /// A token that opens a stream or a video from `now` on.
+    pub fn issue<'a>(
+        &self,
+        opens: impl Into<Opens<'a>>,
+        lifetime: Lifetime,
+        now: SystemTime,
+    ) -> PlaybackToken {
         let expiry_s = unix_s(now).saturating_add(lifetime.0.as_secs());
         let expiry = expiry_s.to_string();
-        let signature = self.signing(stream, &expiry).finalize().into_bytes();
+        let signature = self.signing(opens.into(), &expiry).finalize().into_bytes();
         let signature = URL_SAFE_NO_PAD.encode(signature);
         PlaybackToken {
             text: format!("{VERSION}.{expiry}.{signature}"),
@@ -159,11 +198,16 @@ impl PlaybackSecret {
         }
     }
 
-    /// Whether `token`, as a viewer sent it, opens `stream` at `now`.
-    pub fn check(&self, stream: &StreamId, token: &str, now: SystemTime) -> Result<(), Refusal> {
+    /// Whether `token`, as a viewer sent it, opens a stream or a video at `now`.
+    pub fn check<'a>(
+        &self,
+        opens: impl Into<Opens<'a>>,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
         let (expiry, signature) = parse(token).ok_or(Refusal::Invalid)?;
         // In constant time, so that an answer's delay does not tell how much of a guess was right.
-        self.signing(stream, expiry)
+        self.signing(opens.into(), expiry)
             .verify_slice(&signature)
             .map_err(|_| Refusal::Invalid)?;
         // What is signed was written by `issue`.
@@ -176,10 +220,11 @@ impl PlaybackSecret {
 
     /// The expiry is signed as it is written, so that no other way to write it is valid; an id has
     /// no line feed, so that no two pairs are signed alike.
-    fn signing(&self, stream: &StreamId, expiry: &str) -> Hmac<Sha256> {
+    fn signing(&self, opens: Opens<'_>, expiry: &str) -> Hmac<Sha256> {
+        let (label, id) = opens.signed();
         let mut mac = self.keyed.clone();
-        mac.update(LABEL);
-        mac.update(stream.as_str().as_bytes());
+        mac.update(label);
+        mac.update(id.as_bytes());
         mac.update(b"\n");
         mac.update(expiry.as_bytes());
         mac

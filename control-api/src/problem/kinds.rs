@@ -170,6 +170,11 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         StatusCode::CONFLICT,
+        "recording_not_playable",
+        "The recording still runs, or has failed: there is nothing to make a video of.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
         "recording_runs",
         "The recording's broadcast still runs: end it, or wait for its end.",
     ),
@@ -227,11 +232,6 @@ pub(crate) const KINDS: &[Kind] = &[
         StatusCode::CONFLICT,
         "video_has_file",
         "The video has its file already: make another video for another file.",
-    ),
-    kind(
-        StatusCode::CONFLICT,
-        "not_playable",
-        "There is nothing to play of it, or not yet.",
     ),
     kind(
         StatusCode::GONE,

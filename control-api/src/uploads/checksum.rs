@@ -61,7 +61,7 @@ impl Checksum {
     }
 
     /// Whether the bytes are what is awaited.
-    pub(crate) fn is_met(self) -> bool {
+    pub(crate) fn holds(self) -> bool {
         match self.hasher {
             Hasher::Sha1(hasher) => hasher.finalize()[..] == self.awaited[..],
             Hasher::Sha256(hasher) => hasher.finalize()[..] == self.awaited[..],
@@ -90,7 +90,7 @@ mod tests {
                 let (head, tail) = sent.split_at(2);
                 checksum.update(head.as_bytes());
                 checksum.update(tail.as_bytes());
-                assert_eq!(checksum.is_met(), met, "{sent}");
+                assert_eq!(checksum.holds(), met, "{sent}");
             }
         }
     }

@@ -60,7 +60,7 @@ pub(crate) async fn receive(
     };
     let received = intake.take_all(&mut body, end).await;
     let has_checksum = intake.checksum.is_some();
-    let is_met = intake.checksum.take().is_none_or(Checksum::is_met);
+    let is_met = intake.checksum.take().is_none_or(Checksum::holds);
     let kept = match received {
         Ok(()) if !is_met => Err(Fault::Checksum.into()),
         received => received,
@@ -175,7 +175,8 @@ impl Intake<'_> {
         }
         let now = SystemTime::now();
         let upload = self.desk.uploads.finish(&self.upload.id, now).await?;
-        tracing::info!(upload = %upload.id, video = ?upload.video, bytes = upload.length_bytes, "a file has arrived");
+        let video = upload.video.as_ref().map(tracing::field::display);
+        tracing::info!(upload = %upload.id, video, bytes = upload.length_bytes, "a file has arrived");
         Ok(upload)
     }
 

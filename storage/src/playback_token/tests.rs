@@ -57,6 +57,17 @@ fn another_streams_token_and_another_secrets_are_invalid() {
 }
 
 #[test]
+fn a_token_of_one_kind_opens_no_other() {
+    let video = VideoId::new(stream().as_str()).expect("id");
+    let of_video = secret().issue(&video, Lifetime::DEFAULT, at(ISSUED_S));
+    let check = |token: &str| secret().check(&video, token, at(ISSUED_S));
+    assert_eq!(check(of_video.reveal()), Ok(()));
+    assert_eq!(check(KNOWN), Err(Refusal::Invalid));
+    let of_stream = secret().check(&stream(), of_video.reveal(), at(ISSUED_S));
+    assert_eq!(of_stream, Err(Refusal::Invalid));
+}
+
+#[test]
 fn no_mangled_token_is_valid() {
     let check = |token: &str| secret().check(&stream(), token, at(ISSUED_S));
     for end in 0..KNOWN.len() {

@@ -11,14 +11,14 @@ fn id() -> UploadId {
     UploadId::new("u1").expect("an id")
 }
 
-fn sink(folder: &Folder, noted: u64) -> Result<Sink, Error> {
+fn open(folder: &Folder, noted: u64) -> Result<Sink, Error> {
     folder.lock(&id())?.sink(noted)
 }
 
 /// A file with these bytes, all of them noted.
 fn begun(folder: &Folder, bytes: &[u8]) {
     folder.create(&id(), 100).expect("room");
-    let mut sink = sink(folder, 0).expect("nobody else");
+    let mut sink = open(folder, 0).expect("nobody else");
     sink.write(bytes).expect("room");
     assert_eq!(sink.sync().expect("a disk"), bytes.len() as u64);
 }
@@ -33,7 +33,7 @@ fn pieces_follow_each_other() {
     let folder = folder(&data);
     begun(&folder, b"first ");
     assert_eq!(folder.offset(&id(), 6).expect("a file"), 6);
-    let mut sink = sink(&folder, 6).expect("nobody else");
+    let mut sink = open(&folder, 6).expect("nobody else");
     sink.write(b"second").expect("room");
     assert_eq!(sink.sync().expect("a disk"), 12);
     assert_eq!(sink.head(8).expect("a disk"), b"first se");
@@ -43,7 +43,7 @@ fn pieces_follow_each_other() {
     assert_eq!(folder.ids().expect("a folder"), [id()]);
     folder.remove(&id()).expect("nobody writes it");
     folder.remove(&id()).expect("it is gone");
-    assert!(matches!(sink(&folder, 0), Err(Error::Missing(_))));
+    assert!(matches!(open(&folder, 0), Err(Error::Missing(_))));
     assert!(matches!(folder.offset(&id(), 0), Err(Error::Missing(_))));
 }
 
@@ -60,13 +60,13 @@ fn what_was_not_noted_is_written_over_and_what_is_lost_is_sent_again() {
         let file = OpenOptions::new().write(true).open(folder.path(&id()));
         file.and_then(|file| file.set_len(len)).expect("truncated");
         assert_eq!(folder.offset(&id(), 10).expect("a file"), len);
-        let mut sink = sink(&folder, 10).expect("nobody else");
+        let mut sink = open(&folder, 10).expect("nobody else");
         assert_eq!(sink.end(), len);
         sink.write(&b"0123456789"[len as usize..]).expect("room");
         drop(sink);
         assert_eq!(content(&folder), b"0123456789", "{len}");
     }
-    let mut sink = sink(&folder, 4).expect("nobody else");
+    let mut sink = open(&folder, 4).expect("nobody else");
     sink.write(b"x").expect("room");
     drop(sink);
     assert_eq!(content(&folder), b"0123x");
@@ -77,12 +77,12 @@ fn two_never_write_at_once() {
     let data = tempfile::tempdir().expect("a folder");
     let folder = folder(&data);
     begun(&folder, b"first");
-    let sink = sink(&folder, 5).expect("nobody else");
-    assert!(matches!(sink(&folder, 5), Err(Error::Busy(_))));
+    let sink = open(&folder, 5).expect("nobody else");
+    assert!(matches!(open(&folder, 5), Err(Error::Busy(_))));
     assert!(matches!(folder.remove(&id()), Err(Error::Busy(_))));
     assert_eq!(folder.offset(&id(), 5).expect("it can be asked"), 5);
     drop(sink);
-    assert!(sink(&folder, 5).is_ok());
+    assert!(open(&folder, 5).is_ok());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_piece_that_is_not_what_it_should_be_is_undone() {
     let data = tempfile::tempdir().expect("a folder");
     let folder = folder(&data);
     begun(&folder, b"first");
-    let mut sink = sink(&folder, 5).expect("nobody else");
+    let mut sink = open(&folder, 5).expect("nobody else");
     sink.write(b"garbage").expect("room");
     sink.undo().expect("a disk");
     assert_eq!((sink.end(), &content(&folder)[..]), (5, &b"first"[..]));
@@ -116,7 +116,7 @@ fn an_upload_that_the_disk_has_no_room_for_is_not_begun() {
     };
     begun(&folder, b"first");
     let full = Folder::open(data.path(), all).expect("a folder");
-    let mut sink = sink(&full, 5).expect("nobody else");
+    let mut sink = open(&full, 5).expect("nobody else");
     assert!(matches!(sink.write(b"x"), Err(Error::DiskFull { .. })));
     assert_eq!(sink.end(), 5);
 }

@@ -10,6 +10,7 @@ use super::text::{Description, Title};
 use super::video::{Status, Video, Visibility};
 use super::{Error, damaged};
 use crate::accounts::UserId;
+use crate::recording::Place;
 use crate::unix_time::from_unix_ms;
 
 macro_rules! select {
@@ -17,7 +18,9 @@ macro_rules! select {
         concat!(
             "SELECT id, owner_id, asset_id, recording_id, title, title_lower, description, \
              visibility, status, reason, progress_permille, duration_ms, size_bytes, source_name, \
-             views, likes, created_at_ms, published_at_ms FROM videos",
+             views, likes, created_at_ms, published_at_ms, \
+             COALESCE((SELECT place FROM assets WHERE assets.id = videos.asset_id), 'local') AS place \
+             FROM videos",
             $conditions
         )
     };
@@ -61,6 +64,8 @@ pub(super) fn video_of(row: &AnyRow) -> Result<Video, Error> {
         likes: count("likes")?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         published_at: published_at.map(from_unix_ms),
+        place: Place::from_word(&text("place")?)
+            .ok_or_else(|| damaged(&id, "place is no place"))?,
         id: VideoId::new(&id).map_err(|error| damaged(&id, error))?,
     })
 }

@@ -7,7 +7,7 @@ use media_core::{AssetId, RecordingId, VideoId};
 
 use super::text::{Description, Tag, Title};
 use crate::accounts::UserId;
-use crate::recording::word;
+use crate::recording::{Place, word};
 
 /// An item of the VOD library.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Video {
     pub owner: Option<UserId>,
     /// Its media; `None`: there is nothing to play (yet).
     pub asset: Option<AssetId>,
+    /// Where its media is.
+    pub place: Place,
     /// Which recording it was imported from, which may be deleted since.
     pub recording: Option<RecordingId>,
     /// What viewers read.
