@@ -146,7 +146,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let id = asset::new_id()?;
     let broadcast = BroadcastId::new(id.as_str())?;
     let (stream, began) = (StreamId::new(stream)?, SystemTime::now());
-    let row = recordings.begin(&stream, &broadcast, &id, began).await?;
+    let names: Vec<_> = lanes
+        .iter()
+        .map(|lane| lane.init.rendition.clone())
+        .collect();
+    let begun = recordings.begin(&stream, &broadcast, &id, &names, began);
+    let row = begun.await?;
     let reserve = Reserve {
         bytes: 0,
         percent: 0,

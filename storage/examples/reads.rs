@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use media_core::StreamId;
 use storage::database::Location;
+use storage::listing::Paging;
+use storage::streams::{Filter, Sort};
 use storage::{Database, Streams};
 
 /// As many as a page of the API has.
@@ -28,7 +30,14 @@ enum Read {
 async fn once(streams: &Streams, read: Read, id: &StreamId) -> Result<(), storage::streams::Error> {
     match read {
         Read::One => streams.find(id).await.map(drop),
-        Read::Page => streams.list(None, PAGE).await.map(drop),
+        Read::Page => {
+            let paging = Paging {
+                limit: PAGE,
+                after: None,
+            };
+            let all = Filter::default();
+            streams.list(&all, Sort::default(), &paging).await.map(drop)
+        }
     }
 }
 

@@ -2,15 +2,16 @@
 
 use super::*;
 use crate::stream;
+use crate::streams::NewStream;
 
 async fn recording(database: &Database, asset_id: &str, end: Option<End>) -> RecordingId {
     let (streams, recordings) = (database.streams(), database.recordings());
     let title = stream::Title::new("Harbour").expect("a title");
-    let created = streams.create(title, None, stream::Visibility::Public, at(1));
+    let created = streams.create(NewStream::titled(title), at(1));
     let (stream, _) = created.await.expect("create");
     let broadcast = BroadcastId::new("b7").expect("an id");
     let asset = asset(asset_id);
-    let begun = recordings.begin(&stream.id, &broadcast, &asset, at(100));
+    let begun = recordings.begin(&stream.id, &broadcast, &asset, &[], at(100));
     let id = begun.await.expect("begin").id;
     if let Some(end) = end {
         recordings.finish(&id, end, at(190)).await.expect("finish");
