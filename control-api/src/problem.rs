@@ -232,6 +232,7 @@ impl Error {
             Self::NoRecording => (StatusCode::NOT_FOUND, "no_such_recording"),
             Self::NothingToDownload => (StatusCode::CONFLICT, "nothing_to_download"),
             Self::Storage(Storage::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Storage(Storage::UnknownOwner(_)) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Storage(Storage::TooManyStreams | Storage::TooManyOfOwner) => {
                 (StatusCode::CONFLICT, "too_many_streams")
             }

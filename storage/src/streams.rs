@@ -67,6 +67,9 @@ pub enum Error {
     /// The owner has [`STREAMS_OF_OWNER_MAX`] already.
     #[error("a user has at most {STREAMS_OF_OWNER_MAX} streams; delete one first")]
     TooManyOfOwner,
+    /// Whose it was to be is no user (any more): a token outlives its user by minutes.
+    #[error("there is no user {0}")]
+    UnknownOwner(UserId),
     /// Not a place in this list.
     #[error("cursor: {0}")]
     Cursor(#[from] InvalidCursor),
@@ -121,7 +124,8 @@ impl Streams {
         let mut write = self.write().await?;
         let owner = stream.owner.as_ref().map(UserId::as_str);
         let counts = sqlx::query(
-            "SELECT COUNT(*), (SELECT COUNT(*) FROM streams WHERE owner_id = $1) FROM streams",
+            "SELECT COUNT(*), (SELECT COUNT(*) FROM streams WHERE owner_id = $1), \
+             (SELECT COUNT(*) FROM users WHERE id = $1) FROM streams",
         )
         .bind(owner)
         .fetch_one(&mut *write)
@@ -131,6 +135,11 @@ impl Streams {
         }
         if counts.try_get::<i64, _>(1)? >= i64::from(STREAMS_OF_OWNER_MAX) {
             return Err(Error::TooManyOfOwner);
+        }
+        if let Some(owner) = &stream.owner
+            && counts.try_get::<i64, _>(2)? == 0
+        {
+            return Err(Error::UnknownOwner(owner.clone()));
         }
         sqlx::query(
             "INSERT INTO streams (id, key_sha256, owner_id, created_at_ms, title) \

@@ -31,6 +31,12 @@ const CHECKS = [
   "response_headers_conformance",
 ];
 
+/** What the server's log says of its own faults. */
+function troubles(log) {
+  const lines = log.split("\n").filter((line) => / (WARN|ERROR) /.test(line));
+  return lines.slice(-20).join("\n");
+}
+
 /** Nobody is refused for asking much, and anybody may register. */
 const SETTINGS = {
   MILLRACE_API_REGISTRATION: "open",
@@ -61,7 +67,7 @@ describe("the API answers as its description says", { skip, timeout: 300_000 }, 
   async function keeps(ask) {
     const token = await ask();
     const { code, output } = await schemathesis(token === null ? [] : ["--header", `Authorization: Bearer ${token}`]);
-    assert.equal(code, 0, output);
+    assert.equal(code, 0, `${output}\n${troubles(server.log)}`);
   }
 
   async function schemathesis(more) {
@@ -73,7 +79,8 @@ describe("the API answers as its description says", { skip, timeout: 300_000 }, 
       "--suppress-health-check", "all", "--request-timeout", `${REQUEST_WITHIN_S}`,
       "--warnings", "off", "--output-truncate", "false", "--no-color", ...more,
     ];
-    const child = spawn(PROGRAM, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, PYTHONPATH: join(root, "tests/contract"), SCHEMATHESIS_HOOKS: "media_types", PYTHONDONTWRITEBYTECODE: "1" };
+    const child = spawn(PROGRAM, args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (output += text));

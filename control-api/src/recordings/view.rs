@@ -17,6 +17,7 @@ use crate::visibility::Visibility;
 /// What became of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RecordingStatus)]
 pub(crate) enum Status {
     /// Its broadcast runs.
     Recording,

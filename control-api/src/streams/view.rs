@@ -15,6 +15,8 @@ use crate::visibility::Visibility;
 /// Whether a broadcast runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+// Schemas are known by their names alone, and recordings have a status too.
+#[schema(as = StreamStatus)]
 pub(crate) enum Status {
     Offline,
     Live,

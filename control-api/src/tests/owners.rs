@@ -41,6 +41,18 @@ fn titles(answer: &Answer) -> Vec<String> {
 }
 
 scratch::on_each_database! {
+    async fn a_deleted_users_token_makes_no_stream(scratch) {
+        let server = Server::on(scratch).await;
+        let mona = server.new_streamer("mona").await;
+        let path = format!("/api/v1/users/{}", mona.id);
+        assert_eq!(server.admin("DELETE", &path).await.status, StatusCode::NO_CONTENT);
+        let new = json!({ "title": "Harbour" });
+        let answer = server
+            .as_user(&mona.access, "POST", "/api/v1/streams", Some(new))
+            .await;
+        assert_problem(&answer, 401, "unauthorized");
+    }
+
     async fn a_streamers_streams_are_the_own_ones(scratch) {
         let server = Server::on(scratch).await;
         let (mona, nils) = (server.new_streamer("mona").await, server.new_streamer("nils").await);

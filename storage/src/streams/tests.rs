@@ -412,7 +412,8 @@ scratch::on_each_database! {
         let streams = open(&scratch).await;
         let owner = UserId::new("aaaaaaaaaaaaaa").expect("an id");
         let new = NewStream { owner: Some(owner.clone()), ..NewStream::titled(title("A")) };
-        streams.create(new.clone(), at(1)).await.expect_err("there is no such user");
+        let error = streams.create(new.clone(), at(1)).await.expect_err("no such user");
+        assert!(matches!(error, Error::UnknownOwner(_)), "{error}");
         assert_eq!(user(&streams).await, owner);
         for _ in 0..STREAMS_OF_OWNER_MAX {
             streams.create(new.clone(), at(1)).await.expect("create");
