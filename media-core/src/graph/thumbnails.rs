@@ -132,6 +132,10 @@ struct Maker {
     scaler: PlaneScaler,
     /// Since the last thumbnail.
     dark_passed: u32,
+    /// The last dark picture, until there is a thumbnail: of something short and dark it is all
+    /// that there is.
+    dark: Option<(Picture, Tile, MediaTime)>,
+    made: bool,
 }
 
 impl Maker {
@@ -146,6 +150,8 @@ impl Maker {
             output: Arc::clone(output),
             scaler: PlaneScaler::default(),
             dark_passed: 0,
+            dark: None,
+            made: false,
         })
     }
 
@@ -158,6 +164,11 @@ impl Maker {
                 tracing::error!(%error, "no thumbnail");
             }
         }
+        if let Some((picture, tile, time)) = self.dark.take()
+            && let Err(error) = self.make(&picture, tile, time)
+        {
+            tracing::error!(%error, "no thumbnail");
+        }
     }
 
     /// Makes a thumbnail of a picture, or asks for a lighter one.
@@ -167,10 +178,19 @@ impl Maker {
         if tile.is_dark() && self.dark_passed < DARK_PASSED_MAX {
             self.dark_passed += 1;
             self.shared.schedule.again_after(time);
+            if !self.made {
+                self.dark = Some((picture, tile, time));
+            }
             return Ok(());
         }
         self.dark_passed = 0;
-        let jpeg = thumbnail::encode(&picture)?;
+        self.dark = None;
+        self.make(&picture, tile, time)
+    }
+
+    fn make(&mut self, picture: &Picture, tile: Tile, time: MediaTime) -> Result<(), Error> {
+        self.made = true;
+        let jpeg = thumbnail::encode(picture)?;
         self.output.thumbnail(Thumbnail { time, jpeg, tile });
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::graph::intake::{Decoded, PictureSource, TrackKind};
 use crate::graph::transcoder::{Output, Plan, Running};
 use crate::id::RenditionName;
 use crate::sample::{Sample, Track};
+use crate::thumbnail::Thumbnail;
 use crate::time::MediaTime;
 
 /// A file's arrivals have no time.
@@ -150,6 +151,10 @@ impl Output for Tap {
             self.control.advance(end);
         }
         self.output.sample(rendition, sample);
+    }
+
+    fn thumbnail(&self, thumbnail: Thumbnail) {
+        self.output.thumbnail(thumbnail);
     }
 
     fn failed(&self) {

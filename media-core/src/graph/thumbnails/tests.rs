@@ -126,6 +126,15 @@ fn pictures_are_taken_when_they_are_due_and_a_dark_one_only_where_nothing_else_c
 }
 
 #[test]
+fn something_short_and_dark_is_shown_as_it_is() {
+    let (thumbnails, made) = start(64, 36);
+    thumbnails.offer(&plain(64, 36, [16, 128, 128]), seconds(1));
+    drop(thumbnails);
+    let times: Vec<_> = made.iter().map(|made| made.time).collect();
+    assert_eq!(times, [seconds(1)]);
+}
+
+#[test]
 fn what_is_in_the_slot_at_the_end_is_made() {
     let (thumbnails, made) = start(64, 36);
     thumbnails.offer(&plain(64, 36, [180, 128, 128]), seconds(1));
