@@ -39,5 +39,6 @@ mod slow_readers;
 mod static_files;
 mod thumbnail;
 mod tls;
+mod videos;
 mod viewer;
 mod whole;
