@@ -265,7 +265,7 @@ impl Error {
             }
             Self::Videos(videos::Error::UnknownVideo(_)) => Self::NoVideo.to_string(),
             Self::Videos(videos::Error::UnknownSubtitles { .. }) => Self::NoSubtitles.to_string(),
-            Self::Videos(videos::Error::UnknownUser(_)) => Self::NoUser.to_string(),
+            Self::Videos(videos::Error::UnknownUser(_)) => Self::WrongToken.to_string(),
             Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
             Self::Accounts(accounts::Error::Busy) => self.to_string(),
@@ -305,7 +305,9 @@ impl Error {
         match self {
             // RFC 6750 §3: no error code where no token was presented.
             _ if status == StatusCode::UNAUTHORIZED => Some(challenge(match self {
-                Self::WrongToken | Self::TokenExpired => {
+                Self::WrongToken
+                | Self::TokenExpired
+                | Self::Videos(videos::Error::UnknownUser(_)) => {
                     r#"Bearer realm="millrace", error="invalid_token""#
                 }
                 _ => r#"Bearer realm="millrace""#,
@@ -328,7 +330,8 @@ fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
     use videos::Error as Videos;
     match error {
         Videos::UnknownVideo(_) => (StatusCode::NOT_FOUND, "no_such_video"),
-        Videos::UnknownUser(_) => (StatusCode::NOT_FOUND, "no_such_user"),
+        // Deleted while the access token was still valid.
+        Videos::UnknownUser(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Videos::UnknownRecording(_) => (StatusCode::NOT_FOUND, "no_such_recording"),
         Videos::UnknownSubtitles { .. } => (StatusCode::NOT_FOUND, "no_such_subtitles"),
         Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),

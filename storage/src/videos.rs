@@ -170,7 +170,8 @@ impl Videos {
         Jobs::new(self.pool.clone())
     }
 
-    /// Makes a video at `now` whose file is to come. [`Error::TooManyVideos`].
+    /// Makes a video at `now` whose file is to come. [`Error::TooManyVideos`],
+    /// [`Error::UnknownUser`].
     pub async fn create(&self, new: NewVideo, now: SystemTime) -> Result<Video, Error> {
         let id = new_id()?;
         let id = VideoId::new(&id).expect("base32 is valid in an id");
@@ -190,7 +191,8 @@ impl Videos {
         .bind(new.visibility.as_str())
         .bind(to_unix_ms(now))
         .execute(&mut *write)
-        .await?;
+        .await
+        .map_err(|error| refused(error, new.owner.as_ref()))?;
         refuse_too_many(&mut write).await?;
         put_tags(&mut write, &id, &new.tags).await?;
         write.commit().await?;
@@ -334,6 +336,17 @@ async fn lock(
         .await?;
     let row = row.ok_or_else(|| Error::UnknownVideo(id.clone()))?;
     Ok(row.try_get(0)?)
+}
+
+/// Why a row of `owner`'s was refused: of all that it refers to, the owner alone is not held.
+fn refused(error: sqlx::Error, owner: Option<&UserId>) -> Error {
+    let told = error.as_database_error();
+    match owner {
+        Some(owner) if told.is_some_and(|told| told.is_foreign_key_violation()) => {
+            Error::UnknownUser(owner.clone())
+        }
+        _ => error.into(),
+    }
 }
 
 /// Ends a transaction that has inserted one too many.

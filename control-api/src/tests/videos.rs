@@ -313,6 +313,23 @@ scratch::on_each_database! {
         assert!(!log.text.contains("/views"), "{log:?}");
     }
 
+    async fn a_deleted_user_s_token_makes_and_likes_nothing(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let path = path(&server.imported("a1", "public").await);
+        let mona = server.streamer("mona").await;
+        let own = server.video(&mona, json!({ "title": "Harbour" })).await;
+        let answer = server.admin("DELETE", &format!("/api/v1/users/{}", mona.id)).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        let body = json!({ "title": "Once more" });
+        let answer = server.as_user(&mona.access, "POST", VIDEOS, Some(body)).await;
+        assert_problem(&answer, 401, "unauthorized");
+        let answer = server.as_user(&mona.access, "PUT", &format!("{path}/like"), None).await;
+        assert_problem(&answer, 401, "unauthorized");
+        // It became the operator's.
+        let left = server.admin("GET", &format!("{VIDEOS}/{}", text(&own["id"]))).await.json();
+        assert_eq!(left["owner_id"], Value::Null);
+    }
+
     async fn chapters_are_json_and_webvtt(scratch) {
         let server = Server::open(scratch, |_| {}).await;
         let path = format!("{}/chapters", path(&server.imported("a1", "public").await));

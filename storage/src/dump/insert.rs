@@ -9,11 +9,15 @@ use super::schema::{self, Kind, Table};
 /// Values in one statement. PostgreSQL takes 65,535, SQLite 32,766.
 const VALUES_MAX: usize = 2_000;
 
+/// Bytes of text in one statement: a video's subtitles alone may have a megabyte a row.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Rows that wait for being inserted into one table.
 pub(super) struct Batch {
     table: Table,
     rows_max: usize,
     rows: Vec<Vec<Value>>,
+    text_bytes: usize,
 }
 
 impl Batch {
@@ -21,6 +25,7 @@ impl Batch {
         Self {
             rows_max: (VALUES_MAX / table.columns.len().max(1)).max(1),
             rows: Vec::new(),
+            text_bytes: 0,
             table,
         }
     }
@@ -36,12 +41,14 @@ impl Batch {
                 return Err(format!("a value of {} is of the wrong kind", column.name));
             }
         }
+        let texts = row.iter().filter_map(Value::as_str);
+        self.text_bytes += texts.map(str::len).sum::<usize>();
         self.rows.push(row);
         Ok(())
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows.len() >= self.rows_max
+        self.rows.len() >= self.rows_max || self.text_bytes >= TEXT_BYTES_MAX
     }
 
     /// Inserts what waits.
@@ -54,6 +61,7 @@ impl Batch {
             schema::quoted(&self.table.name),
             self.table.column_list()
         );
+        self.text_bytes = 0;
         let columns = self.table.columns.len();
         for row in 0..self.rows.len() {
             statement.push_str(if row == 0 { "(" } else { ", (" });

@@ -6,14 +6,15 @@ use std::time::SystemTime;
 use media_core::{RecordingId, VideoId};
 use sqlx::Row;
 
-use super::{Error, NewVideo, Video, Videos, new_id, put_tags, refuse_too_many};
+use super::{Error, NewVideo, Video, Videos, new_id, put_tags, refuse_too_many, refused};
 use crate::accounts::UserId;
 use crate::holders;
 use crate::unix_time::to_unix_ms;
 
 impl Videos {
     /// Makes a ready video of a recording that has ended, at `now`; doing so again makes another
-    /// one. [`Error::UnknownRecording`], [`Error::NotPlayable`], [`Error::TooManyVideos`].
+    /// one. [`Error::UnknownRecording`], [`Error::NotPlayable`], [`Error::TooManyVideos`],
+    /// [`Error::UnknownUser`].
     pub async fn import(
         &self,
         recording: &RecordingId,
@@ -52,7 +53,8 @@ impl Videos {
         .bind(to_unix_ms(now))
         .bind(recording.as_str())
         .execute(&mut *write)
-        .await?;
+        .await
+        .map_err(|error| refused(error, new.owner.as_ref()))?;
         if inserted.rows_affected() == 0 {
             return Err(Error::NotPlayable(recording.clone()));
         }

@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use super::list::Owner;
-use super::{Error, column, damaged, jobs, lock, new_id};
+use super::{Error, column, damaged, jobs, lock, new_id, refused};
 use crate::accounts::UserId;
 use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::recording::word;
@@ -104,7 +104,8 @@ impl Uploads {
     }
 
     /// Notes that a file begins to come at `now`. To be called before the file is made.
-    /// [`Error::UnknownVideo`], [`Error::NotUploading`], [`Error::TooManyUploads`].
+    /// [`Error::UnknownVideo`], [`Error::NotUploading`], [`Error::TooManyUploads`],
+    /// [`Error::UnknownUser`].
     pub async fn begin(&self, new: NewUpload, now: SystemTime) -> Result<Upload, Error> {
         let id = new_id()?;
         let id = UploadId::new(&id).expect("base32 is valid in an id");
@@ -134,7 +135,8 @@ impl Uploads {
         .bind(&new.metadata)
         .bind(to_unix_ms(now))
         .execute(&mut *write)
-        .await?;
+        .await
+        .map_err(|error| refused(error, new.owner.as_ref()))?;
         let open = sqlx::query(
             "SELECT COUNT(*) FROM uploads WHERE status = 'open' \
              AND (owner_id = $1 OR (owner_id IS NULL AND $1 IS NULL))",
