@@ -22,6 +22,8 @@ struct Counted {
 }
 
 impl Output for Counted {
+    fn thumbnail(&self, _thumbnail: media_core::Thumbnail) {}
+
     fn started(&self, _plan: &Plan) {}
 
     fn track(&self, _track: Track) {}

@@ -68,9 +68,8 @@ pub trait Output: Send + Sync {
     /// A rendition's next sample.
     fn sample(&self, rendition: &RenditionName, sample: Sample);
     /// A small still picture of what is encoded now, each some ten seconds of media; called from a
-    /// thread of its own, of low priority, and not after the transcoder's end. Left out where nobody
-    /// takes it.
-    fn thumbnail(&self, _thumbnail: Thumbnail) {}
+    /// thread of its own, of low priority, and not after the transcoder's end.
+    fn thumbnail(&self, thumbnail: Thumbnail);
     /// The ladder cannot go on: the broadcast must end.
     fn failed(&self);
 }

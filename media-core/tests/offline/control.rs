@@ -40,6 +40,8 @@ impl Slow {
 }
 
 impl Output for Slow {
+    fn thumbnail(&self, _thumbnail: media_core::Thumbnail) {}
+
     fn started(&self, plan: &Plan) {
         self.to.started(plan);
     }
