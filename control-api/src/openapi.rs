@@ -23,7 +23,7 @@ const ACCESS_COOKIE: &str = "access_cookie";
 #[openapi(
     info(
         title = "Millrace",
-        description = "Streams, their keys and their viewers' tokens, and accounts. Errors are application/problem+json (RFC 9457).",
+        description = "Streams, recordings, videos, webhooks and accounts. Errors are application/problem+json (RFC 9457).",
         license(name = "MIT OR Apache-2.0")
     ),
     components(schemas(Problem)),
