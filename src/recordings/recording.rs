@@ -29,6 +29,10 @@ use super::{Recorder, Subject};
 /// Where it needs longer the recording begins later.
 const HELD_MAX: usize = 40;
 
+/// How long a broadcast's end waits for its recording's: a disk and a database that work need
+/// milliseconds. One that does not is waited for behind its back, or until the next start.
+const END_WAIT_MAX: Duration = Duration::from_secs(3);
+
 /// How long the database is left alone after it did not answer for the first time; twice as long
 /// each time after.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -149,8 +153,8 @@ impl Recording {
             .find(rendition, usize::try_from(number).ok()?)
     }
 
-    /// Ends it with its broadcast; returns when it plays, or when it is known that it never will.
-    /// Waits: not to be called from a task.
+    /// Ends it with its broadcast; returns when it plays, when it is known that it never will, or
+    /// after [`END_WAIT_MAX`]. Waits: not to be called from a task.
     pub(crate) fn end(&self) {
         self.stop();
         let task = self
@@ -158,10 +162,17 @@ impl Recording {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(task) = task
-            && let Err(error) = self.recorder.runtime.block_on(task)
-        {
-            tracing::error!(broadcast = %self.subject.broadcast, %error, "a recording did not end in order");
+        let Some(task) = task else {
+            return;
+        };
+        let runtime = &self.recorder.runtime;
+        let broadcast = &self.subject.broadcast;
+        match runtime.block_on(async { tokio::time::timeout(END_WAIT_MAX, task).await }) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%broadcast, %error, "a recording did not end in order");
+            }
+            Err(_) => tracing::warn!(%broadcast, "a recording is still being ended"),
         }
     }
 
@@ -189,7 +200,10 @@ impl Recording {
             Ok(writer) => {
                 tracing::info!(%stream, %broadcast, recording = %id, "recording");
                 self.wait_until_over().await;
-                self.conclude(writer, &asset).await
+                let Some(end) = self.conclude(writer, &asset).await else {
+                    return;
+                };
+                end
             }
             Err(error) => {
                 tracing::error!(%stream, %broadcast, recording = %id, %error, "recording cannot begin");
@@ -336,8 +350,9 @@ impl Recording {
         Ok(writer)
     }
 
-    /// Finishes the files.
-    async fn conclude(self: &Arc<Self>, writer: Arc<Writer>, asset: &AssetId) -> End {
+    /// Finishes the files. `None`: that did not come to an end. What is on the disk stays, and its row
+    /// as well: the next start makes it whole.
+    async fn conclude(self: &Arc<Self>, writer: Arc<Writer>, asset: &AssetId) -> Option<End> {
         let (this, asset) = (Arc::clone(self), asset.clone());
         let finished = tokio::task::spawn_blocking(move || {
             let summary = writer.finish();
@@ -352,14 +367,14 @@ impl Recording {
             Ok::<_, asset::Error>(End::of(&summary))
         });
         match finished.await {
-            Ok(Ok(end)) => end,
+            Ok(Ok(end)) => Some(end),
             Ok(Err(error)) => {
                 tracing::error!(broadcast = %self.subject.broadcast, %error, "a recording's files are not finished");
-                End::Failed(Reason::DiskFailed)
+                None
             }
             Err(error) => {
                 tracing::error!(broadcast = %self.subject.broadcast, %error, "a recording's files are not finished");
-                End::Failed(Reason::Fault)
+                None
             }
         }
     }
