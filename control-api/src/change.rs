@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::{self, JsonBody, given, not_null};
+use crate::faults::{self, Faults};
 use crate::problem::{Error, Problem};
-use crate::streams::settings::{Recording, Retention, checked};
+use crate::streams::settings::{Recording, Retention};
 use crate::streams::{OwnStream, StreamView, announce, to_the_end};
 use crate::urls::Origin;
 use crate::visibility::Visibility;
@@ -67,21 +68,24 @@ impl StreamChange {
             renditions: self.record_renditions,
             retention: self.retention,
         };
-        Ok(Change {
-            title: checked("title", self.title, |text| Title::new(&text))?,
-            description: checked("description", self.description, |text| {
+        let mut faults = Faults::default();
+        let change = Change {
+            title: faults.optional("title", self.title, |text| Title::new(&text)),
+            description: faults.optional("description", self.description, |text| {
                 Description::new(&text)
-            })?,
-            tags: checked("tags", self.tags, |tags| Tags::new(&tags))?,
+            }),
+            tags: faults.optional("tags", self.tags, |tags| Tags::new(&tags)),
             visibility: self.visibility.map(Into::into),
-            srt_passphrase: checked("srt_passphrase", self.srt_passphrase, |text| {
+            srt_passphrase: faults.optional("srt_passphrase", self.srt_passphrase, |text| {
                 text.map(|text| SrtPassphrase::new(&text)).transpose()
-            })?,
-            publishers: checked("publishers", self.publishers, |texts| {
+            }),
+            publishers: faults.optional("publishers", self.publishers, |texts| {
                 Publishers::new(&texts)
-            })?,
-            recording: recording.check()?,
-        })
+            }),
+            recording: recording.check(&mut faults),
+        };
+        faults.end()?;
+        Ok(change)
     }
 }
 
@@ -97,7 +101,7 @@ impl StreamChange {
         (status = 200, description = "The stream as it is now.", body = StreamView),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn change(

@@ -4,8 +4,7 @@
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use media_core::DeliveryId;
@@ -14,9 +13,10 @@ use storage::webhooks::{Delivery, Event, EventType, Status};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::problem::{Error, FieldError, Problem};
+use crate::list::{self, Asked, Filters, Page, PageQuery};
+use crate::problem::{Error, Problem};
 use crate::time::rfc3339;
-use crate::webhooks::{OwnWebhook, PageQuery, next_cursor, stale_cursor};
+use crate::webhooks::OwnWebhook;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeliveryView {
@@ -49,31 +49,23 @@ pub(crate) struct DeliveryView {
     payload: String,
 }
 
-impl From<&Delivery> for DeliveryView {
-    fn from(delivery: &Delivery) -> Self {
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
         Self {
             id: delivery.id.to_string(),
-            event_id: delivery.event.clone(),
+            event_id: delivery.event,
             event_type: delivery.event_type.name(),
             status: delivery.status.name(),
             attempts: delivery.attempts,
             next_at: delivery.next_at.map(rfc3339),
             last_status: delivery.last_status,
-            last_error: delivery.last_error.clone(),
-            last_answer: delivery.last_answer.clone(),
+            last_error: delivery.last_error,
+            last_answer: delivery.last_answer,
             created_at: rfc3339(delivery.created_at),
             finished_at: delivery.finished_at.map(rfc3339),
-            payload: delivery.payload.clone(),
+            payload: delivery.payload,
         }
     }
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct DeliveryList {
-    /// From the newest on.
-    items: Vec<DeliveryView>,
-    /// What to give as `cursor` to read on; null at the end.
-    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -117,7 +109,7 @@ pub(crate) async fn ping(
     let now = SystemTime::now();
     let event = Event::new(EventType::Ping, "{}", now).map_err(storage::webhooks::Error::from)?;
     let delivery = api.webhooks.send_to(&id, &event, now).await?;
-    Ok((StatusCode::ACCEPTED, Json((&delivery).into())))
+    Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
 
 /// Lists what was sent to a webhook in the last 30 days, and what is still to be.
@@ -127,7 +119,7 @@ pub(crate) async fn ping(
     tag = "webhooks",
     params(("id" = String, Path, description = "The webhook's id."), StatusQuery, PageQuery),
     responses(
-        (status = 200, description = "The deliveries.", body = DeliveryList),
+        (status = 200, description = "The deliveries.", body = Page<DeliveryView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such webhook.", body = Problem,
@@ -137,34 +129,14 @@ pub(crate) async fn ping(
 pub(crate) async fn list(
     State(api): State<Api>,
     OwnWebhook(id): OwnWebhook,
-    wanted: Result<Query<StatusQuery>, QueryRejection>,
-    page: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<DeliveryList>, Error> {
-    let unreadable = |rejection: QueryRejection| Error::Query(rejection.body_text());
-    let Query(wanted) = wanted.map_err(unreadable)?;
-    let Query(page) = page.map_err(unreadable)?;
-    let limit = page.limit()?;
-    let unknown = || {
-        let detail = "is `pending`, `delivered` or `failed`";
-        Error::Invalid(FieldError::new("status", detail))
-    };
-    let status = wanted
-        .status
-        .map(|name| Status::named(&name).ok_or_else(unknown))
-        .transpose()?;
-    let after = page
-        .cursor
-        .map(|text| DeliveryId::new(&text).map_err(|_| stale_cursor()))
-        .transpose()?;
-    let listed = api.webhooks.deliveries(&id, status, after.as_ref(), limit);
-    let deliveries = match listed.await {
-        Err(storage::webhooks::Error::UnknownDelivery(_)) => return Err(stale_cursor()),
-        listed => listed?,
-    };
-    Ok(Json(DeliveryList {
-        next_cursor: next_cursor(&deliveries, limit, |delivery| delivery.id.to_string()),
-        items: deliveries.iter().map(DeliveryView::from).collect(),
-    }))
+    Asked(paging): Asked,
+    Filters(wanted): Filters<StatusQuery>,
+) -> Result<Json<Page<DeliveryView>>, Error> {
+    let statuses = [Status::Pending, Status::Delivered, Status::Failed];
+    let statuses = statuses.map(|status| (status.name(), status));
+    let status = list::chosen("status", wanted.status.as_deref(), &statuses)?;
+    let page = api.webhooks.deliveries(&id, status, &paging).await?;
+    Ok(Json(Page::of(page, DeliveryView::from)))
 }
 
 /// Has an event sent once more, or at once where it waits for its next attempt. The receiver gets
@@ -190,5 +162,5 @@ pub(crate) async fn redeliver(
 ) -> Result<(StatusCode, Json<DeliveryView>), Error> {
     let now = SystemTime::now();
     let delivery = api.webhooks.redeliver(&webhook, &delivery, now).await?;
-    Ok((StatusCode::ACCEPTED, Json((&delivery).into())))
+    Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }

@@ -28,7 +28,7 @@ impl Faults {
         check: impl FnOnce(T) -> Result<U, E>,
     ) -> Option<U> {
         if value.is_none() {
-            self.0.push(FieldError::new(field, "is missing"));
+            self.found(field, "is missing");
         }
         self.optional(field, value, check)
     }
@@ -43,10 +43,15 @@ impl Faults {
         match value.map(check)? {
             Ok(value) => Some(value),
             Err(error) => {
-                self.0.push(FieldError::new(field, error));
+                self.found(field, error);
                 None
             }
         }
+    }
+
+    /// Notes a fault that was found elsewhere.
+    pub(crate) fn found(&mut self, field: &str, detail: impl Display) {
+        self.0.push(FieldError::new(field, detail));
     }
 
     /// An error where there was any fault.
@@ -56,4 +61,9 @@ impl Faults {
             false => Err(Error::InvalidFields(self.0)),
         }
     }
+}
+
+/// The value of a body's only field that can be faulty.
+pub(crate) fn only<T, E: Display>(field: &str, value: Result<T, E>) -> Result<T, Error> {
+    value.map_err(|error| Error::InvalidFields(vec![FieldError::new(field, error)]))
 }

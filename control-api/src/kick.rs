@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::{self, JsonBody};
-use crate::problem::{Error, FieldError, Problem};
+use crate::faults;
+use crate::problem::{Error, Problem};
 use crate::streams::OwnStream;
 use crate::time::rfc3339;
 
@@ -55,7 +56,7 @@ pub(crate) struct Kicked {
         (status = 200, description = "Done, also where nobody published.", body = Kicked),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn kick(
@@ -67,7 +68,7 @@ pub(crate) async fn kick(
     let for_s = wanted.for_s.unwrap_or(REFUSED_FOR_DEFAULT_S);
     if for_s > REFUSED_FOR_MAX_S {
         let detail = format!("is at most {REFUSED_FOR_MAX_S}");
-        return Err(Error::Invalid(FieldError::new("for_s", detail)));
+        return faults::only("for_s", Err(detail));
     }
     let refuse_for = Duration::from_secs(for_s);
     let disconnected = api.broadcasts.kick(&stream.id, refuse_for);

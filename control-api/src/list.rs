@@ -3,6 +3,8 @@
 //! `?limit=` says how many, `?cursor=` where; a cursor is opaque, and goes with the list and the
 //! order that it came from.
 
+use std::fmt::Display;
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -102,6 +104,18 @@ pub(crate) fn searched(field: &str, text: Option<String>) -> Result<Option<Strin
     }
 }
 
+/// The value of a parameter that may be there.
+pub(crate) fn parameter<T, U, E: Display>(
+    field: &str,
+    value: Option<T>,
+    check: impl FnOnce(T) -> Result<U, E>,
+) -> Result<Option<U>, Error> {
+    value
+        .map(check)
+        .transpose()
+        .map_err(|error| invalid(field, error))
+}
+
 /// One of `choices`, by its name; `None` where no name is given.
 pub(crate) fn chosen<T: Copy>(
     field: &str,
@@ -118,6 +132,6 @@ pub(crate) fn chosen<T: Copy>(
         .ok_or_else(|| invalid(field, format!("is one of {}", names().join(", "))))
 }
 
-fn invalid(field: &str, detail: impl ToString) -> Error {
+pub(crate) fn invalid(field: &str, detail: impl ToString) -> Error {
     Error::Invalid(FieldError::new(field, detail))
 }

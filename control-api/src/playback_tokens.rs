@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::{self, JsonBody};
-use crate::problem::{Error, FieldError, Problem};
+use crate::faults;
+use crate::problem::{Error, Problem};
 use crate::streams::OwnStream;
 use crate::time::rfc3339;
 use crate::urls::{Extras, Origin, PlaybackUrls};
@@ -33,8 +34,7 @@ impl NewPlaybackToken {
         let Some(seconds) = self.expires_in_s else {
             return Ok(Lifetime::DEFAULT);
         };
-        Lifetime::new(Duration::from_secs(seconds))
-            .map_err(|error| Error::Invalid(FieldError::new("expires_in_s", error)))
+        faults::only("expires_in_s", Lifetime::new(Duration::from_secs(seconds)))
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct IssuedPlaybackToken {
         (status = 201, description = "The token.", body = IssuedPlaybackToken),
         (status = 404, description = "No such stream.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn issue(

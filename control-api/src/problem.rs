@@ -30,16 +30,16 @@ pub(crate) const TYPE_BASE: &str = "/api/v1/problems/";
 pub(crate) struct Problem {
     /// What went wrong, as a URI reference: names the kind and stays the same between versions.
     #[serde(rename = "type")]
-    #[schema(example = "/api/v1/problems/invalid_request")]
+    #[schema(example = "/api/v1/problems/invalid_fields")]
     kind: String,
     /// The HTTP status, once more.
-    #[schema(example = 400)]
+    #[schema(example = 422)]
     status: u16,
     /// The status in words.
-    #[schema(example = "Bad Request")]
+    #[schema(example = "Unprocessable Entity")]
     title: String,
     /// What went wrong, for programs: stays the same between versions.
-    #[schema(example = "invalid_request")]
+    #[schema(example = "invalid_fields")]
     code: &'static str,
     /// What went wrong this time, for people.
     #[schema(example = "title: a title needs at least one visible character")]
@@ -236,6 +236,7 @@ impl Error {
             Self::Storage(Storage::TooManyStreams | Storage::TooManyOfOwner) => {
                 (StatusCode::CONFLICT, "too_many_streams")
             }
+            Self::Webhooks(Webhooks::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Webhooks(Webhooks::TooManyWebhooks) => {
                 (StatusCode::CONFLICT, "too_many_webhooks")
             }

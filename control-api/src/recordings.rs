@@ -21,9 +21,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Api;
 use crate::body::{self, JsonBody, not_null};
 use crate::caller::Caller;
+use crate::faults;
 use crate::list::{self, Asked, Filters, Page, PageQuery};
-use crate::problem::{Error, FieldError, Problem};
-use crate::streams::settings::checked;
+use crate::problem::{Error, Problem};
 use crate::urls::Origin;
 
 pub(crate) use view::RecordingUrls;
@@ -140,7 +140,7 @@ pub(crate) async fn list(
     let statuses = statuses.map(|status| (status.as_str(), status));
     let sorts = [("-started_at", Sort::Newest), ("started_at", Sort::Oldest)];
     let filter = Filter {
-        stream: checked("stream_id", query.stream_id, |id| StreamId::new(&id))?,
+        stream: list::parameter("stream_id", query.stream_id, |id| StreamId::new(&id))?,
         status: list::chosen("status", query.status.as_deref(), &statuses)?,
         text: list::searched("q", query.q)?,
         seen_by: match &caller {
@@ -188,7 +188,7 @@ pub(crate) async fn show(
         (status = 200, description = "The recording as it is now.", body = RecordingView),
         (status = 404, description = "No such recording.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn change(
@@ -197,8 +197,9 @@ pub(crate) async fn change(
     origin: Origin,
     JsonBody(wanted): JsonBody<RecordingChange>,
 ) -> Result<Json<RecordingView>, Error> {
+    let title = wanted.title.map(|text| Title::new(&text)).transpose();
     let change = Change {
-        title: checked("title", wanted.title, |text| Title::new(&text))?,
+        title: faults::only("title", title)?,
         is_protected: wanted.protected,
     };
     let recording = api.recordings.change(&recording.id, &change).await?;
@@ -259,7 +260,7 @@ pub(crate) async fn download(
     if !view::plays(&recording) {
         return Err(Error::NothingToDownload);
     }
-    let wanted = checked("rendition", query.rendition, |name| {
+    let wanted = list::parameter("rendition", query.rendition, |name| {
         RenditionName::new(&name)
     })?;
     let rendition = match wanted {
@@ -270,7 +271,7 @@ pub(crate) async fn download(
     };
     let rendition = rendition.ok_or_else(|| {
         let detail = "names none of the recording's renditions";
-        Error::Invalid(FieldError::new("rendition", detail))
+        list::invalid("rendition", detail)
     })?;
     let lifetime = Lifetime::new(DOWNLOAD_OPEN_FOR).expect("an hour is a token's lifetime");
     let token = view::token(&api, &recording, lifetime, SystemTime::now());

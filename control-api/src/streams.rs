@@ -23,11 +23,12 @@ use utoipa::ToSchema;
 use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::caller::{Caller, Streamer};
-use crate::problem::{Error, FieldError, Problem};
+use crate::faults::{self, Faults};
+use crate::problem::{Error, Problem};
 use crate::urls::Origin;
 use crate::visibility::Visibility;
 
-use settings::{Recording, Retention, checked};
+use settings::{Recording, Retention};
 pub(crate) use view::{Status, StreamView, StreamWithKey};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,29 +67,33 @@ pub(crate) struct NewStream {
 
 impl NewStream {
     fn check(self) -> Result<streams::NewStream, Error> {
-        let title = checked("title", self.title, |text| Title::new(&text))?;
-        let title = title.ok_or(Error::Invalid(FieldError::new("title", "is missing")))?;
+        let mut faults = Faults::default();
+        let title = faults.required("title", self.title, |text| Title::new(&text));
+        let description = faults.optional("description", self.description, |text| {
+            Description::new(&text)
+        });
+        let tags = faults.optional("tags", self.tags, |tags| Tags::new(&tags));
+        let srt_passphrase = faults.optional("srt_passphrase", self.srt_passphrase, |text| {
+            SrtPassphrase::new(&text)
+        });
+        let publishers = faults.optional("publishers", self.publishers, |texts| {
+            Publishers::new(&texts)
+        });
         let recording = Recording {
             record: Some(self.record),
             renditions: self.record_renditions,
             retention: self.retention,
         };
+        let recording = recording.check(&mut faults);
+        faults.end()?;
         Ok(streams::NewStream {
-            description: checked("description", self.description, |text| {
-                Description::new(&text)
-            })?
-            .unwrap_or_default(),
-            tags: checked("tags", self.tags, |tags| Tags::new(&tags))?.unwrap_or_default(),
-            srt_passphrase: checked("srt_passphrase", self.srt_passphrase, |text| {
-                SrtPassphrase::new(&text)
-            })?,
+            description: description.unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
+            srt_passphrase,
             visibility: self.visibility.into(),
-            publishers: checked("publishers", self.publishers, |texts| {
-                Publishers::new(&texts)
-            })?
-            .unwrap_or_default(),
-            recording: settings::choice(recording.check()?),
-            ..streams::NewStream::titled(title)
+            publishers: publishers.unwrap_or_default(),
+            recording: settings::choice(recording),
+            ..streams::NewStream::titled(title.ok_or(Error::Aborted)?)
         })
     }
 }
@@ -138,7 +143,7 @@ impl FromRequestParts<Api> for OwnStream {
             headers(("Location" = String, description = "The stream's address."))),
         (status = 409, description = "There are too many streams already, here or of this user.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn create(

@@ -1,5 +1,5 @@
-//! The whole router on a real database, called without a socket; what it tells the process around
-//! it is recorded.
+//! The whole router on a real database, called over sockets; what it tells the process around it is
+//! recorded.
 
 mod accounts;
 mod admins;
@@ -11,6 +11,7 @@ mod owners;
 mod private;
 mod public;
 mod recordings;
+mod socket;
 mod streams;
 mod uploads;
 mod videos;
@@ -22,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -32,7 +32,6 @@ use serde_json::Value;
 use storage::asset::Reserve;
 use storage::streams::Keys;
 use storage::{AdminToken, Database, PlaybackSecret};
-use tower::ServiceExt;
 
 use crate::urls::{PublishAddress, Urls};
 use crate::{Api, Audience, Broadcasts, Limits, Options, Registration};
@@ -161,7 +160,7 @@ struct Server {
     broadcasts: Arc<RecordedBroadcasts>,
     token: AdminToken,
     secret: PlaybackSecret,
-    router: Router,
+    socket: socket::Socket,
 }
 
 #[derive(Debug)]
@@ -229,20 +228,19 @@ impl Server {
             },
         };
         change(&mut options);
-        let router = crate::router(Api::new(options));
+        let socket = socket::Socket::open(crate::router(Api::new(options))).await;
         Self {
             scratch,
             database,
             broadcasts,
             token,
             secret,
-            router,
+            socket,
         }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("answer");
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.socket.send(request).await.into_parts();
         let body = body.collect().await.expect("body").to_bytes();
         Answer {
             status: parts.status,

@@ -6,27 +6,25 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use media_core::WebhookId;
 use serde::{Deserialize, Serialize};
 use storage::UserId;
-use storage::webhooks::{Change, EventSet, HookUrl, LIST_MAX, Secret, Webhook};
-use utoipa::{IntoParams, ToSchema};
+use storage::webhooks::{Change, EventSet, HookUrl, InvalidEvents, Secret, Webhook};
+use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::not_null;
 use crate::body::{self, JsonBody};
 use crate::caller::{Caller, Streamer};
-use crate::problem::{Error, FieldError, Problem};
+use crate::faults::{self, Faults};
+use crate::list::{Asked, Page, PageQuery};
+use crate::problem::{Error, Problem};
 use crate::streams::to_the_end;
 use crate::time::rfc3339;
-
-/// How many items a listing has where the caller does not say.
-const LIST_DEFAULT: u32 = 100;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,11 +82,11 @@ pub(crate) struct WebhookView {
     created_at: String,
 }
 
-impl From<&Webhook> for WebhookView {
-    fn from(webhook: &Webhook) -> Self {
+impl From<Webhook> for WebhookView {
+    fn from(webhook: Webhook) -> Self {
         Self {
             id: webhook.id.to_string(),
-            owner: webhook.owner.clone(),
+            owner: webhook.owner,
             url: webhook.url.to_string(),
             events: webhook.events.names().collect(),
             active: webhook.active,
@@ -108,59 +106,12 @@ pub(crate) struct WebhookWithSecret {
 }
 
 impl WebhookWithSecret {
-    fn new(webhook: &Webhook, secret: &Secret) -> Self {
+    fn new(webhook: Webhook, secret: &Secret) -> Self {
         Self {
             webhook: webhook.into(),
             secret: secret.reveal().to_owned(),
         }
     }
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct WebhookList {
-    /// In the order of their creation.
-    items: Vec<WebhookView>,
-    /// What to give as `cursor` to read on; null at the end.
-    next_cursor: Option<String>,
-}
-
-/// As texts, so that a fault is reported with its parameter's name.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageQuery {
-    /// How many items at most: 1 to 500, 100 where it is not given.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
-    pub(crate) limit: Option<String>,
-    /// `next_cursor` of the page before.
-    pub(crate) cursor: Option<String>,
-}
-
-impl PageQuery {
-    /// How many items are wanted.
-    pub(crate) fn limit(&self) -> Result<u32, Error> {
-        let Some(text) = &self.limit else {
-            return Ok(LIST_DEFAULT);
-        };
-        let limit = text.parse().ok();
-        limit
-            .filter(|limit| (1..=LIST_MAX).contains(limit))
-            .ok_or_else(|| {
-                let detail = format!("is a number from 1 to {LIST_MAX}");
-                Error::Invalid(FieldError::new("limit", detail))
-            })
-    }
-}
-
-/// A cursor that leads nowhere (any more).
-pub(crate) fn stale_cursor() -> Error {
-    let detail = "names nothing in this list (any more); list from the beginning";
-    Error::Invalid(FieldError::new("cursor", detail))
-}
-
-/// What to give as `cursor` to read on behind `items`, where there may be more.
-pub(crate) fn next_cursor<T>(items: &[T], limit: u32, id: impl Fn(&T) -> String) -> Option<String> {
-    let full = items.len() == limit as usize;
-    items.last().filter(|_| full).map(id)
 }
 
 /// The webhook of a path, which is the caller's. Of somebody else's nobody is told that it is there.
@@ -185,13 +136,8 @@ impl FromRequestParts<Api> for OwnWebhook {
     }
 }
 
-fn url(text: &str) -> Result<HookUrl, Error> {
-    HookUrl::new(text).map_err(|error| Error::Invalid(FieldError::new("url", error)))
-}
-
-fn events(names: &[String]) -> Result<EventSet, Error> {
+fn event_set(names: &[String]) -> Result<EventSet, InvalidEvents> {
     EventSet::of(names.iter().map(String::as_str))
-        .map_err(|error| Error::Invalid(FieldError::new("events", error)))
 }
 
 /// Creates a webhook: a streamer's is told of the own streams, the operator's of everybody's. Its
@@ -206,7 +152,7 @@ fn events(names: &[String]) -> Result<EventSet, Error> {
             headers(("Location" = String, description = "The webhook's address."))),
         (status = 409, description = "There are too many webhooks already.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn create(
@@ -215,15 +161,17 @@ pub(crate) async fn create(
     JsonBody(new): JsonBody<NewWebhook>,
 ) -> Result<impl IntoResponse, Error> {
     let owner = owner.map(|owner| owner.to_string());
-    let missing = |field| Error::Invalid(FieldError::new(field, "is missing"));
-    let url = url(&new.url.ok_or_else(|| missing("url"))?)?;
-    let events = events(&new.events.ok_or_else(|| missing("events"))?)?;
+    let mut faults = Faults::default();
+    let url = faults.required("url", new.url, |text| HookUrl::new(&text));
+    let events = faults.required("events", new.events, |names| event_set(&names));
+    faults.end()?;
+    let (url, events) = url.zip(events).ok_or(Error::Aborted)?;
     let answer = to_the_end(async move {
         let now = SystemTime::now();
         let created = api.webhooks.create(url, events, new.active, owner, now);
         let (webhook, secret) = created.await?;
         tracing::info!(webhook = %webhook.id, url = ?webhook.url, "webhook created");
-        Ok(WebhookWithSecret::new(&webhook, &secret))
+        Ok(WebhookWithSecret::new(webhook, &secret))
     })
     .await?;
     let location = format!("/api/v1/webhooks/{}", answer.webhook.id);
@@ -241,7 +189,7 @@ pub(crate) async fn create(
     tag = "webhooks",
     params(PageQuery),
     responses(
-        (status = 200, description = "The webhooks.", body = WebhookList),
+        (status = 200, description = "The webhooks.", body = Page<WebhookView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
             content_type = "application/problem+json"),
         (status = 401, description = "Without the admin token.", body = Problem,
@@ -251,23 +199,11 @@ pub(crate) async fn create(
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    query: Result<Query<PageQuery>, QueryRejection>,
-) -> Result<Json<WebhookList>, Error> {
-    let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
-    let limit = query.limit()?;
-    let after = query
-        .cursor
-        .map(|text| WebhookId::new(&text).map_err(|_| stale_cursor()))
-        .transpose()?;
+    Asked(paging): Asked,
+) -> Result<Json<Page<WebhookView>>, Error> {
     let owner = caller.sees().map(UserId::as_str);
-    let webhooks = match api.webhooks.list(owner, after.as_ref(), limit).await {
-        Err(storage::webhooks::Error::UnknownWebhook(_)) => return Err(stale_cursor()),
-        listed => listed?,
-    };
-    Ok(Json(WebhookList {
-        next_cursor: next_cursor(&webhooks, limit, |webhook| webhook.id.to_string()),
-        items: webhooks.iter().map(WebhookView::from).collect(),
-    }))
+    let page = api.webhooks.list(owner, &paging).await?;
+    Ok(Json(Page::of(page, WebhookView::from)))
 }
 
 /// Shows one webhook, without its secret.
@@ -287,7 +223,7 @@ pub(crate) async fn show(
     OwnWebhook(id): OwnWebhook,
 ) -> Result<Json<WebhookView>, Error> {
     let webhook = api.webhooks.find(&id).await?;
-    Ok(Json(WebhookView::from(&webhook)))
+    Ok(Json(WebhookView::from(webhook)))
 }
 
 /// Changes a webhook's address, of what it is told, or whether it is called.
@@ -301,7 +237,7 @@ pub(crate) async fn show(
         (status = 200, description = "The webhook as it is now.", body = WebhookView),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn change(
@@ -309,14 +245,16 @@ pub(crate) async fn change(
     OwnWebhook(id): OwnWebhook,
     JsonBody(wanted): JsonBody<WebhookChange>,
 ) -> Result<Json<WebhookView>, Error> {
+    let mut faults = Faults::default();
     let change = Change {
-        url: wanted.url.map(|text| url(&text)).transpose()?,
-        events: wanted.events.map(|names| events(&names)).transpose()?,
+        url: faults.optional("url", wanted.url, |text| HookUrl::new(&text)),
+        events: faults.optional("events", wanted.events, |names| event_set(&names)),
         active: wanted.active,
     };
+    faults.end()?;
     let webhook = api.webhooks.change(&id, &change).await?;
     tracing::info!(webhook = %id, url = ?webhook.url, active = webhook.active, "webhook changed");
-    Ok(Json(WebhookView::from(&webhook)))
+    Ok(Json(WebhookView::from(webhook)))
 }
 
 /// Deletes a webhook with its log and what is pending for it.

@@ -10,6 +10,7 @@ use hmac::{Hmac, Mac};
 use scratch::Scratch;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use storage::listing::{PAGE_MAX, Paging};
 use storage::webhooks::{Delivery, EventSet, EventType, HookUrl, Status, Webhook};
 use storage::{Database, Webhooks};
 
@@ -55,10 +56,12 @@ impl Running {
     async fn log(&self, webhook: &Webhook, status: Status, count: usize) -> Vec<Delivery> {
         let poll = async {
             loop {
-                let listed = self
-                    .webhooks
-                    .deliveries(&webhook.id, Some(status), None, 100);
-                let listed = listed.await.expect("list");
+                let all = Paging {
+                    limit: PAGE_MAX,
+                    after: None,
+                };
+                let listed = self.webhooks.deliveries(&webhook.id, Some(status), &all);
+                let listed = listed.await.expect("list").items;
                 if listed.len() >= count {
                     return listed;
                 }
@@ -196,11 +199,12 @@ async fn the_last_events_are_recorded_before_the_end() {
     }
     running.hooks.closing.send_replace(true);
     running.hooks.recorder.await.expect("no panic");
-    let listed = running
-        .webhooks
-        .deliveries(&webhook.id, None, None, 100)
-        .await;
-    assert_eq!(listed.expect("list").len(), 50);
+    let all = Paging {
+        limit: PAGE_MAX,
+        after: None,
+    };
+    let listed = running.webhooks.deliveries(&webhook.id, None, &all).await;
+    assert_eq!(listed.expect("list").items.len(), 50);
 }
 
 #[tokio::test]

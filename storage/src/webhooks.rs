@@ -18,12 +18,13 @@ use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
+use crate::listing::{Column, InvalidCursor, Order, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 pub use address::HookUrl;
 pub use delivery::{Delivery, Status};
-pub use event::{Event, EventSet, EventType};
+pub use event::{Event, EventSet, EventType, InvalidEvents};
 pub use queue::{Attempt, Claim, Outcome, Recorded};
 pub use secret::Secret;
 
@@ -32,9 +33,6 @@ pub const WEBHOOKS_MAX: u32 = 1000;
 
 /// Webhooks of one user.
 pub const WEBHOOKS_OF_OWNER_MAX: u32 = 20;
-
-/// The most rows that one listing returns.
-pub const LIST_MAX: u32 = 500;
 
 /// Characters of a webhook's and a delivery's id: 100 bits, so that none repeats.
 const ID_CHARS: usize = 20;
@@ -54,6 +52,9 @@ pub enum Error {
          one first"
     )]
     TooManyWebhooks,
+    /// Not a place in this list.
+    #[error("cursor: {0}")]
+    Cursor(#[from] InvalidCursor),
     /// A row that this version cannot have written.
     #[error("the database's row {id} is damaged: {what}")]
     DamagedRow {
@@ -160,31 +161,16 @@ impl Webhooks {
         Ok((webhook, secret))
     }
 
-    /// At most `limit` (and [`LIST_MAX`]) webhooks, `owner`'s alone where one is given, in the order
-    /// of their creation, those after webhook `after` where it is given. [`Error::UnknownWebhook`]
-    /// where that one was deleted.
-    pub async fn list(
-        &self,
-        owner: Option<&str>,
-        after: Option<&WebhookId>,
-        limit: u32,
-    ) -> Result<Vec<Webhook>, Error> {
-        let (created_at_ms, id) = match after {
-            Some(id) => (to_unix_ms(self.find(id).await?.created_at), id.as_str()),
-            None => (i64::MIN, ""),
+    /// Webhooks, `owner`'s alone where one is given, in the order of their creation.
+    pub async fn list(&self, owner: Option<&str>, paging: &Paging) -> Result<Page<Webhook>, Error> {
+        let by_creation = Order {
+            column: Column::Number("created_at_ms"),
+            descending: false,
         };
-        let rows = sqlx::query(
-            "SELECT id, owner_id, url, events, active, created_at_ms FROM webhooks \
-             WHERE (created_at_ms, id) > ($1, $2) AND ($3 IS NULL OR owner_id = $3) \
-             ORDER BY created_at_ms, id LIMIT $4",
-        )
-        .bind(created_at_ms)
-        .bind(id)
-        .bind(owner)
-        .bind(i64::from(limit.min(LIST_MAX)))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(webhook_of).collect()
+        Select::new("SELECT id, owner_id, url, events, active, created_at_ms FROM webhooks")
+            .only("owner_id", owner)
+            .page(&self.pool, by_creation, paging, webhook_of)
+            .await
     }
 
     /// The webhook with this id.

@@ -38,8 +38,8 @@ pub(crate) const KINDS: &[Kind] = &[
     kind(
         StatusCode::BAD_REQUEST,
         "invalid_request",
-        "A field or parameter is invalid or unknown (`errors` names it), the body broke off, or the \
-         header `Host` is missing.",
+        "The request cannot be read: a field is unknown or of the wrong type, a parameter or header is \
+         invalid (`errors` names it), the body broke off, or the header `Host` is missing.",
     ),
     kind(
         StatusCode::UNAUTHORIZED,

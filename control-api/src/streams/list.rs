@@ -11,7 +11,7 @@ use super::view::{LiveView, Status, StreamView};
 use crate::Api;
 use crate::caller::{Caller, LoggedIn};
 use crate::list::{self, Asked, Filters, Page, PageQuery};
-use crate::problem::{Error, FieldError, Problem};
+use crate::problem::{Error, Problem};
 use crate::urls::Origin;
 
 /// What is looked for in any list of streams.
@@ -94,8 +94,7 @@ pub(crate) async fn all(
 ) -> Result<Json<Page<StreamView>>, Error> {
     let (mut filter, sort) = wanted.read()?;
     filter.among = status.read(&api)?;
-    let owner = owner.owner.map(|id| UserId::new(&id)).transpose();
-    let owner = owner.map_err(|error| Error::Invalid(FieldError::new("owner", error)))?;
+    let owner = list::parameter("owner", owner.owner, |id| UserId::new(&id))?;
     filter.owner = match (caller.sees(), owner) {
         (Some(own), Some(owner)) if *own != owner => return Err(Error::Forbidden),
         (Some(own), _) => Some(own.clone()),

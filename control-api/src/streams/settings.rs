@@ -1,7 +1,5 @@
 //! What an owner says about a stream, checked: alike where it is created and where it is changed.
 
-use std::fmt::Display;
-
 use media_core::RenditionName;
 use serde::{Deserialize, Serialize};
 use storage::recording::{Choice, Limit};
@@ -9,7 +7,7 @@ use storage::streams::RecordingChange;
 use utoipa::ToSchema;
 
 use crate::body::given;
-use crate::problem::{Error, FieldError};
+use crate::faults::Faults;
 
 /// The most renditions that can be named: more than any ladder has.
 const RENDITIONS_MAX: usize = 16;
@@ -57,24 +55,24 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn check(self) -> Result<RecordingChange, Error> {
+    /// The change, where `faults` are none.
+    pub(crate) fn check(self, faults: &mut Faults) -> RecordingChange {
         let retention = self.retention.unwrap_or_default();
         if retention
             .bytes
             .flatten()
             .is_some_and(|bytes| bytes > BYTES_MAX)
         {
-            let detail = format!("is at most {BYTES_MAX}");
-            return Err(Error::Invalid(FieldError::new("retention.bytes", detail)));
+            faults.found("retention.bytes", format!("is at most {BYTES_MAX}"));
         }
-        Ok(RecordingChange {
+        RecordingChange {
             record: self.record,
-            renditions: checked("record_renditions", self.renditions, |names| {
+            renditions: faults.optional("record_renditions", self.renditions, |names| {
                 renditions(&names)
-            })?,
+            }),
             keep_days: retention.days.map(to_limit),
             keep_bytes: retention.bytes.map(to_limit),
-        })
+        }
     }
 }
 
@@ -86,16 +84,6 @@ pub(super) fn choice(change: RecordingChange) -> Choice {
         keep_days: change.keep_days.unwrap_or_default(),
         keep_bytes: change.keep_bytes.unwrap_or_default(),
     }
-}
-
-/// The value of a field that may be there.
-pub(crate) fn checked<T, U, E: Display>(
-    field: &str,
-    value: Option<T>,
-    check: impl FnOnce(T) -> Result<U, E>,
-) -> Result<Option<U>, Error> {
-    let checked = value.map(check).transpose();
-    checked.map_err(|error| Error::Invalid(FieldError::new(field, error)))
 }
 
 fn renditions(names: &[String]) -> Result<Vec<RenditionName>, String> {

@@ -36,11 +36,7 @@ async fn the_examples_in_the_documentation_work_as_they_stand() {
     assert!(calls >= 7, "only {calls} calls found");
 
     let server = Server::start().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("port");
-    let address = listener.local_addr().expect("address");
-    let serving = tokio::spawn(axum::serve(listener, server.router.clone()).into_future());
+    let address = server.socket.address();
 
     // A failed request fails its example; every other line's failure does so by itself.
     let script = format!("set -eu\ncurl() {{ command curl --fail-with-body \"$@\"; }}\n{examples}");
@@ -58,7 +54,6 @@ async fn the_examples_in_the_documentation_work_as_they_stand() {
     })
     .await
     .expect("script");
-    serving.abort();
     let seen = format!(
         "{}\n{}",
         String::from_utf8_lossy(&output.stdout),

@@ -52,7 +52,7 @@ async fn without_the_token_nothing_is_told_or_done() {
 
         let mut wrong = server.token.reveal().to_owned();
         wrong.replace_range(wrong.len() - 1.., "-");
-        for guess in [wrong.as_str(), "", "x", &format!("{wrong}-")] {
+        for guess in [wrong.as_str(), "x", &format!("{wrong}-")] {
             let request = request(method, path)
                 .header(header::AUTHORIZATION, format!("Bearer {guess}"))
                 .body(Body::empty());
@@ -180,28 +180,10 @@ async fn malformed_json_is_400() {
 }
 
 #[tokio::test]
-async fn a_faulty_field_is_named() {
+async fn a_field_that_cannot_be_read_is_named() {
     let server = Server::start().await;
-    let long = json!({ "title": "x".repeat(101) }).to_string();
     for (body, field) in [
-        ("{}", "title"),
-        (r#"{"title": null}"#, "title"),
         (r#"{"title": 5}"#, "title"),
-        (r#"{"title": ""}"#, "title"),
-        (r#"{"title": "AB"}"#, "title"),
-        (r#"{"title": "Pier", "tags": ["a", "A"]}"#, "tags"),
-        (
-            r#"{"title": "Pier", "description": "\u0007"}"#,
-            "description",
-        ),
-        (
-            r#"{"title": "Pier", "publishers": ["localhost"]}"#,
-            "publishers",
-        ),
-        (
-            r#"{"title": "Pier", "record_renditions": ["a b"]}"#,
-            "record_renditions",
-        ),
         (
             r#"{"title": "Pier", "retention": {"weeks": 2}}"#,
             "retention.weeks",
@@ -209,12 +191,6 @@ async fn a_faulty_field_is_named() {
         (
             r#"{"title": "Pier", "retention": {"days": -1}}"#,
             "retention.days",
-        ),
-        (r#"{"title": "two\nlines"}"#, "title"),
-        (&long, "title"),
-        (
-            r#"{"title": "Pier", "srt_passphrase": "short"}"#,
-            "srt_passphrase",
         ),
         (
             r#"{"title": "Pier", "srt_passphrase": ["x"]}"#,
@@ -241,6 +217,46 @@ async fn a_faulty_field_is_named() {
             format!("{field}: {}", text(&problem["errors"][0]["detail"]))
         );
         assert!(!answer.text.contains("a good secret"), "{problem}");
+    }
+    let listed = server.admin("GET", "/api/v1/streams").await.json();
+    assert_eq!(listed["items"], json!([]));
+}
+
+#[tokio::test]
+async fn every_field_with_a_faulty_value_is_named() {
+    let server = Server::start().await;
+    let many = json!({
+        "title": "x".repeat(101),
+        "description": "\u{7}",
+        "tags": ["a", "A"],
+        "srt_passphrase": "short",
+        "publishers": ["localhost"],
+        "record_renditions": ["a b"],
+        "retention": { "bytes": 1_u64 << 53 },
+    });
+    let all = [
+        "title",
+        "description",
+        "tags",
+        "srt_passphrase",
+        "publishers",
+        "retention.bytes",
+        "record_renditions",
+    ];
+    for (body, fields) in [
+        ("{}", &all[..1]),
+        (r#"{"title": null}"#, &all[..1]),
+        (r#"{"title": ""}"#, &all[..1]),
+        (r#"{"title": "AB"}"#, &all[..1]),
+        (r#"{"title": "two\nlines"}"#, &all[..1]),
+        (&many.to_string(), &all),
+    ] {
+        let answer = server.post_json(body.to_owned()).await;
+        let problem = assert_problem(&answer, 422, "invalid_fields");
+        let errors = problem["errors"].as_array().expect("errors");
+        let named: Vec<String> = errors.iter().map(|it| text(&it["field"])).collect();
+        assert_eq!(named, fields, "{problem}");
+        assert!(!answer.text.contains("short"), "{problem}");
     }
     let listed = server.admin("GET", "/api/v1/streams").await.json();
     assert_eq!(listed["items"], json!([]));

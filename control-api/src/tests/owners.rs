@@ -196,11 +196,14 @@ scratch::on_each_database! {
             Told::End(stream),
         ];
         assert_eq!(server.broadcasts.take_told(), told);
-        for (body, field) in [(r#"{"for_s": 3601}"#, "for_s"), (r#"{"for": 1}"#, "for"), (r#"{"end": 1}"#, "end")] {
+        for (body, field) in [(r#"{"for": 1}"#, "for"), (r#"{"end": 1}"#, "end")] {
             let answer = server.admin_json("POST", &path, body).await;
             let problem = assert_problem(&answer, 400, "invalid_request");
             assert_eq!(problem["errors"][0]["field"], field, "{problem}");
         }
+        let answer = server.admin_json("POST", &path, r#"{"for_s": 3601}"#).await;
+        let problem = assert_problem(&answer, 422, "invalid_fields");
+        assert_eq!(problem["errors"][0]["field"], "for_s", "{problem}");
         assert_eq!(server.broadcasts.take_told(), []);
         let logged = server.admin("GET", "/api/v1/audit").await.json();
         assert_eq!(logged["items"][0]["action"], "POST /api/v1/streams/{id}/kick");

@@ -135,9 +135,13 @@ scratch::on_each_database! {
         }
         let changed = server.as_user(&mona.access, "PATCH", &path, Some(change)).await.json();
         assert_eq!((&changed["title"], &changed["protected"]), (&json!("Dawn"), &json!(true)));
-        for body in [json!({ "title": "x" }), json!({ "protected": null }), json!({ "name": "x" })] {
+        for (body, status, code) in [
+            (json!({ "title": "x" }), 422, "invalid_fields"),
+            (json!({ "protected": null }), 400, "invalid_request"),
+            (json!({ "name": "x" }), 400, "invalid_request"),
+        ] {
             let refused = server.as_user(&mona.access, "PATCH", &path, Some(body)).await;
-            assert_problem(&refused, 400, "invalid_request");
+            assert_problem(&refused, status, code);
         }
         server.broadcasts.take_told();
         let deleted = server.as_user(&mona.access, "DELETE", &path, None).await;

@@ -282,7 +282,7 @@ scratch::on_each_database! {
             assert_problem(&answer, 404, "no_such_video");
         }
         let answer = server.admin_json("POST", &format!("{path}/playback-tokens"), r#"{"expires_in_s":0}"#).await;
-        assert_problem(&answer, 400, "invalid_request");
+        assert_problem(&answer, 422, "invalid_fields");
     }
 
     async fn a_user_likes_a_video_and_watching_counts_once(scratch) {

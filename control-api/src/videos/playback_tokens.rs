@@ -12,6 +12,7 @@ use super::OwnVideo;
 use super::view::{self, VideoUrls, VideoVisibility};
 use crate::Api;
 use crate::body::{self, JsonBody};
+use crate::faults;
 use crate::playback_tokens::NewPlaybackToken;
 use crate::problem::{Error, Problem};
 use crate::time::rfc3339;
@@ -43,7 +44,7 @@ pub(crate) struct IssuedVideoToken {
         (status = 201, description = "The token.", body = IssuedVideoToken),
         (status = 404, description = "No such video, or none that the caller may see.",
             body = Problem, content_type = "application/problem+json"),
-        body::Refusals,
+        body::Refusals, faults::Refusals,
     )
 )]
 pub(crate) async fn issue(

@@ -6,7 +6,8 @@ use media_core::{DeliveryId, WebhookId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Error, EventType, LIST_MAX, Webhooks, damaged};
+use super::{Error, EventType, Webhooks, damaged};
+use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How an event fares on its way to a webhook.
@@ -69,40 +70,29 @@ pub struct Delivery {
 }
 
 impl Webhooks {
-    /// At most `limit` (and [`LIST_MAX`]) of the webhook's deliveries from the newest on, only those
-    /// with `status` and those behind delivery `after` where they are given.
+    /// The webhook's deliveries from the newest on, only those with `status` where one is given.
     ///
     /// # Errors
-    /// There is no such webhook, or (any more) no delivery `after` of it.
+    /// There is no such webhook.
     pub async fn deliveries(
         &self,
         webhook: &WebhookId,
         status: Option<Status>,
-        after: Option<&DeliveryId>,
-        limit: u32,
-    ) -> Result<Vec<Delivery>, Error> {
+        paging: &Paging,
+    ) -> Result<Page<Delivery>, Error> {
         self.find(webhook).await?;
-        let (created_at_ms, id) = match after {
-            Some(id) => {
-                let after = self.delivery(webhook, id).await?;
-                (to_unix_ms(after.created_at), id.as_str())
-            }
-            None => (i64::MAX, ""),
+        let newest_first = Order {
+            column: Column::Number("created_at_ms"),
+            descending: true,
         };
-        let rows = sqlx::query(
+        Select::new(
             "SELECT id, event_id, event_type, payload, attempts, next_at_ms, status, last_status, \
-             last_error, last_answer, created_at_ms, finished_at_ms FROM webhook_deliveries \
-             WHERE webhook_id = $1 AND (created_at_ms, id) < ($2, $3) \
-             AND ($4 = '' OR status = $4) ORDER BY created_at_ms DESC, id DESC LIMIT $5",
+             last_error, last_answer, created_at_ms, finished_at_ms FROM webhook_deliveries",
         )
-        .bind(webhook.as_str())
-        .bind(created_at_ms)
-        .bind(id)
-        .bind(status.map_or("", Status::name))
-        .bind(i64::from(limit.min(LIST_MAX)))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(delivery_of).collect()
+        .only("webhook_id", Some(webhook.as_str()))
+        .only("status", status.map(Status::name))
+        .page(&self.pool, newest_first, paging, delivery_of)
+        .await
     }
 
     /// One delivery of the webhook.

@@ -7,6 +7,7 @@ use scratch::Scratch;
 
 use super::*;
 use crate::Database;
+use crate::listing::PAGE_MAX;
 
 async fn open(scratch: &Scratch) -> Webhooks {
     let database = Database::open(scratch.url()).await.expect("open");
@@ -56,9 +57,14 @@ fn ids(claims: &[Claim]) -> Vec<(&str, u32)> {
     claims.iter().map(of).collect()
 }
 
+/// The first `limit` rows of a list.
+fn first(limit: u32) -> Paging {
+    Paging { limit, after: None }
+}
+
 async fn log(webhooks: &Webhooks, hook: &Webhook) -> Vec<Delivery> {
-    let listed = webhooks.deliveries(&hook.id, None, None, 100).await;
-    listed.expect("list")
+    let listed = webhooks.deliveries(&hook.id, None, &first(100)).await;
+    listed.expect("list").items
 }
 
 scratch::on_each_database! {
@@ -88,7 +94,7 @@ scratch::on_each_database! {
             webhooks.find(&created.id).await.expect_err("gone"),
             webhooks.change(&created.id, &change).await.expect_err("gone"),
             webhooks.delete(&created.id).await.expect_err("gone"),
-            webhooks.deliveries(&created.id, None, None, 1).await.expect_err("gone"),
+            webhooks.deliveries(&created.id, None, &first(1)).await.expect_err("gone"),
         ] {
             assert!(matches!(error, Error::UnknownWebhook(_)), "{error}");
         }
@@ -102,9 +108,11 @@ scratch::on_each_database! {
             created.push(hook(&webhooks).await);
         }
         created.sort_by(|a, b| a.id.cmp(&b.id));
-        let first = webhooks.list(None, None, 2).await.expect("list");
-        let rest = webhooks.list(None, Some(&first[1].id), 2).await.expect("list");
-        assert_eq!([first, rest].concat(), created);
+        let page = webhooks.list(None, &first(2)).await.expect("list");
+        let rest = Paging { limit: 2, after: page.next };
+        let rest = webhooks.list(None, &rest).await.expect("list");
+        assert_eq!(rest.next, None);
+        assert_eq!([page.items, rest.items].concat(), created);
     }
 
     async fn an_event_is_queued_for_those_who_want_it(scratch) {
@@ -275,32 +283,26 @@ scratch::on_each_database! {
         let of = |page: &[Delivery]| -> Vec<String> {
             page.iter().map(|delivery| delivery.event.clone()).collect()
         };
-        let list = |status, after, limit| {
-            let (webhooks, id) = (webhooks.clone(), hook.id.clone());
-            async move {
-                let after: Option<DeliveryId> = after;
-                webhooks.deliveries(&id, status, after.as_ref(), limit).await
-            }
+        let list = async |status, paging: Paging| {
+            webhooks.deliveries(&hook.id, status, &paging).await.expect("list")
         };
-        let first = list(None, None, 2).await.expect("list");
-        assert_eq!(of(&first), ["e14", "e13"]);
-        let rest = list(None, Some(first[1].id.clone()), 9).await.expect("list");
-        assert_eq!(of(&rest), ["e12", "e11", "e10"]);
+        let newest = list(None, first(2)).await;
+        assert_eq!(of(&newest.items), ["e14", "e13"]);
+        let rest = list(None, Paging { limit: 9, after: newest.next }).await;
+        assert_eq!(of(&rest.items), ["e12", "e11", "e10"]);
 
         let claims = claim(&webhooks, 20, &[]).await;
         let attempt = Attempt { error: Some("no answer".into()), ..Attempt::default() };
         webhooks.finish(&claims[0], &attempt, Outcome::Failed, at(21)).await.expect("finish");
-        let failed = list(Some(Status::Failed), None, 9).await.expect("list");
+        let failed = list(Some(Status::Failed), first(9)).await.items;
         assert_eq!(of(&failed), ["e10"]);
         assert_eq!(failed[0].last_error.as_deref(), Some("no answer"));
-        assert_eq!(list(Some(Status::Pending), None, 9).await.expect("list").len(), 4);
-        assert!(list(Some(Status::Delivered), None, 9).await.expect("list").is_empty());
+        assert_eq!(list(Some(Status::Pending), first(9)).await.items.len(), 4);
+        assert!(list(Some(Status::Delivered), first(9)).await.items.is_empty());
 
         let pruned = webhooks.prune(at(12)).await.expect("prune");
         assert_eq!(pruned, 2);
         assert_eq!(of(&log(&webhooks, &hook).await), ["e14", "e13", "e12"]);
-        let gone = list(None, Some(failed[0].id.clone()), 9).await.expect_err("gone");
-        assert!(matches!(gone, Error::UnknownDelivery(_)), "{gone}");
     }
 
     async fn what_was_given_up_is_sent_again_by_hand(scratch) {
@@ -347,7 +349,8 @@ scratch::on_each_database! {
             .create(url("https://example.org/"), events(&["video.ready"]), true, None, at(1))
             .await;
         assert!(matches!(one_more, Err(Error::TooManyWebhooks)));
-        assert_eq!(webhooks.list(None, None, 10_000).await.expect("list").len(), LIST_MAX as usize);
+        let listed = webhooks.list(None, &first(10_000)).await.expect("list");
+        assert_eq!(listed.items.len(), PAGE_MAX as usize);
     }
 }
 

@@ -1,7 +1,11 @@
 //! The tables' history: released migrations stay as they are, and a database of any earlier version
 //! becomes one of the newest with what was in it.
 
+use media_core::{RecordingId, VideoId, WebhookId};
+use scratch::Scratch;
+
 use super::*;
+use crate::accounts::UserId;
 use crate::key::KeyHash;
 use crate::stream::Visibility;
 use crate::streams::{Change, Filter};
@@ -17,9 +21,33 @@ const RELEASED: &[(i64, &str)] = &[
         2,
         "3e1de64e953b33f5b53a2619ef059ff439714267b6fee2079a9f8c48a1b2933b11751012e456a3c47bb2a401eac718ec",
     ),
+    (
+        3,
+        "7dba4974aa2b56622a795f26188dc94374c278e52c3de8418bb33535288f460678360083a0081416da2e332fb2c85db5",
+    ),
+    (
+        4,
+        "92f9a5ad1085eff650f10406b16344e234096831a16d7b7e7c6d382b20a829c6003b43982293155f68278650fe010f0b",
+    ),
+    (
+        5,
+        "fcb22ef0ea89b86d2bdb7d3fdc153755d0e37100e5dfcc5c9c510aa8f4a823eb423d3e0e57db115074d009f528119e2c",
+    ),
+    (
+        6,
+        "7437ab21d9398de5d6dea13312578b490582d1c978da6132f474ef174f4ac69fd0fedc18c778eacd57ebc34edba9e48e",
+    ),
+    (
+        7,
+        "9c9b41b7d07596e4cfb1788de6789cf7ba2e300528af93f7cbe988f7fb14e7490fc32389b464dfeae9440e5ca48fd4a3",
+    ),
 ];
 
-/// What an installation may have had in its tables at the version in which they could hold it.
+/// The id of the user in [`ROWS`].
+const ANN: &str = "aaaabbbbccccdd";
+
+/// What an installation may have had in its tables at the version in which they could hold it. `$1`
+/// is the hash of that version's stream key.
 const ROWS: &[(i64, &str)] = &[
     (
         1,
@@ -30,6 +58,44 @@ const ROWS: &[(i64, &str)] = &[
         2,
         "INSERT INTO streams (id, title, key_sha256, srt_passphrase, created_at_ms, private) \
          VALUES ('second', 'Board meeting', $1, NULL, 1767225600124, 1)",
+    ),
+    (
+        3,
+        "INSERT INTO users (id, name, name_lower, email, email_lower, password_hash, role, created_at_ms) \
+         VALUES ('aaaabbbbccccdd', 'Ann', 'ann', 'Ann@example.org', 'ann@example.org', 'a hash', 'streamer', 3)",
+    ),
+    (
+        3,
+        "INSERT INTO streams (id, title, key_sha256, created_at_ms, private, owner_id) \
+         VALUES ('third', 'Pier', $1, 1767225600125, 0, 'aaaabbbbccccdd')",
+    ),
+    (
+        4,
+        "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms) \
+         VALUES ('media', 'whole', 'local', 7000, 4000, 4)",
+    ),
+    (
+        4,
+        "INSERT INTO recordings (id, asset_id, stream_id, stream_title, broadcast_id, started_at_ms, \
+         ended_at_ms, status, private) \
+         VALUES ('taken', 'media', 'third', 'Pier', 'b1', 4, 4004, 'ready', 0)",
+    ),
+    (
+        5,
+        "INSERT INTO videos (id, owner_id, asset_id, recording_id, title, title_lower, description, \
+         description_lower, visibility, status, progress_permille, duration_ms, size_bytes, views, \
+         likes, created_at_ms) VALUES ('film', 'aaaabbbbccccdd', 'media', 'taken', 'At Dawn', 'at dawn', '', \
+         '', 'unlisted', 'ready', 1000, 4000, 7000, 12, 0, 5)",
+    ),
+    (
+        6,
+        "INSERT INTO webhooks (id, owner_id, url, secret, events, active, created_at_ms) VALUES \
+         ('hook', 'aaaabbbbccccdd', 'https://example.org/', 'whsec_QQ==', 'recording.ready video.failed', 1, 6)",
+    ),
+    (
+        7,
+        "INSERT INTO streams (id, title, key_sha256, created_at_ms, private, tags, publishers) \
+         VALUES ('fourth', 'Quay', $1, 1767225600126, 0, '\nsea\n', '192.0.2.0/24')",
     ),
 ];
 
@@ -42,6 +108,11 @@ fn released_migrations_are_frozen() {
         assert_eq!(migration.version, *version);
         assert_eq!(hex(&migration.checksum), *checksum, "{version} was edited");
     }
+    assert_eq!(
+        migrations.next().map(|it| it.version),
+        None,
+        "not frozen yet"
+    );
 }
 
 /// The key of the stream that a row of `version` is.
@@ -50,7 +121,7 @@ fn key(version: i64) -> String {
 }
 
 /// Makes the database as `version` had it.
-async fn make(scratch: &scratch::Scratch, version: i64) {
+async fn make(scratch: &Scratch, version: i64) {
     let location = Location::parse(scratch.url()).expect("a location");
     let pool = match &location.0 {
         Place::Sqlite(path) => {
@@ -61,48 +132,95 @@ async fn make(scratch: &scratch::Scratch, version: i64) {
     };
     MIGRATIONS.run_to(version, &pool).await.expect("migrate");
     for (since, row) in ROWS.iter().filter(|(since, _)| *since <= version) {
-        sqlx::query(*row)
-            .bind(KeyHash::of(&key(*since)).to_hex())
-            .execute(&pool)
-            .await
-            .expect("insert");
+        let mut insert = sqlx::query(*row);
+        if row.contains("$1") {
+            insert = insert.bind(KeyHash::of(&key(*since)).to_hex());
+        }
+        insert.execute(&pool).await.expect("insert");
     }
     pool.close().await;
 }
 
-scratch::on_each_database! {
-    async fn the_first_version_becomes_the_newest(scratch) {
-        make(&scratch, 1).await;
-        let streams = Database::open(scratch.url()).await.expect("open").streams();
-        let listed = streams.all(&Filter::default()).await.expect("list");
-        assert_eq!(listed.len(), 1);
-        assert_eq!(listed[0].id.as_str(), "first");
-        assert_eq!(listed[0].title.as_str(), "Harbour");
-        assert_eq!(listed[0].visibility, Visibility::Public);
-        let keys = streams.keys().await.expect("keys");
-        let grant = keys.find(&key(1)).expect("the key still opens it");
-        assert_eq!(grant.stream, listed[0].id);
-        assert_eq!(keys.private("first"), None);
+/// Finds in the newest version what was in the database when it was `version`.
+async fn check(database: &Database, version: i64) {
+    let streams = database.streams();
+    let keys = streams.keys().await.expect("keys");
+    for stream in streams.all(&Filter::default()).await.expect("list") {
+        let since = match stream.id.as_str() {
+            "first" => 1,
+            "second" => 2,
+            "third" => 3,
+            _ => 7,
+        };
+        let grant = keys.find(&key(since)).expect("the key still opens it");
+        assert_eq!(grant.stream, stream.id);
+        assert_eq!(grant.srt_passphrase, stream.srt_passphrase);
+        let visibility = match since {
+            2 => Visibility::Private,
+            _ => Visibility::Public,
+        };
+        assert_eq!(stream.visibility, visibility, "{since}");
+        let owner = stream.owner.as_ref().map(UserId::as_str);
+        assert_eq!(owner, (since == 3).then_some(ANN), "{since}");
+        assert_eq!(stream.tags.as_slice().len(), usize::from(since == 7));
         let change = Change {
             visibility: Some(Visibility::Private),
             ..Change::default()
         };
-        let changed = streams.change(&listed[0].id, &change).await.expect("change");
+        let changed = streams.change(&stream.id, &change).await.expect("change");
         assert_eq!(changed.visibility, Visibility::Private);
     }
+    if version < 3 {
+        return;
+    }
+    let ann = UserId::new(ANN).expect("an id");
+    let users = database.accounts().users;
+    let (user, _) = users
+        .find_by_login("ANN@example.org")
+        .await
+        .expect("find")
+        .expect("a user");
+    assert_eq!((&user.id, user.name.as_str()), (&ann, "Ann"));
+    if version < 4 {
+        return;
+    }
+    let taken = RecordingId::new("taken").expect("an id");
+    let recording = database.recordings().find(&taken).await.expect("find");
+    let recording = recording.expect("a recording");
+    // Version 7 has given it to whoever has its stream.
+    let owner = (version < 7).then_some(&ann);
+    assert_eq!(recording.owner.as_ref(), owner, "{version}");
+    assert_eq!((recording.bytes, recording.duration.as_secs()), (7000, 4));
+    if version < 5 {
+        return;
+    }
+    let film = VideoId::new("film").expect("an id");
+    let video = database.videos().find(&film).await.expect("find");
+    let video = video.expect("a video");
+    assert_eq!((video.title.as_str(), video.views), ("At Dawn", 12));
+    assert_eq!(video.owner.as_ref(), Some(&ann));
+    if version < 6 {
+        return;
+    }
+    let hook = WebhookId::new("hook").expect("an id");
+    let webhook = database.webhooks().find(&hook).await.expect("find");
+    assert_eq!(webhook.owner.as_deref(), Some(ANN));
+    assert_eq!(webhook.events.names().count(), 2);
+}
 
-    async fn the_second_version_becomes_the_newest(scratch) {
-        make(&scratch, 2).await;
-        let streams = Database::open(scratch.url()).await.expect("open").streams();
-        let listed = streams.all(&Filter::default()).await.expect("list");
-        let ids: Vec<_> = listed.iter().map(|stream| stream.id.as_str()).collect();
-        assert_eq!(ids, ["first", "second"]);
-        assert_eq!(listed[1].visibility, Visibility::Private);
-        let keys = streams.keys().await.expect("keys");
-        for (version, stream) in [(1, &listed[0]), (2, &listed[1])] {
-            let grant = keys.find(&key(version)).expect("the key still opens it");
-            assert_eq!(grant.stream, stream.id);
-            assert_eq!(grant.srt_passphrase, stream.srt_passphrase);
+scratch::on_each_database! {
+    async fn every_earlier_version_becomes_the_newest_with_what_it_has(scratch) {
+        for (version, _) in RELEASED {
+            let scratch = Scratch::new(scratch.kind()).await;
+            make(&scratch, *version).await;
+            let database = Database::open(scratch.url()).await.expect("open");
+            let streams = database.streams().all(&Filter::default()).await.expect("list");
+            let expected = ROWS.iter().filter(|(since, row)| {
+                since <= version && row.contains("INTO streams")
+            });
+            assert_eq!(streams.len(), expected.count(), "{version}");
+            check(&database, *version).await;
+            database.close().await;
         }
     }
 }
