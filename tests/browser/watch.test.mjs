@@ -19,6 +19,23 @@ import { readClockInPage } from "./source.mjs";
 /** On an idle machine it is about 1.3 s; the benchmark in benches/glass holds the goal. */
 const LATENCY_SANITY_MS = 4000;
 const WATCHED_MS = 15_000;
+/** A change of quality in the middle of a segment leaves out one part of the picture or more. */
+const PART_S = 0.3;
+
+/** Runs in the page: notes each change of the picture's size, and how much media was not shown there. */
+function noteChanges() {
+  window.changes = [];
+  const video = document.querySelector("#video");
+  let last = null;
+  const look = (_now, { mediaTime, height }) => {
+    if (last !== null && height !== last.height) {
+      window.changes.push({ height, leftOutS: mediaTime - last.mediaTime });
+    }
+    last = { mediaTime, height };
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+}
 
 describe("the watch page", { timeout: 150_000 }, () => {
   let [server, browser, stream, page, publisher] = [];
@@ -128,6 +145,7 @@ describe("the watch page", { timeout: 150_000 }, () => {
     );
     assert.deepEqual(items, ["Auto (360p)", "360p", "180p", "90p"]);
     await screenshot(page, "desktop-dark-quality");
+    await page.evaluate(noteChanges);
     await page.keyboard.press("End");
     await page.keyboard.press("Enter");
     assert.equal(await page.isVisible("#quality-menu"), false);
@@ -138,6 +156,11 @@ describe("the watch page", { timeout: 150_000 }, () => {
     await until("the picture has 360 lines", () => video((it) => it.videoHeight === 360), 15_000);
     const { stalls, stalledMs } = await stats(page);
     assert.equal(stalls, 0, `neither a jump nor a switch stalls: ${stalledMs} ms`);
+    const changes = await page.evaluate(() => window.changes);
+    assert.deepEqual(changes.map(({ height }) => height), [90, 360]);
+    for (const { leftOutS } of changes) {
+      assert.ok(leftOutS < PART_S, `${leftOutS} s of the picture were left out: ${JSON.stringify(changes)}`);
+    }
   });
 
   test("shows the end of a broadcast, and plays the next one", async () => {

@@ -10,6 +10,7 @@ import type { Engine, EngineListener } from "./engine.ts";
 import { HoldBack, STEP_S } from "./hold-back.ts";
 import type { SeekWindow } from "./live.ts";
 import { AUTOMATIC, type Level } from "./quality.ts";
+import { segmentAbr } from "./segment-abr.ts";
 
 /** Rewinding stays possible for this long without loading anew; memory stays bounded. */
 const BACK_BUFFER_S = 30;
@@ -21,6 +22,8 @@ const FROZEN_AFTER_MS = 6000;
 const STARVED_AFTER_MS = 15_000;
 /** Media ahead of the playhead that counts as something to play. */
 const BUFFERED_ENOUGH_S = 0.5;
+/** With so many target durations ahead, what is buffered is given up for the rendition that was chosen. */
+const FAR_AHEAD_TARGETS = 2;
 /** Where the playlist slides, its first segments count as gone: so many target durations. */
 const LEAVING_TARGETS = 2;
 /** HTTP's status for what the token does not open. */
@@ -71,6 +74,8 @@ export class HlsEngine implements Engine {
   #hls: Hls;
   #remedyTimer = 0;
   #chosenName: string | null = null;
+  /** The rendition that the viewer chose. */
+  #wanted: number | null = null;
   #lastPositionS = -1;
   #movedAtMs = performance.now();
   #ended = false;
@@ -107,13 +112,20 @@ export class HlsEngine implements Engine {
   }
 
   chosen(): number {
-    return this.#hls.autoLevelEnabled ? AUTOMATIC : this.#hls.loadLevel;
+    return this.#wanted ?? AUTOMATIC;
   }
 
   choose(index: number): void {
     this.#chosenName = this.#hls.levels[index]?.url[0] ?? null;
-    // From the next segment on: what is buffered is played, so nothing stalls.
-    this.#hls.nextLevel = index;
+    this.#wanted = index === AUTOMATIC ? null : index;
+    const targetDurationS = this.#hls.latestLevelDetails?.targetduration ?? 0;
+    if (this.#bufferedAheadS() > FAR_AHEAD_TARGETS * targetDurationS) {
+      // hls.js gives up what is buffered from the segment after the next one on.
+      this.#hls.nextLevel = index;
+    } else {
+      // From the next segment on: what is buffered is played, so nothing stalls.
+      this.#hls.loadLevel = AUTOMATIC;
+    }
     this.#listener.qualityChanged();
   }
 
@@ -180,7 +192,7 @@ export class HlsEngine implements Engine {
   }
 
   #build(): Hls {
-    const hls = new Hls(config);
+    const hls = new Hls({ ...config, abrController: segmentAbr(() => this.#wanted) });
     const qualityChanged = (): void => this.#listener.qualityChanged();
     hls.on(Events.MANIFEST_PARSED, () => this.#restoreChoice());
     hls.on(Events.LEVELS_UPDATED, qualityChanged);
@@ -194,6 +206,7 @@ export class HlsEngine implements Engine {
   /** A playlist loaded anew lists the same rungs, perhaps in another order. */
   #restoreChoice(): void {
     const index = this.#hls.levels.findIndex((level) => level.url[0] === this.#chosenName);
+    this.#wanted = index >= 0 ? index : null;
     if (index >= 0) {
       this.#hls.currentLevel = index;
     }
