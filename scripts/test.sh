@@ -32,9 +32,11 @@ npm --prefix web test
 step 'clippy'
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
+step 'cargo-deny'
 if cargo deny --version >/dev/null 2>&1; then
-  step 'cargo-deny'
   cargo deny --offline check licenses bans sources
+else
+  echo 'SKIPPED: cargo-deny is not installed (cargo install cargo-deny)'
 fi
 
 step 'build'

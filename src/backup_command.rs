@@ -1,12 +1,13 @@
 //! `millrace backup` and `millrace restore`.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use storage::dump::{Dump, Existing};
-use storage::{Database, secret_file};
+use storage::{Database, data_dir, secret_file};
 
 use crate::archive::{ASSETS, Archive, Writer};
 use crate::config::Config;
@@ -18,19 +19,28 @@ const ASSETS_UNFINISHED: &str = "assets.restoring";
 /// Where media that is replaced is, until that has happened.
 const ASSETS_REPLACED: &str = "assets.replaced";
 
-/// Writes a backup to `path` and what is in it to `out`.
+/// Writes a backup to `path` and what is in it to `out`. Neither makes nor changes anything else: a
+/// wrong folder is an error and no empty installation, and an old one is backed up as it is.
 pub(crate) async fn backup(
     config: &Config,
     path: &Path,
     media: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let database = server::open_database(config).await?;
+    if !config.data.is_dir() {
+        bail!(
+            "there is no data folder {}; give the one that the server has (--data, MILLRACE_DATA or \
+             --config)",
+            config.data.display()
+        );
+    }
+    let location = server::location(config)?;
+    let database = Database::open_existing_at(&location).await?;
     let mut writer = Writer::create(path, media, SystemTime::now())?;
     let mut spool = BufWriter::new(writer.spool()?);
     let dump = database.dump(&mut spool).await;
     database.close().await;
-    let dump = dump?;
+    let dump = dump.with_context(|| format!("cannot back up {location}"))?;
     writer.database(spool.into_inner()?)?;
     let secrets = secret_file::read_all(&config.data)?;
     for (name, content) in &secrets {
@@ -82,7 +92,7 @@ async fn restore_all(
     database: &Database,
     existing: Existing,
 ) -> anyhow::Result<Dump> {
-    std::fs::create_dir_all(&config.data)?;
+    data_dir::make_folder(&config.data)?;
     let unfinished = config.data.join(ASSETS_UNFINISHED);
     // Left by a restoration that was interrupted.
     remove(&unfinished)?;
@@ -108,6 +118,7 @@ async fn restore_all(
             std::fs::rename(&assets, &replaced)?;
         }
         std::fs::rename(&unfinished, &assets)?;
+        File::open(&config.data)?.sync_all()?;
         remove(&replaced)?;
     }
     for (name, content) in &archive.secrets {

@@ -42,8 +42,9 @@ pub(crate) enum Command {
     /// Write the database and the secrets to one file, while a server runs or not.
     ///
     /// The file is a tar, readable for its owner alone: a dump of all tables as they are at one
-    /// moment, and the admin token and the playback secret from the data folder. A file that is
-    /// there already is not replaced.
+    /// moment, and from the data folder the admin token and the secrets that playback and access
+    /// tokens are signed with. Uploads that are not encoded yet are not in it. A file that is there
+    /// already is not replaced.
     Backup {
         #[command(flatten)]
         settings: SettingFlags,

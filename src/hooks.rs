@@ -6,7 +6,8 @@
 //!              bounded, never waits    queue and log            one request a webhook
 //! ```
 //! The rows are the queue: what is recorded is sent also after a restart, and by whichever process
-//! of a shared database is free. A receiver that is slow or gone holds up nothing but itself.
+//! of a shared database is free. Receivers that are slow or gone hold up their owner's webhooks at
+//! the most: a user has few of the requests that run at once, and the operator has its own.
 
 mod addresses;
 mod client;
@@ -25,6 +26,7 @@ use storage::Webhooks;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use self::addresses::Reach;
 use self::dispatcher::Dispatcher;
 use self::schedule::Schedule;
 
@@ -47,10 +49,15 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Begins to record events and to send what is pending. Must be called inside a tokio runtime.
     pub(crate) fn start(webhooks: Webhooks, tls: &tls::client::Config) -> Self {
-        Self::with_schedule(webhooks, tls, Schedule::STANDARD)
+        Self::with(webhooks, tls, Schedule::STANDARD, Reach::Internet)
     }
 
-    fn with_schedule(webhooks: Webhooks, tls: &tls::client::Config, schedule: Schedule) -> Self {
+    fn with(
+        webhooks: Webhooks,
+        tls: &tls::client::Config,
+        schedule: Schedule,
+        users_reach: Reach,
+    ) -> Self {
         let (closing, closes) = watch::channel(false);
         let wake = Arc::new(Notify::new());
         let (events, happenings) = Events::channel();
@@ -60,7 +67,7 @@ impl Hooks {
             Arc::clone(&wake),
             closes.clone(),
         );
-        let dispatcher = Dispatcher::new(webhooks, tls, schedule, wake);
+        let dispatcher = Dispatcher::new(webhooks, tls, schedule, users_reach, wake);
         Self {
             events,
             recorder: tokio::spawn(recorder),

@@ -284,11 +284,15 @@ impl Server {
 
 /// Opens the database, which is in the data folder unless it is said where.
 pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Database> {
-    let location = match &config.database {
+    Ok(Database::open_at(&location(config)?).await?)
+}
+
+/// Where the database is.
+pub(crate) fn location(config: &Config) -> anyhow::Result<Location> {
+    Ok(match &config.database {
         Some(location) => location.clone(),
         None => Location::in_folder(&config.data)?,
-    };
-    Ok(Database::open_at(&location).await?)
+    })
 }
 
 fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {

@@ -100,6 +100,8 @@ impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
         (status = 202, description = "It is sent in about a second.", body = DeliveryView),
         (status = 404, description = "No such webhook.", body = Problem,
             content_type = "application/problem+json"),
+        (status = 409, description = "Too much is pending for it.", body = Problem,
+            content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn ping(

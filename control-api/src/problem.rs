@@ -237,9 +237,11 @@ impl Error {
                 (StatusCode::CONFLICT, "too_many_streams")
             }
             Self::Webhooks(Webhooks::Cursor(_)) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Webhooks(Webhooks::UnknownOwner) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::Webhooks(Webhooks::TooManyWebhooks) => {
                 (StatusCode::CONFLICT, "too_many_webhooks")
             }
+            Self::Webhooks(Webhooks::TooManyPending) => (StatusCode::CONFLICT, "too_many_pending"),
             Self::Storage(Storage::Database(_)) | Self::Webhooks(Webhooks::Database(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }

@@ -41,7 +41,7 @@ pub(crate) struct RecordingQuery {
     /// Recordings with this status.
     #[param(value_type = Option<Status>)]
     status: Option<String>,
-    /// Recordings with this in their title; the case of ASCII letters does not matter.
+    /// Recordings with this in their title, in whatever case.
     q: Option<String>,
     /// `-started_at` (where it is not given) or `started_at`; `-` is backwards.
     #[param(example = "-started_at")]

@@ -1,10 +1,11 @@
 //! Reads a backup: all of it once before anything is done with it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
-use storage::secret_file;
+use storage::{data_dir, secret_file};
 
 use super::{
     ASSETS, DATABASE, END, Error, FORMAT, HEAD, Head, SECRETS, SMALL_ENTRY_BYTES_MAX, Sum,
@@ -82,13 +83,15 @@ impl Archive {
         Ok(BufReader::new(file.take(length)))
     }
 
-    /// Puts the files of `assets/` into `folder`, which is made.
+    /// Puts the files of `assets/` into `folder`, which is made, for whoever has the folder that it
+    /// is made in. They are on the disk for good when this returns.
     pub(crate) fn extract_media(&self, folder: &Path) -> Result<(), Error> {
         let read = |source| Error::Read {
             path: self.path.clone(),
             source,
         };
-        std::fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
+        data_dir::make_folder(folder).map_err(|source| unwritable(folder, source))?;
+        let mut folders = BTreeSet::from([folder.to_owned()]);
         let file = File::open(&self.path).map_err(read)?;
         let mut tar = tar::Archive::new(BufReader::new(file));
         for entry in tar.entries().map_err(read)? {
@@ -98,9 +101,20 @@ impl Archive {
                 continue;
             };
             let to = folder.join(below);
-            let made = to.parent().map_or(Ok(()), std::fs::create_dir_all);
-            made.and_then(|()| io::copy(&mut entry, &mut File::create_new(&to)?))
-                .map_err(|source| unwritable(&to, source))?;
+            let parent = to.parent().unwrap_or(folder);
+            let mut extract = || -> io::Result<()> {
+                data_dir::make_folder(parent)?;
+                let mut file = data_dir::private().create_new(true).open(&to)?;
+                data_dir::give(&file, &to)?;
+                io::copy(&mut entry, &mut file)?;
+                file.sync_all()
+            };
+            extract().map_err(|source| unwritable(&to, source))?;
+            folders.insert(parent.to_owned());
+        }
+        for made in folders {
+            let synced = File::open(&made).and_then(|made| made.sync_all());
+            synced.map_err(|source| unwritable(&made, source))?;
         }
         Ok(())
     }

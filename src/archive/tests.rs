@@ -1,7 +1,7 @@
 //! Backups that are whole come back; nothing else is taken for one.
 
 use std::io::{Read, Write as _};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -45,11 +45,30 @@ fn a_backup_comes_back_as_it_was() {
     let mut database = archive.database().expect("the dump");
     database.read_to_string(&mut dump).expect("text");
     assert_eq!(dump, DUMP);
-    let to = folder.path().join("restored");
+    // As root: the service's, as the folder that they are put into is.
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    let owner = match std::fs::metadata(&data).expect("there").uid() {
+        0 => {
+            std::os::unix::fs::chown(&data, Some(61_234), Some(61_234)).expect("root may");
+            61_234
+        }
+        ours => ours,
+    };
+    let to = data.join("restored");
     archive.extract_media(&to).expect("room for it");
     let content = |name: &str| std::fs::read_to_string(to.join(name)).expect("a file");
     assert_eq!(content("broadcast/720p.mp4"), "pictures");
     assert_eq!(content("broadcast/audio.mp4"), "");
+    for (name, expected) in [
+        ("", 0o700),
+        ("broadcast", 0o700),
+        ("broadcast/720p.mp4", 0o600),
+    ] {
+        let about = std::fs::metadata(to.join(name)).expect("there");
+        assert_eq!(about.permissions().mode() & 0o777, expected, "{name}");
+        assert_eq!(about.uid(), owner, "{name}");
+    }
 }
 
 #[test]

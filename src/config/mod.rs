@@ -40,7 +40,12 @@ const HSTS_S_AUTO: u64 = 15_552_000;
 const RUNGS_MAX: usize = 8;
 
 /// Settings that are secrets or have one in them.
-const SECRETS: &[&str] = &["admin_token", "database.url", "storage.url"];
+const SECRETS: &[&str] = &[
+    "admin_token",
+    "database.url",
+    "storage.url",
+    "hooks.on_publish",
+];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

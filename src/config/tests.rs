@@ -108,6 +108,11 @@ fn a_wrong_value_is_named_with_where_it_stands() {
             "postgress://mill:hunter2@db/live",
             "database.url = \"…\" (MILLRACE_DATABASE_URL): postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected",
         ),
+        (
+            "MILLRACE_HOOKS_ON_PUBLISH",
+            "https://mill:hunter2@auth.example/",
+            "hooks.on_publish = \"…\" (MILLRACE_HOOKS_ON_PUBLISH): an address has no user and no password in it; the signature shows who calls",
+        ),
     ] {
         let error = load(&[(name, value)], Flags::new()).expect_err("wrong");
         assert_eq!(error.to_string(), expected);

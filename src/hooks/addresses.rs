@@ -3,7 +3,8 @@
 //! (server-side request forgery).
 //!
 //! The check is made on the address that is connected to, behind the look-up: a name may have
-//! another address by then than when it was written down.
+//! another address by then than when it was written down. This machine's own public addresses are
+//! in no list: a connection to one of them is known by its two ends having the same.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use http::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tower_service::Service;
 
 /// Where a client may connect to.
@@ -65,6 +69,49 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// A connector that gives up connections to this machine's own addresses where only the internet is
+/// within reach.
+#[derive(Clone, Debug)]
+pub(super) struct Within<C> {
+    connector: C,
+    reach: Reach,
+}
+
+impl<C> Within<C> {
+    pub(super) fn new(connector: C, reach: Reach) -> Self {
+        Self { connector, reach }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<C> Service<Uri> for Within<C>
+where
+    C: Service<Uri, Response = TokioIo<TcpStream>, Error: Into<BoxError>>,
+    C::Future: Send + 'static,
+{
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let reach = self.reach;
+        let connecting = self.connector.call(to);
+        Box::pin(async move {
+            let stream = connecting.await.map_err(Into::into)?;
+            let (here, there) = (stream.inner().local_addr()?, stream.inner().peer_addr()?);
+            match reach {
+                Reach::Internet if here.ip() == there.ip() => Err(OutOfReach.into()),
+                Reach::Internet | Reach::Anywhere => Ok(stream),
+            }
+        })
+    }
+}
+
 /// Whether an address is one of the internet's hosts, by IANA's registries of special-purpose
 /// addresses (RFC 6890 and its successors).
 fn is_public(address: IpAddr) -> bool {
@@ -108,6 +155,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper_util::client::legacy::connect::HttpConnector;
+
     use super::*;
 
     #[test]
@@ -161,6 +210,21 @@ mod tests {
             assert_eq!(is_public(address), expected, "{text}");
             assert!(Reach::Anywhere.permits(address));
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_this_machine_is_out_of_a_users_reach_whichever_it_is() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let to = format!("http://{}/", listener.local_addr().expect("bound"));
+        let connect = async |reach| {
+            // Literal addresses do not come to the resolver: nothing else checks this one.
+            let mut connector = Within::new(HttpConnector::new(), reach);
+            connector.call(to.parse().expect("a URI")).await
+        };
+        connect(Reach::Anywhere).await.expect("connected");
+        let error = connect(Reach::Internet).await.expect_err("out of reach");
+        assert_eq!(error.to_string(), OutOfReach.to_string());
     }
 
     #[tokio::test]

@@ -13,8 +13,9 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use storage::webhooks::HookUrl;
+use tokio::time::Instant;
 
-use super::addresses::{OutOfReach, Reach, Resolver};
+use super::addresses::{OutOfReach, Reach, Resolver, Within};
 use crate::tls;
 
 /// How much of an answer is read: what a log needs.
@@ -47,7 +48,7 @@ pub(super) struct Answer {
     pub(super) text: String,
 }
 
-type Connector = HttpsConnector<HttpConnector<Resolver>>;
+type Connector = HttpsConnector<Within<HttpConnector<Resolver>>>;
 
 /// A client. Clones share its connections.
 #[derive(Clone)]
@@ -65,7 +66,7 @@ impl Client {
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(tcp);
+            .wrap_connector(Within::new(tcp, reach));
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_MAX)
@@ -75,7 +76,8 @@ impl Client {
     }
 
     /// Posts JSON with these headers besides the usual ones. All of it, from the look-up of the name
-    /// to the end of the answer, has `within`.
+    /// to the end of the answer, has `within`: by then its status has to be there, and its text is
+    /// what has come.
     pub(super) async fn post(
         &self,
         url: &HookUrl,
@@ -99,24 +101,23 @@ impl Client {
         *request.headers_mut() = headers;
         request.headers_mut().insert(header::CONTENT_TYPE, json);
         request.headers_mut().insert(header::USER_AGENT, agent);
-        let answered = async {
-            let response = self.http.request(request).await;
-            let response = response.map_err(|error| Error::Request(chain(&error)))?;
-            let status = response.status();
-            let text = beginning(response.into_body()).await;
-            Ok(Answer { status, text })
-        };
-        let answered = tokio::time::timeout(within, answered).await;
-        answered.unwrap_or(Err(Error::Timeout(within)))
+        let until = Instant::now() + within;
+        let response = tokio::time::timeout_at(until, self.http.request(request))
+            .await
+            .map_err(|_| Error::Timeout(within))?
+            .map_err(|error| Error::Request(chain(&error)))?;
+        let status = response.status();
+        let text = beginning(response.into_body(), until).await;
+        Ok(Answer { status, text })
     }
 }
 
-/// The body's first [`ANSWER_BYTES_MAX`]. One that breaks off is as good as one that ends: the
-/// status has been said.
-async fn beginning(mut body: Incoming) -> String {
+/// The body's first [`ANSWER_BYTES_MAX`]. One that breaks off, or goes on past `until`, is as good as
+/// one that ends: the status has been said.
+async fn beginning(mut body: Incoming, until: Instant) -> String {
     let mut bytes = BytesMut::new();
     while bytes.len() < ANSWER_BYTES_MAX {
-        let Some(Ok(frame)) = body.frame().await else {
+        let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await else {
             break;
         };
         if let Ok(data) = frame.into_data() {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue};
-use media_core::WebhookId;
 use storage::Webhooks;
 use storage::webhooks::{Attempt, Claim, Outcome};
 use tokio::sync::{Notify, watch};
@@ -17,13 +16,20 @@ use super::client::{Answer, Client, Error};
 use super::schedule::Schedule;
 use crate::tls;
 
-/// Requests at once, of different webhooks.
-const SENDING_MAX: usize = 16;
+/// Requests at once to the operator's webhooks. Users' take nothing of that.
+pub(super) const OPERATORS_MAX: usize = 16;
+
+/// Requests at once to all users' webhooks.
+pub(super) const USERS_MAX: usize = 64;
+
+/// Requests at once to one user's webhooks: receivers that hang hold up their owner's alone, and it
+/// takes many accounts to hold up other users.
+pub(super) const OF_USER_MAX: usize = 4;
 
 /// How long a receiver may take. Standard Webhooks recommends 15 to 30 s.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(15);
 
-/// How long a row is nobody else's: an attempt and a database that takes its time.
+/// How long a webhook is nobody else's: an attempt and a database that takes its time.
 const CLAIMED_FOR: Duration = Duration::from_secs(60);
 
 /// How often to look for rows that have become due, or that another process has written.
@@ -39,8 +45,40 @@ pub(super) struct Dispatcher {
     sender: Sender,
     wake: Arc<Notify>,
     sending: JoinSet<()>,
-    /// Whose request is under way: the next event waits, so that they arrive in order.
-    busy: HashMap<Id, WebhookId>,
+    /// Whose webhook a request goes to; `None`: the operator's.
+    owners: HashMap<Id, Option<String>>,
+}
+
+/// How many requests run, by whose webhooks they go to.
+#[derive(Debug, Default)]
+struct Running {
+    operators: usize,
+    users: usize,
+    of_user: HashMap<String, usize>,
+}
+
+impl Running {
+    fn of<'a>(owners: impl IntoIterator<Item = &'a Option<String>>) -> Self {
+        let mut running = Self::default();
+        for owner in owners {
+            running.admit(owner.as_deref());
+        }
+        running
+    }
+
+    /// Counts one more request, where there is room for it.
+    fn admit(&mut self, owner: Option<&str>) -> bool {
+        let Some(owner) = owner else {
+            let room = self.operators < OPERATORS_MAX;
+            self.operators += usize::from(room);
+            return room;
+        };
+        let of_user = self.of_user.entry(owner.to_owned()).or_default();
+        let room = self.users < USERS_MAX && *of_user < OF_USER_MAX;
+        self.users += usize::from(room);
+        *of_user += usize::from(room);
+        room
+    }
 }
 
 /// What one attempt needs.
@@ -50,7 +88,7 @@ struct Sender {
     /// For the operator's webhooks.
     anywhere: Client,
     /// For everybody else's.
-    internet: Client,
+    users: Client,
     schedule: Schedule,
 }
 
@@ -59,12 +97,13 @@ impl Dispatcher {
         webhooks: Webhooks,
         tls: &tls::client::Config,
         schedule: Schedule,
+        users_reach: Reach,
         wake: Arc<Notify>,
     ) -> Self {
         let sender = Sender {
             webhooks: webhooks.clone(),
             anywhere: Client::new(tls.clone(), Reach::Anywhere),
-            internet: Client::new(tls.clone(), Reach::Internet),
+            users: Client::new(tls.clone(), users_reach),
             schedule,
         };
         Self {
@@ -72,7 +111,7 @@ impl Dispatcher {
             sender,
             wake,
             sending: JoinSet::new(),
-            busy: HashMap::new(),
+            owners: HashMap::new(),
         }
     }
 
@@ -96,7 +135,7 @@ impl Dispatcher {
                             error.id()
                         }
                     };
-                    self.busy.remove(&id);
+                    self.owners.remove(&id);
                 }
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
@@ -105,19 +144,16 @@ impl Dispatcher {
     }
 
     async fn take_up(&mut self) {
-        let free = SENDING_MAX - self.sending.len();
-        if free == 0 {
-            return;
-        }
-        let busy: Vec<WebhookId> = self.busy.values().cloned().collect();
+        let mut running = Running::of(self.owners.values());
         let now = SystemTime::now();
-        let claims = self.webhooks.claim(now, now + CLAIMED_FOR, free, &busy);
+        let admit = |owner: Option<&str>| running.admit(owner);
+        let claims = self.webhooks.claim(now, now + CLAIMED_FOR, admit);
         match claims.await {
             Ok(claims) => {
                 for claim in claims {
-                    let webhook = claim.webhook.clone();
+                    let owner = claim.owner.clone();
                     let task = self.sending.spawn(self.sender.clone().deliver(claim));
-                    self.busy.insert(task.id(), webhook);
+                    self.owners.insert(task.id(), owner);
                 }
             }
             Err(error) => tracing::warn!(%error, "webhooks wait for the database"),
@@ -137,7 +173,7 @@ impl Sender {
     async fn deliver(self, claim: Claim) {
         let client = match claim.owner {
             None => &self.anywhere,
-            Some(_) => &self.internet,
+            Some(_) => &self.users,
         };
         let headers = headers(&claim, SystemTime::now());
         let body = claim.event.payload.clone();

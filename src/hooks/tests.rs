@@ -10,9 +10,11 @@ use hmac::{Hmac, Mac};
 use scratch::Scratch;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use storage::accounts::users::NewUser;
+use storage::accounts::{Email, Password, Role, UserName};
 use storage::listing::{PAGE_MAX, Paging};
 use storage::webhooks::{Delivery, EventSet, EventType, HookUrl, Status, Webhook};
-use storage::{Database, Webhooks};
+use storage::{Accounts, Database, Webhooks};
 
 use self::receiver::{Receiver, Reply};
 use super::addresses::Reach;
@@ -28,17 +30,42 @@ const SOON: Schedule = Schedule {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Running {
+    accounts: Accounts,
     webhooks: Webhooks,
     hooks: Hooks,
 }
 
 impl Running {
     async fn start(scratch: &Scratch) -> Self {
+        Self::reaching(scratch, Reach::Internet).await
+    }
+
+    /// Users' webhooks reach as far as `users` says.
+    async fn reaching(scratch: &Scratch, users: Reach) -> Self {
         let database = Database::open(scratch.url()).await.expect("open");
         let webhooks = database.webhooks();
         let tls = tls::client::config().expect("TLS");
-        let hooks = Hooks::with_schedule(webhooks.clone(), &tls, SOON);
-        Self { webhooks, hooks }
+        let hooks = Hooks::with(webhooks.clone(), &tls, SOON, users);
+        let accounts = database.accounts();
+        Self {
+            accounts,
+            webhooks,
+            hooks,
+        }
+    }
+
+    /// A streamer's id.
+    async fn streamer(&self, name: &str) -> String {
+        let password = Password::new("correct horse battery").expect("a password");
+        let password = self.accounts.hasher.hash(password).await;
+        let new = NewUser {
+            name: UserName::new(name).expect("a name"),
+            email: Email::new(&format!("{name}@example.org")).expect("an address"),
+            password: password.expect("hashed"),
+            role: Role::Streamer,
+        };
+        let user = self.accounts.users.create(new, None, SystemTime::now());
+        user.await.expect("create").id.to_string()
     }
 
     /// A webhook that wants broadcasts, and its secret.
@@ -170,6 +197,38 @@ scratch::on_each_database! {
         running.hooks.close().await;
     }
 
+    async fn receivers_that_hang_hold_up_their_owners_webhooks_alone(scratch) {
+        const HANGING: usize = storage::webhooks::WEBHOOKS_OF_OWNER_MAX as usize;
+        const { assert!(HANGING > dispatcher::OPERATORS_MAX) };
+        let running = Running::reaching(&scratch, Reach::Anywhere).await;
+        let (ann, bob) = (running.streamer("ann").await, running.streamer("bob").await);
+        let hanging = Receiver::start(Reply::never()).await;
+        for _ in 0..HANGING {
+            running.webhook(&hanging.url("/"), Some(&ann)).await;
+        }
+        let tell = |owner: &str| {
+            let events = running.hooks.events();
+            events.tell(EventType::BroadcastStarted, Some(owner.to_owned()), json!({}));
+        };
+        tell(&ann);
+        let full = async {
+            while hanging.seen().len() < dispatcher::OF_USER_MAX {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, full).await.expect("they hang");
+
+        let quick = Receiver::start(Reply::status(200)).await;
+        let (operators, _) = running.webhook(&quick.url("/operator"), None).await;
+        let (bobs, _) = running.webhook(&quick.url("/bob"), Some(&bob)).await;
+        tell(&bob);
+        let delivered = running.log(&bobs, Status::Delivered, 1).await;
+        assert_eq!(delivered[0].attempts, 1);
+        running.log(&operators, Status::Delivered, 1).await;
+        assert_eq!(hanging.seen().len(), dispatcher::OF_USER_MAX);
+        running.hooks.close().await;
+    }
+
     async fn what_was_recorded_is_sent_after_a_restart(scratch) {
         let mut running = Running::start(&scratch).await;
         let receiver = Receiver::start(Reply::status(200)).await;
@@ -211,12 +270,13 @@ async fn the_last_events_are_recorded_before_the_end() {
 async fn a_users_webhook_does_not_reach_this_machine() {
     let scratch = Scratch::new(scratch::Kind::Sqlite).await;
     let running = Running::start(&scratch).await;
+    let user = running.streamer("ann").await;
     let receiver = Receiver::start(Reply::status(200)).await;
     let by_name = receiver.url("/").replace("127.0.0.1", "localhost");
     for url in [receiver.url("/"), by_name] {
-        let (webhook, _) = running.webhook(&url, Some("ann")).await;
+        let (webhook, _) = running.webhook(&url, Some(&user)).await;
         let data = json!({});
-        let ann = Some("ann".to_owned());
+        let ann = Some(user.clone());
         running
             .hooks
             .events()
@@ -252,6 +312,14 @@ async fn answers_are_bounded_in_size_and_time() {
     let hanging = Receiver::start(Reply::never()).await;
     let error = post(&hanging, Duration::from_millis(50)).await;
     assert!(matches!(error, Err(Error::Timeout(_))), "{error:?}");
+    // The status has come: it counts, whether the body's end does or not.
+    let endless = Receiver::start(Reply::endless("so far")).await;
+    let answer = post(&endless, Duration::from_millis(500)).await;
+    let answer = answer.expect("an answer");
+    assert_eq!(
+        (answer.status.as_u16(), answer.text.as_str()),
+        (200, "so far")
+    );
     let gone = HookUrl::new("http://127.0.0.1:9/").expect("a URL");
     let error = client
         .post(&gone, http::HeaderMap::new(), String::new(), PATIENCE)

@@ -1,10 +1,10 @@
 //! The name by which a process takes up jobs, and knows after a restart which were its own.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
-use storage::asset;
+use storage::{asset, data_dir};
 
 /// The file in the data folder. The name goes with the folder: what a process was encoding lies
 /// there too.
@@ -25,7 +25,11 @@ impl Worker {
         }
         let name = asset::new_id().map_err(io::Error::other)?.to_string();
         let unfinished = path.with_extension("new");
-        fs::write(&unfinished, format!("{name}\n"))?;
+        let mut file = data_dir::private()
+            .create(true)
+            .truncate(true)
+            .open(&unfinished)?;
+        file.write_all(format!("{name}\n").as_bytes())?;
         fs::rename(&unfinished, &path)?;
         Ok(Self(name))
     }

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! It answers with a line of JSON: the recording's id, and how many milliseconds passed from the
-//! broadcast's end until its row said that it plays. The media is made up, of the sizes that it would
-//! have.
+//! broadcast's end until its row said that it plays: until then the server finishes the media's files,
+//! and writes the pictures. All of it is made up, of the sizes that it would have. What the server does
+//! beside that and this does not is to code the last sheet of pictures, in some 20 ms.
 
 use std::error::Error;
 use std::io::Write;
@@ -35,6 +36,18 @@ const BLOCKS: u32 = 16;
 
 /// A `moof` and the head of an `mdat` are about so long.
 const HEAD_BYTES: u32 = 300;
+
+/// Tiny pictures on a sheet, a sheet's bytes, and a still's (`media_core::thumbnail`).
+const TILES_A_SHEET: usize = 100;
+const SHEET_BYTES: usize = 500_000;
+const STILL_BYTES: usize = 40_000;
+const STILLS: usize = 3;
+
+/// What the WebVTT says of one tiny picture.
+const CUE: &str = "00:00:00.000 --> 00:00:10.000\nsprite-0.jpg#xywh=0,0,160,90\n\n";
+
+/// How often a tiny picture is taken.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// Segments of each rendition that may wait for the disk: the writer takes a few more.
 const AHEAD_MAX: usize = 4;
@@ -129,6 +142,18 @@ fn lane(
     })
 }
 
+/// The pictures of so many segments, as files: one tiny one in ten seconds.
+fn pictures(segments: usize) -> Vec<(String, Vec<u8>)> {
+    let tiles = segments * SEGMENT.as_secs() as usize / EVERY.as_secs() as usize;
+    let sheets = tiles.div_ceil(TILES_A_SHEET);
+    let mut files = vec![("sprites.vtt".to_owned(), CUE.repeat(tiles).into_bytes())];
+    let picture = |bytes| vec![0x5a; bytes];
+    files.extend((0..sheets).map(|sheet| (format!("sprite-{sheet}.jpg"), picture(SHEET_BYTES))));
+    files
+        .extend((1..=STILLS).map(|still| (format!("thumbnail-{still}.jpg"), picture(STILL_BYTES))));
+    files
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -156,7 +181,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         bytes: 0,
         percent: 0,
     };
-    let writer = Writer::begin(&folder, id, inits, reserve, |_| {})?;
+    let writer = Writer::begin(&folder, id.clone(), inits, reserve, |_| {})?;
     let largest = lanes.iter().map(|lane| lane.segment_bytes).max();
     let media = Bytes::from(vec![0x5a; largest.unwrap_or(0) as usize]);
     for number in 0..segments {
@@ -174,8 +199,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
+    let pictures = pictures(segments);
     let ended = Instant::now();
-    let summary = tokio::task::spawn_blocking(move || writer.finish()).await??;
+    let finish = move || {
+        let summary = writer.finish()?;
+        for (name, bytes) in pictures {
+            folder.write_file(&id, &name, &bytes)?;
+        }
+        Ok::<_, asset::Error>(summary)
+    };
+    let summary = tokio::task::spawn_blocking(finish).await??;
     let row = recordings
         .finish(&row.id, End::of(&summary), SystemTime::now())
         .await?;

@@ -66,6 +66,8 @@ CREATE TABLE audit_log (
 );
 
 CREATE INDEX audit_log_by_time ON audit_log (at_ms, id);
+CREATE INDEX audit_log_by_actor ON audit_log (actor, at_ms, id);
+CREATE INDEX audit_log_by_subject ON audit_log (subject, at_ms, id);
 
 -- Without an owner a stream is the operator's: so are all that are there already.
 ALTER TABLE streams ADD COLUMN owner_id TEXT REFERENCES users (id) ON DELETE SET NULL;

@@ -29,7 +29,7 @@ pub(crate) mod synthetic;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use media_core::{AssetId, RenditionName};
@@ -183,7 +183,11 @@ impl Folder {
         let path = self.path(id).join(name);
         let written = path.with_extension("new");
         let write = || -> io::Result<()> {
-            std::fs::write(&written, bytes)?;
+            let mut file = data_dir::private()
+                .create(true)
+                .truncate(true)
+                .open(&written)?;
+            file.write_all(bytes)?;
             std::fs::rename(&written, &path)
         };
         write().map_err(|source| io_error(&path, source))

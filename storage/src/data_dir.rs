@@ -1,13 +1,15 @@
 //! The data folder: made and checked before anything is put into it, with errors that say what
-//! to do.
+//! to do. What lies in it is for its owner alone, whatever the process's umask is: passphrases and
+//! what private streams showed. Where root works on a service's data folder, what it makes there is
+//! the service's.
 //!
 //! A server and a command line tool may start on the same folder at the same moment. Whoever
 //! prepares it (creates the database, brings its tables up to date, makes the admin token) holds
 //! one lock file meanwhile; nothing else is ever done under that lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,10 @@ const PREPARE_WAIT_MAX: Duration = Duration::from_secs(20);
 const PREPARE_POLL: Duration = Duration::from_millis(25);
 
 /// Read and written by the owner alone.
-pub(crate) const PRIVATE_MODE: u32 = 0o600;
+const PRIVATE_MODE: u32 = 0o600;
+
+/// The same of a folder, which is entered by that.
+const PRIVATE_FOLDER_MODE: u32 = 0o700;
 
 const LOCK_FILE: &str = ".prepare.lock";
 
@@ -68,7 +73,7 @@ pub(crate) struct Preparation {
 /// Creates `folder` where it is missing and takes the lock for preparing it. Blocks for at most
 /// [`PREPARE_WAIT_MAX`].
 pub(crate) fn prepare(folder: &Path) -> Result<Preparation, Error> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Create {
+    make_folder(folder).map_err(|source| Error::Create {
         path: folder.to_owned(),
         source,
     })?;
@@ -90,22 +95,60 @@ pub(crate) fn prepare(folder: &Path) -> Result<Preparation, Error> {
 /// The folder called `name` in the data folder `data`; made where it is missing.
 pub(crate) fn subfolder(data: &Path, name: &str) -> Result<PathBuf, Error> {
     let path = data.join(name);
-    match std::fs::create_dir_all(&path) {
+    match make_folder(&path) {
         Ok(()) => Ok(path),
         Err(source) => Err(Error::Create { path, source }),
     }
 }
 
+/// Makes a folder and those above it, where they are missing, for their owner alone. One that is
+/// there keeps its rights.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_FOLDER_MODE)
+        .create(path)?;
+    give(&File::open(path)?, path)
+}
+
+/// Gives what root has made at `path` to the owner of the folder that it lies in.
+pub fn give(made: &File, path: &Path) -> io::Result<()> {
+    const ROOT: u32 = 0;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let owner = std::fs::metadata(folder)?;
+    match made.metadata()?.uid() == ROOT && owner.uid() != ROOT {
+        true => fchown(made, Some(owner.uid()), Some(owner.gid())),
+        false => Ok(()),
+    }
+}
+
+/// As [`make_folder`], of one that must not be there yet.
+pub(crate) fn make_new_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(PRIVATE_FOLDER_MODE).create(path)
+}
+
+/// How every file in the data folder is opened that may be made by that: for its owner alone.
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(PRIVATE_MODE);
+    options
+}
+
 /// Opens `path` for reading and writing; creates it empty, for the owner alone, where it is
 /// missing.
 pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
-    OpenOptions::new()
+    private()
         .read(true)
-        .write(true)
         .create(true)
         .truncate(false)
-        .mode(PRIVATE_MODE)
         .open(path)
+        .and_then(|file| give(&file, path).map(|()| file))
         .map_err(|source| Error::Write {
             path: path.to_owned(),
             source,
@@ -144,6 +187,32 @@ mod tests {
         std::fs::create_dir(folder.path().join(LOCK_FILE)).expect("a folder in its place");
         let error = prepare(folder.path()).expect_err("not a file");
         assert!(matches!(error, Error::Write { ref path, .. } if path.ends_with(LOCK_FILE)));
+    }
+
+    #[test]
+    fn what_root_makes_is_the_folders_owners() {
+        const SERVICE: u32 = 61_234;
+        let folder = tempfile::tempdir().expect("folder");
+        let uid = |path: &Path| std::fs::metadata(path).expect("there").uid();
+        // Whoever is not root can give nothing away, and need not.
+        let expected = match uid(folder.path()) {
+            0 => {
+                let service = Some(SERVICE);
+                std::os::unix::fs::chown(folder.path(), service, service).expect("root may");
+                SERVICE
+            }
+            ours => ours,
+        };
+        let (file, below) = (folder.path().join("file"), folder.path().join("a"));
+        open_private(&file).expect("open");
+        make_folder(&below).expect("made");
+        make_folder(&below.join("b")).expect("made");
+        drop(prepare(folder.path()).expect("lock"));
+        crate::secret_file::replace(folder.path(), crate::admin_token::FILE_NAME, b"x")
+            .expect("stored");
+        for name in ["file", "a", "a/b", LOCK_FILE, crate::admin_token::FILE_NAME] {
+            assert_eq!(uid(&folder.path().join(name)), expected, "{name}");
+        }
     }
 
     #[test]

@@ -54,6 +54,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no such file, and none was to be made.
+    #[error(
+        "there is no database {}; give the data folder that the server has (--data, MILLRACE_DATA \
+         or --config), or its database.url", path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Written by a version of the server that knows more tables than this one.
     #[error(
         "the database {location} was written by a newer version of millrace (it has table version \
@@ -127,6 +136,18 @@ impl Database {
             Place::Sqlite(path) => (sqlite::open(path, location).await?, Dialect::Sqlite),
             Place::Postgres(address) => {
                 (postgres::open(address, location).await?, Dialect::Postgres)
+            }
+        };
+        Ok(Self { pool, dialect })
+    }
+
+    /// Opens a database that is there already, and leaves its tables as they are: for what only
+    /// reads, whatever version of millrace made them.
+    pub async fn open_existing_at(location: &Location) -> Result<Self, OpenError> {
+        let (pool, dialect) = match &location.0 {
+            Place::Sqlite(path) => (sqlite::open_existing(path).await?, Dialect::Sqlite),
+            Place::Postgres(address) => {
+                (postgres::open_existing(address).await?, Dialect::Postgres)
             }
         };
         Ok(Self { pool, dialect })

@@ -34,6 +34,20 @@ pub enum Error {
         /// The newest that this build knows.
         known: i64,
     },
+    /// There is nothing to dump.
+    #[error("there are no tables of millrace in it")]
+    NoTables,
+    /// The database is of a version of the server that knows more tables than this one.
+    #[error(
+        "it was written by a newer version of millrace (it has table version {database}, this one \
+         knows up to {known}); use that version"
+    )]
+    NewerTables {
+        /// The database's table version.
+        database: i64,
+        /// The newest that this build knows.
+        known: i64,
+    },
     /// Nobody has said that what is there may be lost. Nothing was changed.
     #[error("the database is not empty: it has rows in the table {table}")]
     NotEmpty {

@@ -208,17 +208,6 @@ impl Select {
         self
     }
 
-    /// Only rows whose `column` has `text` in it in whatever case, where one is given. Of which
-    /// letters beside ASCII's the database knows the case is its own matter.
-    pub(crate) fn containing_caseless(mut self, column: &'static str, text: Option<&str>) -> Self {
-        if let Some(text) = text {
-            let place = self.bind(Value::Text(format!("%{}%", escaped(text))));
-            self.conditions
-                .push(format!("LOWER({column}) LIKE LOWER({place}) ESCAPE '!'"));
-        }
-        self
-    }
-
     /// Only rows for which `condition` holds, where a value is given: it stands wherever the
     /// condition has `{}`.
     pub(crate) fn holding(mut self, condition: &'static str, value: Option<&str>) -> Self {
@@ -235,7 +224,8 @@ impl Select {
         self
     }
 
-    /// Only rows of which one of `columns` has `text` in it, where one is given.
+    /// Only rows of which one of `columns` has `text` in it, where one is given. Both are in lowercase:
+    /// the databases do not agree on whether case matters.
     pub(crate) fn containing(mut self, columns: &[&'static str], text: Option<&str>) -> Self {
         if let Some(text) = text {
             let place = self.bind(Value::Text(format!("%{}%", escaped(text))));

@@ -37,8 +37,8 @@ const ID_CHARS: usize = 14;
 macro_rules! select {
     ($conditions:literal) => {
         concat!(
-            "SELECT * FROM (SELECT recordings.id, asset_id, stream_id, stream_title, broadcast_id, \
-             started_at_ms, ended_at_ms, recordings.status, reason, private, protected, owner_id, \
+            "SELECT * FROM (SELECT recordings.id, asset_id, stream_id, stream_title, stream_title_lower, \
+             broadcast_id, started_at_ms, ended_at_ms, recordings.status, reason, private, protected, owner_id, \
              renditions, COALESCE(assets.place, 'local') AS place, \
              COALESCE(assets.bytes, 0) AS bytes, COALESCE(assets.duration_ms, 0) AS duration_ms \
              FROM recordings LEFT JOIN assets ON assets.id = recordings.asset_id) AS recordings",
@@ -130,10 +130,10 @@ impl Recordings {
         .execute(&mut *write)
         .await?;
         let inserted = sqlx::query(
-            "INSERT INTO recordings (id, asset_id, stream_id, stream_title, broadcast_id, \
-             started_at_ms, renditions, status, private, owner_id) \
-             SELECT $1, $2, id, title, $3, $4, $5, 'recording', private, owner_id FROM streams \
-             WHERE id = $6",
+            "INSERT INTO recordings (id, asset_id, stream_id, stream_title, stream_title_lower, \
+             broadcast_id, started_at_ms, renditions, status, private, owner_id) \
+             SELECT $1, $2, id, title, title_lower, $3, $4, $5, 'recording', private, owner_id \
+             FROM streams WHERE id = $6",
         )
         .bind(id.as_str())
         .bind(asset.as_str())
@@ -257,9 +257,11 @@ impl Recordings {
     pub async fn change(&self, id: &RecordingId, change: &Change) -> Result<Recording, Error> {
         sqlx::query(
             "UPDATE recordings SET stream_title = COALESCE($1, stream_title), \
-             protected = COALESCE($2, protected) WHERE id = $3",
+             stream_title_lower = COALESCE($2, stream_title_lower), \
+             protected = COALESCE($3, protected) WHERE id = $4",
         )
         .bind(change.title.as_ref().map(Title::as_str))
+        .bind(change.title.as_ref().map(Title::lower))
         .bind(change.is_protected.map(i64::from))
         .bind(id.as_str())
         .execute(&self.pool)

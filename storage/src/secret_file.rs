@@ -1,15 +1,15 @@
 //! A secret in a file of its own in the data folder: made once, private from the moment it exists,
 //! and never seen half-written. What it opens is the business of the modules that use it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rand::rand_core::OsError;
 
-use crate::data_dir::{self, PRIVATE_MODE};
+use crate::data_dir;
 use crate::{access_token, admin_token, playback_token};
 
 /// Every secret's file in the data folder: what a backup has of them.
@@ -181,11 +181,8 @@ fn store(path: &Path, content: &[u8]) -> io::Result<()> {
         // Left by a process that died on the next lines; the lock is ours.
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE_MODE)
-        .open(&unfinished)?;
+    let mut file = data_dir::private().create_new(true).open(&unfinished)?;
+    data_dir::give(&file, &unfinished)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)

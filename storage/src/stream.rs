@@ -98,6 +98,11 @@ pub enum InvalidTitle {
 }
 
 impl Title {
+    /// As it is searched and sorted by.
+    pub(crate) fn lower(&self) -> String {
+        self.0.to_lowercase()
+    }
+
     /// Checks `text`, which is kept as it is.
     pub fn new(text: &str) -> Result<Self, InvalidTitle> {
         let title = Self::stored(text)?;

@@ -48,7 +48,7 @@ macro_rules! with_columns {
     ($before:literal, $after:literal) => {
         concat!(
             $before,
-            " id, title, description, tags, publishers, srt_passphrase, private, owner_id, \
+            " id, title, title_lower, description, tags, publishers, srt_passphrase, private, owner_id, \
              created_at_ms, record, record_renditions, retention_days, retention_bytes ",
             $after
         )
@@ -341,13 +341,15 @@ impl Streams {
 async fn save(write: &mut Transaction<'static, Any>, stream: &Stream) -> Result<(), Error> {
     let choice = &stream.recording;
     sqlx::query(
-        "UPDATE streams SET title = $1, description = $2, tags = $3, publishers = $4, \
-         srt_passphrase = $5, private = $6, record = $7, record_renditions = $8, \
-         retention_days = $9, retention_bytes = $10 WHERE id = $11",
+        "UPDATE streams SET title = $1, title_lower = $2, description = $3, tags = $4, \
+         tags_lower = $5, publishers = $6, srt_passphrase = $7, private = $8, record = $9, \
+         record_renditions = $10, retention_days = $11, retention_bytes = $12 WHERE id = $13",
     )
     .bind(stream.title.as_str())
+    .bind(stream.title.lower())
     .bind(stream.description.as_str())
     .bind(stream.tags.to_column())
+    .bind(stream.tags.to_column().to_lowercase())
     .bind(stream.publishers.to_column())
     .bind(stream.srt_passphrase.as_ref().map(SrtPassphrase::reveal))
     .bind(to_private(stream.visibility))

@@ -14,7 +14,7 @@ mod tests;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use media_core::UploadId;
@@ -82,11 +82,7 @@ impl Folder {
     pub fn create(&self, id: &UploadId, len_bytes: u64) -> Result<(), Error> {
         let path = self.path(id);
         let create = || -> io::Result<Result<(), Shortage>> {
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(data_dir::PRIVATE_MODE)
-                .open(&path)?;
+            let file = data_dir::private().create_new(true).open(&path)?;
             let room = self.reserve.check(&file, len_bytes)?;
             match room {
                 Ok(()) => File::open(&self.path)?.sync_all()?,

@@ -43,6 +43,9 @@ pub enum Error {
     /// There is no such webhook.
     #[error("there is no webhook {0}")]
     UnknownWebhook(WebhookId),
+    /// Its owner is deleted (by now).
+    #[error("there is no such user")]
+    UnknownOwner,
     /// The webhook has no such delivery.
     #[error("there is no delivery {0}")]
     UnknownDelivery(DeliveryId),
@@ -52,6 +55,12 @@ pub enum Error {
          one first"
     )]
     TooManyWebhooks,
+    /// [`queue::PENDING_MAX`] are pending for it.
+    #[error(
+        "{} deliveries are pending for this webhook; they are sent when its receiver answers",
+        queue::PENDING_MAX
+    )]
+    TooManyPending,
     /// Not a place in this list.
     #[error("cursor: {0}")]
     Cursor(#[from] InvalidCursor),
@@ -137,7 +146,11 @@ impl Webhooks {
         .bind(i64::from(active))
         .bind(created_at_ms)
         .execute(&mut *write)
-        .await?;
+        .await
+        .map_err(|error| match error.as_database_error() {
+            Some(told) if told.is_foreign_key_violation() => Error::UnknownOwner,
+            _ => error.into(),
+        })?;
         let counts = sqlx::query(
             "SELECT COUNT(*), (SELECT COUNT(*) FROM webhooks WHERE owner_id = $1) FROM webhooks",
         )

@@ -152,6 +152,34 @@ fn what_is_no_whole_backup_changes_nothing() {
 }
 
 #[test]
+fn a_backup_of_a_wrong_folder_fails_and_makes_nothing() {
+    let scratch = postgres();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (wrong, empty) = (folder.path().join("wrong"), folder.path().join("empty"));
+    fs::create_dir(&empty).expect("a folder");
+    let file = folder.path().join("a.tar");
+    let name = file.to_str().expect("UTF-8");
+    for (data, url, named) in [
+        (&wrong, None, "there is no data folder"),
+        (&wrong, Some(scratch.url()), "there is no data folder"),
+        (&empty, None, "there is no database"),
+        (
+            &empty,
+            Some(scratch.url()),
+            "there are no tables of millrace",
+        ),
+    ] {
+        let error = call(&["backup", name], data, url).expect_err("nothing is there");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(named), "{error}");
+        assert!(!file.exists(), "{error}");
+        assert!(!wrong.exists(), "{error}");
+        let left = fs::read_dir(&empty).expect("a folder").count();
+        assert_eq!(left, 0, "{error}");
+    }
+}
+
+#[test]
 fn a_database_that_cannot_be_reached_is_one_line_without_the_password() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");

@@ -210,6 +210,11 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         StatusCode::CONFLICT,
+        "too_many_pending",
+        "The webhook's receiver does not answer, and as much waits for it as the server keeps: mend it first.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
         "too_many_videos",
         "There are as many videos as the server takes: delete one first.",
     ),

@@ -18,9 +18,9 @@ use crate::urls::Origin;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// Streams with this in their title; the case of ASCII letters does not matter.
+    /// Streams with this in their title, in whatever case.
     q: Option<String>,
-    /// Streams with this tag; the case of ASCII letters does not matter.
+    /// Streams with this tag, in whatever case.
     tag: Option<String>,
     /// `created_at` (where it is not given), `-created_at`, `title` or `-title`; `-` is backwards.
     #[param(example = "-created_at")]

@@ -26,71 +26,71 @@ async fn health_counts_broadcasts() {
     );
 }
 
-#[tokio::test]
-async fn a_viewer_learns_what_the_page_needs() {
-    let server = Server::start().await;
-    let (id, _) = server.create("Harbour").await;
-    let path = format!("/api/v1/watch/{id}");
-    let mut expected = json!({
-        "id": id,
-        "title": "Harbour",
-        "status": "offline",
-        "playback": {
-            "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
-            "dvr": null,
-            "page": format!("http://media.test:8080/watch/{id}"),
-            "thumbnail": null,
-        },
-        "live_since": null,
-        "rewind_s": null,
-        "viewers": null,
-        "viewers_peak": null,
-    });
-    let answer = server.stranger("GET", &path).await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.json(), expected);
+scratch::on_each_database! {
+    async fn a_viewer_learns_what_the_page_needs(scratch) {
+        let server = Server::on(scratch).await;
+        let (id, _) = server.create("Harbour").await;
+        let path = format!("/api/v1/watch/{id}");
+        let mut expected = json!({
+            "id": id,
+            "title": "Harbour",
+            "status": "offline",
+            "playback": {
+                "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
+                "dvr": null,
+                "page": format!("http://media.test:8080/watch/{id}"),
+                "thumbnail": null,
+            },
+            "live_since": null,
+            "rewind_s": null,
+            "viewers": null,
+            "viewers_peak": null,
+        });
+        let answer = server.stranger("GET", &path).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.json(), expected);
 
-    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    server.broadcasts.go_live(&id, since);
-    expected["status"] = json!("live");
-    *server.broadcasts.audience.lock().expect("lock") = Some(Audience { now: 3, peak: 7 });
-    expected["live_since"] = json!("2026-01-01T00:00:00.000Z");
-    expected["viewers"] = json!(3);
-    expected["viewers_peak"] = json!(7);
-    assert_eq!(server.stranger("GET", &path).await.json(), expected);
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        server.broadcasts.go_live(&id, since);
+        expected["status"] = json!("live");
+        *server.broadcasts.audience.lock().expect("lock") = Some(Audience { now: 3, peak: 7 });
+        expected["live_since"] = json!("2026-01-01T00:00:00.000Z");
+        expected["viewers"] = json!(3);
+        expected["viewers_peak"] = json!(7);
+        assert_eq!(server.stranger("GET", &path).await.json(), expected);
 
-    *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(7200));
-    expected["rewind_s"] = json!(7200);
-    let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1");
-    expected["playback"]["dvr"] = json!(dvr);
-    assert_eq!(server.stranger("GET", &path).await.json(), expected);
+        *server.broadcasts.rewind.lock().expect("lock") = Some(Duration::from_secs(7200));
+        expected["rewind_s"] = json!(7200);
+        let dvr = format!("http://media.test:8080/live/{id}/master.m3u8?dvr=1");
+        expected["playback"]["dvr"] = json!(dvr);
+        assert_eq!(server.stranger("GET", &path).await.json(), expected);
 
-    server.broadcasts.show_thumbnails();
-    let thumbnail = format!("http://media.test:8080/live/{id}/thumbnail.jpg");
-    expected["playback"]["thumbnail"] = json!(thumbnail);
-    assert_eq!(server.stranger("GET", &path).await.json(), expected);
-}
-
-#[tokio::test]
-async fn a_page_that_plays_says_so_and_is_not_cached() {
-    let server = Server::start().await;
-    let (id, _) = server.create("Harbour").await;
-    server.broadcasts.take_told();
-    let path = format!("/api/v1/watch/{id}");
-    for query in ["", "?playing=0", "?playing=", "?playing=5", "?played=1"] {
-        let answer = server.stranger("GET", &format!("{path}{query}")).await;
-        assert_eq!(answer.status, StatusCode::OK, "{query}");
+        server.broadcasts.show_thumbnails();
+        let thumbnail = format!("http://media.test:8080/live/{id}/thumbnail.jpg");
+        expected["playback"]["thumbnail"] = json!(thumbnail);
+        assert_eq!(server.stranger("GET", &path).await.json(), expected);
     }
-    assert_eq!(server.broadcasts.take_told(), []);
-    let answer = server.stranger("GET", &format!("{path}?playing=1")).await;
-    assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
-    let stream = StreamId::new(&id).expect("id");
-    assert_eq!(server.broadcasts.take_told(), [Told::PagePlays(stream)]);
-    let answer = server
-        .stranger("GET", "/api/v1/watch/nothere?playing=1")
-        .await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert_eq!(server.broadcasts.take_told(), []);
+
+    async fn a_page_that_plays_says_so_and_is_not_cached(scratch) {
+        let server = Server::on(scratch).await;
+        let (id, _) = server.create("Harbour").await;
+        server.broadcasts.take_told();
+        let path = format!("/api/v1/watch/{id}");
+        for query in ["", "?playing=0", "?playing=", "?playing=5", "?played=1"] {
+            let answer = server.stranger("GET", &format!("{path}{query}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{query}");
+        }
+        assert_eq!(server.broadcasts.take_told(), []);
+        let answer = server.stranger("GET", &format!("{path}?playing=1")).await;
+        assert_eq!(answer.header(header::CACHE_CONTROL), "no-store");
+        let stream = StreamId::new(&id).expect("id");
+        assert_eq!(server.broadcasts.take_told(), [Told::PagePlays(stream)]);
+        let answer = server
+            .stranger("GET", "/api/v1/watch/nothere?playing=1")
+            .await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert_eq!(server.broadcasts.take_told(), []);
+    }
 }
 
 #[tokio::test]

@@ -2,16 +2,39 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+type Body = BoxBody<Bytes, Infallible>;
+
+/// What goes on behind its data without an end.
+struct Endless(Full<Bytes>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match Pin::new(&mut self.0).poll_frame(context) {
+            Poll::Ready(None) => Poll::Pending,
+            data => data,
+        }
+    }
+}
 
 /// How requests are answered: the first by the first reply, all behind the last one by that.
 #[derive(Clone)]
@@ -24,6 +47,8 @@ enum One {
         status: u16,
         location: Option<String>,
         text: String,
+        /// The text is how the body begins, and its end never comes.
+        endless: bool,
     },
 }
 
@@ -33,6 +58,7 @@ impl Reply {
             status,
             location: None,
             text: String::new(),
+            endless: false,
         }])
     }
 
@@ -41,6 +67,16 @@ impl Reply {
             status: 200,
             location: None,
             text,
+            endless: false,
+        }])
+    }
+
+    pub(super) fn endless(text: &str) -> Self {
+        Self(vec![One::Answer {
+            status: 200,
+            location: None,
+            text: text.to_owned(),
+            endless: true,
         }])
     }
 
@@ -49,6 +85,7 @@ impl Reply {
             status: 307,
             location: Some(to.to_owned()),
             text: String::new(),
+            endless: false,
         }])
     }
 
@@ -132,7 +169,7 @@ async fn answer(
     request: Request<Incoming>,
     reply: &Reply,
     seen: &Mutex<Vec<Seen>>,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     let number = {
@@ -151,8 +188,14 @@ async fn answer(
             status,
             location,
             text,
+            endless,
         } => {
-            let mut response = Response::new(Full::from(text.clone()));
+            let text = Full::from(text.clone());
+            let body = match endless {
+                true => Endless(text).boxed(),
+                false => text.boxed(),
+            };
+            let mut response = Response::new(body);
             *response.status_mut() = StatusCode::from_u16(*status).expect("a status");
             if let Some(location) = location {
                 let location = location.parse().expect("a header");

@@ -270,10 +270,6 @@ impl Users {
         sqlx::query("UPDATE stream_revision SET value = value + 1")
             .execute(&mut *write)
             .await?;
-        sqlx::query("DELETE FROM webhooks WHERE owner_id = $1")
-            .bind(id.as_str())
-            .execute(&mut *write)
-            .await?;
         likes::uncount_all_of(&mut write, id).await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())

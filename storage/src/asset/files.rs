@@ -1,7 +1,7 @@
 //! The files of an asset that is being written or recovered: how they are made, how a segment is
 //! appended, how they are cut.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use media_core::{AssetId, Init, MediaTime, RenditionName, SampleRun, StoredSegme
 use super::index::{self, Entry};
 use super::record::{self, HEADER_BYTES, Kind};
 use super::{Folder, MANIFEST, index_path, manifest, media_path, sync_folder};
-use crate::extent;
+use crate::{data_dir, extent};
 
 /// What the manifest is called until it is whole.
 const MANIFEST_UNFINISHED: &str = "manifest.new";
@@ -117,7 +117,7 @@ pub(super) fn create(
     inits: &[Init],
     open: impl Fn(&Path) -> io::Result<File>,
 ) -> io::Result<Vec<Track>> {
-    std::fs::create_dir(path)?;
+    data_dir::make_new_folder(path)?;
     let tracks = inits
         .iter()
         .map(|init| {
@@ -150,11 +150,7 @@ pub(super) fn create(
 
 /// Opens a file for reading and writing that is not there yet.
 pub(super) fn open_new(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
+    data_dir::private().read(true).create_new(true).open(path)
 }
 
 /// The right to write an asset, given back when it is dropped, also by a process that dies. `None`:

@@ -160,22 +160,34 @@ impl fmt::Debug for Address {
 /// Connects and brings the tables up to date. Any number of processes may do this at once: the
 /// migrator holds an advisory lock of the server's meanwhile.
 pub(super) async fn open(address: &Address, location: &Location) -> Result<AnyPool, OpenError> {
+    let mut connection = reach(address).await?;
+    bring_up_to_date(address, location, &mut connection).await?;
+    // All is done: how the connection ends is of no interest.
+    let _closed = connection.close().await;
+    connect(address).map_err(OpenError::Postgres)
+}
+
+/// Connects to a database whose tables are there already.
+pub(super) async fn open_existing(address: &Address) -> Result<AnyPool, Error> {
+    let connection = reach(address).await?;
+    let _closed = connection.close().await;
+    connect(address)
+}
+
+/// A connection by itself: the pool would hide why it does not get one.
+async fn reach(address: &Address) -> Result<AnyConnection, Error> {
     sqlx::any::install_default_drivers();
-    // By itself at first: the pool would hide why it does not get a connection.
     let connecting = AnyConnection::connect(&address.url);
     let mut connection = match tokio::time::timeout(CONNECT_WAIT_MAX, connecting).await {
         Ok(connected) => connected.map_err(|error| classify(address, error))?,
         Err(_) => {
             let what = format!("no answer in {} s", CONNECT_WAIT_MAX.as_secs());
             let address = address.clone();
-            return Err(Error::Unreachable { address, what }.into());
+            return Err(Error::Unreachable { address, what });
         }
     };
     check_encoding(address, &mut connection).await?;
-    bring_up_to_date(address, location, &mut connection).await?;
-    // All is done: how the connection ends is of no interest.
-    let _closed = connection.close().await;
-    connect(address).map_err(OpenError::Postgres)
+    Ok(connection)
 }
 
 /// Connections as they are asked for.

@@ -29,6 +29,15 @@ pub(super) async fn open(path: &Path, location: &Location) -> Result<AnyPool, Op
     Ok(pool)
 }
 
+/// Opens the file, which has to be there.
+pub(super) async fn open_existing(path: &Path) -> Result<AnyPool, OpenError> {
+    if !path.is_file() {
+        let path = path.to_owned();
+        return Err(OpenError::Missing { path });
+    }
+    connections(path).await
+}
+
 /// Makes the folder and the file, private from the moment it exists: SQLite gives its side files
 /// the same rights.
 fn prepare(path: &Path) -> Result<Preparation, data_dir::Error> {
@@ -38,13 +47,20 @@ fn prepare(path: &Path) -> Result<Preparation, data_dir::Error> {
 }
 
 pub(super) async fn connect(path: &Path) -> Result<AnyPool, OpenError> {
+    let pool = connections(path).await?;
+    // Kept in the file, so that it is enough to say it once.
+    sqlx::raw_sql("PRAGMA journal_mode = WAL")
+        .execute(&pool)
+        .await
+        .map_err(|source| unusable(path, source))?;
+    Ok(pool)
+}
+
+/// Connections to a file that is there.
+async fn connections(path: &Path) -> Result<AnyPool, OpenError> {
     sqlx::any::install_default_drivers();
     let url = url(path)?;
-    let open = |source| OpenError::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let pool = AnyPoolOptions::new()
+    AnyPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(ACQUIRE_WAIT_MAX)
         .after_connect(|connection, _| {
@@ -59,13 +75,14 @@ pub(super) async fn connect(path: &Path) -> Result<AnyPool, OpenError> {
         })
         .connect(&url)
         .await
-        .map_err(open)?;
-    // Kept in the file, so that it is enough to say it once.
-    sqlx::raw_sql("PRAGMA journal_mode = WAL")
-        .execute(&pool)
-        .await
-        .map_err(open)?;
-    Ok(pool)
+        .map_err(|source| unusable(path, source))
+}
+
+fn unusable(path: &Path, source: sqlx::Error) -> OpenError {
+    OpenError::Open {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 async fn bring_up_to_date(
@@ -74,10 +91,7 @@ async fn bring_up_to_date(
     location: &Location,
 ) -> Result<(), OpenError> {
     MIGRATIONS.run(pool).await.map_err(|source| match source {
-        MigrateError::Execute(source) => OpenError::Open {
-            path: path.to_owned(),
-            source,
-        },
+        MigrateError::Execute(source) => unusable(path, source),
         source => OpenError::of_migration(location, source),
     })
 }

@@ -99,6 +99,21 @@ async fn a_file_that_is_no_database_is_named_and_kept() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_to_be_there_is_not_made() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data_dir = folder.path().join("wrong");
+    let location = Location::in_folder(&data_dir).expect("a location");
+    let error = Database::open_existing_at(&location).await;
+    let message = error.expect_err("nothing is there").to_string();
+    let file = data_dir.join(FILE_NAME);
+    assert!(
+        message.starts_with(&format!("there is no database {}; ", file.display())),
+        "{message}"
+    );
+    assert!(!data_dir.exists());
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("file");

@@ -14,8 +14,8 @@ use crate::Database;
 use crate::database::Dialect;
 
 impl Database {
-    /// Writes all rows to `out` as they are at one moment; others may write meanwhile. Blocks on
-    /// `out`.
+    /// Writes all rows to `out` as they are at one moment; others may write meanwhile. The tables
+    /// may be of an earlier version, and stay so. Blocks on `out`.
     pub async fn dump(&self, out: impl Write) -> Result<Dump, Error> {
         let mut transaction = match self.dialect() {
             // Sees what was there at its first statement: that is what WAL is for.
@@ -30,13 +30,38 @@ impl Database {
                 transaction
             }
         };
-        let version = newest_version();
+        let version = tables_version(&mut transaction, self.dialect()).await?;
         let mut writer = Writer::new(out, version)?;
         for table in schema::tables(version).await? {
             dump_table(&mut transaction, &table, &mut writer).await?;
         }
         transaction.rollback().await?;
         Ok(writer.end()?)
+    }
+}
+
+/// The newest migration that the database has.
+async fn tables_version(
+    transaction: &mut Transaction<'static, Any>,
+    dialect: Dialect,
+) -> Result<i64, Error> {
+    // Asked first: on PostgreSQL a statement that fails would end the transaction.
+    let is_there = match dialect {
+        Dialect::Sqlite => "SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        Dialect::Postgres => "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL",
+    };
+    let is_there = sqlx::query(is_there).fetch_optional(&mut **transaction);
+    if is_there.await?.is_none() {
+        return Err(Error::NoTables);
+    }
+    let newest = sqlx::query("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&mut **transaction)
+        .await?;
+    let (newest, known) = (newest.try_get::<Option<i64>, _>(0)?, newest_version());
+    match newest {
+        None => Err(Error::NoTables),
+        Some(database) if database > known => Err(Error::NewerTables { database, known }),
+        Some(database) => Ok(database),
     }
 }
 

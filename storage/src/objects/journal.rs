@@ -7,11 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use object_store::MultipartId;
+
+use crate::data_dir;
 
 /// What the journal's name ends with, after the file's.
 pub const SUFFIX: &str = ".upload";
@@ -98,7 +100,10 @@ impl Journal {
     /// Notes that an upload has begun, and forgets the one before.
     pub(super) fn begin(&self, id: &str) -> io::Result<()> {
         one_line(id)?;
-        let mut file = File::create(&self.path)?;
+        let mut file = data_dir::private()
+            .create(true)
+            .truncate(true)
+            .open(&self.path)?;
         write!(file, "{FORMAT}\n{}\n{id}\n", self.target)?;
         file.sync_all()
     }

@@ -26,6 +26,7 @@ use super::http_client::Connector;
 use super::key::Key;
 use super::options::Options;
 use super::place::{InvalidUrl, Place};
+use crate::data_dir;
 
 /// The most that [`Store::read`] reads at once: an ordinary segment has 1.3 MB, a large one ten
 /// times that. Longer ranges are for [`Store::stream`].
@@ -320,7 +321,7 @@ fn folder(path: &std::path::Path) -> Result<Backend, OpenError> {
         path: path.to_owned(),
         source,
     };
-    std::fs::create_dir_all(path).map_err(failed)?;
+    data_dir::make_folder(path).map_err(failed)?;
     let root = path.canonicalize().map_err(failed)?;
     let files = LocalFileSystem::new_with_prefix(&root)
         .map_err(|error| failed(io::Error::other(innermost(&error))))?;

@@ -15,7 +15,7 @@ pub struct Filter {
     pub stream: Option<StreamId>,
     /// With this status.
     pub status: Option<Status>,
-    /// With this in their title; the case of ASCII letters does not matter.
+    /// With this in their title, in whatever case.
     pub text: Option<String>,
     /// That this one may see.
     pub seen_by: SeenBy,
@@ -55,10 +55,11 @@ impl Sort {
 /// `sql`, which selects from the recordings, with the conditions of `filter`.
 pub(super) fn select(sql: &'static str, filter: &Filter) -> Select {
     let public = ("private", to_private(Visibility::Public).into());
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let select = Select::new(sql)
         .only("stream_id", filter.stream.as_ref().map(StreamId::as_str))
         .only("status", filter.status.map(Status::as_str))
-        .containing_caseless("stream_title", filter.text.as_deref());
+        .containing(&["stream_title_lower"], text.as_deref());
     match &filter.seen_by {
         SeenBy::Operator => select,
         SeenBy::User(user) => select.either([public, ("owner_id", user.as_str().into())]),

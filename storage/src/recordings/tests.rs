@@ -259,6 +259,12 @@ scratch::on_each_database! {
             let listed = list(&recordings, &filter, Sort::Newest).await;
             assert_eq!(listed.len(), wanted, "{filter:?}");
         }
+        let change = Change { title: Some(Title::stored("ÄRGER").expect("title")), ..Change::default() };
+        recordings.change(&all[1].id, &change).await.expect("change");
+        let filter = Filter { text: Some("ärg".into()), ..Filter::default() };
+        assert_eq!(list(&recordings, &filter, Sort::Newest).await.len(), 1);
+        let change = Change { title: Some(Title::stored("Harbour").expect("title")), ..Change::default() };
+        recordings.change(&all[1].id, &change).await.expect("change");
         // A page goes on where a recording was deleted.
         let first = Paging { limit: 4, after: None };
         let first = recordings.list(&every, Sort::Oldest, &first).await.expect("list");

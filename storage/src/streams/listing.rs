@@ -10,9 +10,9 @@ use crate::stream::{Tags, Visibility};
 /// Which streams are listed: those that every given condition holds for.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// With this in their title; the case of ASCII letters does not matter.
+    /// With this in their title, in whatever case.
     pub text: Option<String>,
-    /// With this tag, in whatever case of its ASCII letters.
+    /// With this tag, in whatever case.
     pub tag: Option<String>,
     /// Of this user.
     pub owner: Option<UserId>,
@@ -50,8 +50,8 @@ impl Sort {
         let (column, descending) = match self {
             Self::Oldest => (Column::Number("created_at_ms"), false),
             Self::Newest => (Column::Number("created_at_ms"), true),
-            Self::Title => (Column::Text("title"), false),
-            Self::TitleReversed => (Column::Text("title"), true),
+            Self::Title => (Column::Text("title_lower"), false),
+            Self::TitleReversed => (Column::Text("title_lower"), true),
         };
         Order { column, descending }
     }
@@ -59,10 +59,14 @@ impl Sort {
 
 /// `sql`, which selects from the streams, with the conditions of `filter`.
 pub(super) fn select(sql: &'static str, filter: &Filter) -> Select {
-    let tag = filter.tag.as_deref().map(Tags::in_column);
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let tag = filter
+        .tag
+        .as_ref()
+        .map(|tag| Tags::in_column(&tag.to_lowercase()));
     let select = Select::new(sql)
-        .containing_caseless("title", filter.text.as_deref())
-        .containing_caseless("tags", tag.as_deref())
+        .containing(&["title_lower"], text.as_deref())
+        .containing(&["tags_lower"], tag.as_deref())
         .only("owner_id", filter.owner.as_ref().map(UserId::as_str))
         .only("private", filter.visibility.map(to_private));
     match &filter.among {

@@ -379,6 +379,28 @@ scratch::on_each_database! {
         assert!(matches!(error, Error::Cursor(_)), "{error}");
     }
 
+    async fn case_matters_in_no_list_whatever_the_letters(scratch) {
+        let streams = open(&scratch).await;
+        for text in ["beta", "Alpha", "Gamma ÄRGER"] {
+            let tags = Tags::new(&["Öl"]).expect("tags");
+            let new = NewStream { tags, ..NewStream::titled(title(text)) };
+            streams.create(new, at(1)).await.expect("create");
+        }
+        let titles = async |filter: &Filter| -> Vec<String> {
+            let listed = list(&streams, filter, Sort::Title).await;
+            listed.iter().map(|stream| stream.title.as_str().to_owned()).collect()
+        };
+        assert_eq!(titles(&Filter::default()).await, ["Alpha", "beta", "Gamma ÄRGER"]);
+        let text = Filter { text: Some("ärg".into()), ..Filter::default() };
+        assert_eq!(titles(&text).await, ["Gamma ÄRGER"]);
+        let tag = Filter { tag: Some("öl".into()), ..Filter::default() };
+        assert_eq!(titles(&tag).await.len(), 3);
+        let gamma = streams.all(&text).await.expect("list").remove(0);
+        let change = Change { title: Some(title("Übrig")), ..Change::default() };
+        streams.change(&gamma.id, &change).await.expect("change");
+        assert!(titles(&text).await.is_empty());
+    }
+
     async fn everything_about_a_stream_can_be_changed_and_taken_back(scratch) {
         let streams = open(&scratch).await;
         let passphrase = SrtPassphrase::new("readable by design").expect("valid");

@@ -1,9 +1,13 @@
 //! The queue of what is to be sent: rows that are due, taken up by one process at a time.
 //!
-//! Whoever takes up a row moves it behind a deadline by which its attempt is over, and counts the
-//! attempt. A process that dies leaves a row that is due again after that deadline; one that comes
+//! Whoever takes up a row has its webhook to itself up to a deadline by which the attempt is over:
+//! so its events leave in order, one at a time, from however many processes. The attempt is counted
+//! before it is made. What a dead process took up is due again after the deadline; one that comes
 //! back too late finds another attempt's number and changes nothing. Receivers may so be told twice
 //! and never not at all.
+//!
+//! A user's webhook is told nothing while the user is disabled or may not have streams any more:
+//! nothing is recorded for it, and what is pending waits.
 
 use std::time::SystemTime;
 
@@ -21,6 +25,36 @@ use crate::unix_time::to_unix_ms;
 /// Deliveries that one webhook may have pending: a receiver that is gone for days must not fill the
 /// disk. What comes past it is not recorded for that webhook.
 pub const PENDING_MAX: i64 = 10_000;
+
+/// Whether whoever has the webhook `w` may be told of anything: the operator, or a user who could
+/// make one.
+macro_rules! may_be_told {
+    () => {
+        "(w.owner_id IS NULL OR EXISTS (SELECT 1 FROM users u WHERE u.id = w.owner_id \
+         AND u.disabled = 0 AND u.role <> 'viewer'))"
+    };
+}
+
+/// The active webhooks of `$1` and of the operator, and how much is pending for each.
+pub(super) const LISTENING: &str = concat!(
+    "SELECT w.id AS id, w.events AS events, (SELECT COUNT(*) FROM webhook_deliveries d \
+     WHERE d.webhook_id = w.id AND d.status = 'pending') AS pending FROM webhooks w \
+     WHERE w.active = 1 AND (w.owner_id IS NULL OR w.owner_id = $1) AND ",
+    may_be_told!(),
+);
+
+/// The webhooks that something is due for at `$1` and nobody is sending to. A look into an index for
+/// each, however much is pending: there are at most [`super::WEBHOOKS_MAX`].
+pub(super) const WAITING: &str = concat!(
+    "SELECT id, owner_id FROM (SELECT w.id AS id, w.owner_id AS owner_id, \
+     CASE WHEN w.active = 1 THEN (SELECT MIN(d.next_at_ms) FROM webhook_deliveries d \
+     WHERE d.webhook_id = w.id AND d.status = 'pending') \
+     ELSE (SELECT MIN(d.next_at_ms) FROM webhook_deliveries d \
+     WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.event_type = 'ping') \
+     END AS due_ms FROM webhooks w WHERE w.busy_until_ms <= $1 AND ",
+    may_be_told!(),
+    ") AS waiting WHERE due_ms <= $1 ORDER BY due_ms, id",
+);
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +82,8 @@ pub struct Claim {
     pub secret: Secret,
     /// What to send.
     pub event: Event,
+    /// Up to when nobody else sends to the webhook.
+    until_ms: i64,
 }
 
 /// How one attempt came out.
@@ -81,20 +117,22 @@ impl Webhooks {
         owner: Option<&str>,
         now: SystemTime,
     ) -> Result<Recorded, Error> {
-        let rows = sqlx::query(
-            "SELECT id, events, (SELECT COUNT(*) FROM webhook_deliveries \
-             WHERE webhook_id = webhooks.id AND status = 'pending') AS pending \
-             FROM webhooks WHERE active = 1 AND (owner_id IS NULL OR owner_id = $1)",
-        )
-        .bind(owner.unwrap_or(""))
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sqlx::query(LISTENING)
+            .bind(owner.unwrap_or(""))
+            .fetch_all(&self.pool)
+            .await?;
         let mut recorded = Recorded::default();
         let mut wanting = Vec::new();
         for row in &rows {
             let id: String = row.try_get("id")?;
-            if !events_of(row, &id)?.contains(event.event_type) {
-                continue;
+            match events_of(row, &id) {
+                Ok(wanted) if wanted.contains(event.event_type) => {}
+                Ok(_) => continue,
+                // The others are told all the same.
+                Err(error) => {
+                    tracing::error!(webhook = %id, %error, "a webhook is not told");
+                    continue;
+                }
             }
             match row.try_get::<i64, _>("pending")? < PENDING_MAX {
                 true => wanting.push(id),
@@ -114,6 +152,9 @@ impl Webhooks {
     }
 
     /// Queues `event` at `now` for one webhook, whatever it wants.
+    ///
+    /// # Errors
+    /// There is no such webhook, or [`PENDING_MAX`] are pending for it.
     pub async fn send_to(
         &self,
         webhook: &WebhookId,
@@ -121,38 +162,42 @@ impl Webhooks {
         now: SystemTime,
     ) -> Result<Delivery, Error> {
         self.find(webhook).await?;
+        // The write comes first: see `create`.
+        let mut write = self.pool.begin().await?;
         let row = insert(webhook.as_str(), event, now)?
-            .fetch_one(&self.pool)
+            .fetch_one(&mut *write)
             .await?;
+        let pending = sqlx::query(
+            "SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = $1 AND status = 'pending'",
+        )
+        .bind(webhook.as_str())
+        .fetch_one(&mut *write)
+        .await?;
+        if pending.try_get::<i64, _>(0)? > PENDING_MAX {
+            return Err(Error::TooManyPending);
+        }
+        write.commit().await?;
         delivery_of(&row)
     }
 
-    /// Takes up at most `limit` deliveries that are due at `now`, the one due longest of each
-    /// webhook that is not `busy`. They are due again at `until`, by which their attempts must be
-    /// over. A webhook that is not active gets its pings alone.
+    /// Takes up deliveries that are due at `now`, the one due longest of each webhook to which nobody
+    /// is sending. They are due again at `until`, by which their attempts must be over. A webhook
+    /// that is not active gets its pings alone.
+    ///
+    /// `admit` is asked about each webhook by its owner (`None`: the operator), those that have
+    /// waited longest first, and says whether one more may be taken up.
     pub async fn claim(
         &self,
         now: SystemTime,
         until: SystemTime,
-        limit: usize,
-        busy: &[WebhookId],
+        mut admit: impl FnMut(Option<&str>) -> bool,
     ) -> Result<Vec<Claim>, Error> {
         let now_ms = to_unix_ms(now);
-        let waiting = sqlx::query(
-            "SELECT d.webhook_id AS webhook_id, MIN(d.next_at_ms) AS due_ms \
-             FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id \
-             WHERE d.status = 'pending' AND d.next_at_ms <= $1 \
-             AND (w.active = 1 OR d.event_type = 'ping') \
-             GROUP BY d.webhook_id ORDER BY due_ms LIMIT $2",
-        )
-        .bind(now_ms)
-        .bind(i64::try_from(limit + busy.len()).unwrap_or(i64::MAX))
-        .fetch_all(&self.pool)
-        .await?;
         let mut claims = Vec::new();
-        for row in &waiting {
-            let webhook: String = row.try_get("webhook_id")?;
-            if claims.len() == limit || busy.iter().any(|busy| busy.as_str() == webhook) {
+        for row in &self.waiting(now_ms).await? {
+            let webhook: String = row.try_get("id")?;
+            let owner: Option<String> = row.try_get("owner_id")?;
+            if !admit(owner.as_deref()) {
                 continue;
             }
             match self.claim_of(&webhook, now_ms, to_unix_ms(until)).await {
@@ -167,6 +212,14 @@ impl Webhooks {
         Ok(claims)
     }
 
+    async fn waiting(&self, now_ms: i64) -> Result<Vec<AnyRow>, Error> {
+        let rows = sqlx::query(WAITING)
+            .bind(now_ms)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows)
+    }
+
     /// Takes up the delivery that this webhook has been waiting for longest; `None` where another
     /// process was faster.
     async fn claim_of(
@@ -175,6 +228,19 @@ impl Webhooks {
         now_ms: i64,
         until_ms: i64,
     ) -> Result<Option<Claim>, Error> {
+        // What does not come to its commit has not happened.
+        let mut write = self.pool.begin().await?;
+        let taken = sqlx::query(
+            "UPDATE webhooks SET busy_until_ms = $1 WHERE id = $2 AND busy_until_ms <= $3",
+        )
+        .bind(until_ms)
+        .bind(webhook)
+        .bind(now_ms)
+        .execute(&mut *write)
+        .await?;
+        if taken.rows_affected() == 0 {
+            return Ok(None);
+        }
         let row = sqlx::query(
             "SELECT d.id AS id, d.attempts AS attempts, d.event_id AS event_id, \
              d.event_type AS event_type, d.payload AS payload, w.id AS webhook_id, \
@@ -186,21 +252,16 @@ impl Webhooks {
         )
         .bind(webhook)
         .bind(now_ms)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *write)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let claim = claim_of(&row)?;
-        let taken = sqlx::query(
-            "UPDATE webhook_deliveries SET attempts = attempts + 1, next_at_ms = $1 \
-             WHERE id = $2 AND attempts = $3 AND status = 'pending' AND next_at_ms <= $4",
-        )
-        .bind(until_ms)
-        .bind(claim.id.as_str())
-        .bind(i64::from(claim.attempt) - 1)
-        .bind(now_ms)
-        .execute(&self.pool)
-        .await?;
-        Ok((taken.rows_affected() == 1).then_some(claim))
+        let claim = claim_of(&row, until_ms)?;
+        sqlx::query("UPDATE webhook_deliveries SET attempts = attempts + 1 WHERE id = $1")
+            .bind(claim.id.as_str())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(Some(claim))
     }
 
     /// Writes down how a claimed attempt came out at `now`. `false`: another attempt has begun
@@ -218,6 +279,13 @@ impl Webhooks {
             Outcome::Failed => (Status::Failed, now_ms, Some(now_ms)),
             Outcome::Retry(at) => (Status::Pending, to_unix_ms(at), None),
         };
+        let mut write = self.pool.begin().await?;
+        // In the same order as where it is taken up, so that neither waits for the other.
+        sqlx::query("UPDATE webhooks SET busy_until_ms = 0 WHERE id = $1 AND busy_until_ms = $2")
+            .bind(claim.webhook.as_str())
+            .bind(claim.until_ms)
+            .execute(&mut *write)
+            .await?;
         let written = sqlx::query(
             "UPDATE webhook_deliveries SET status = $1, next_at_ms = $2, finished_at_ms = $3, \
              last_status = $4, last_error = $5, last_answer = $6 \
@@ -231,8 +299,9 @@ impl Webhooks {
         .bind(attempt.answer.as_deref())
         .bind(claim.id.as_str())
         .bind(i64::from(claim.attempt))
-        .execute(&self.pool)
+        .execute(&mut *write)
         .await?;
+        write.commit().await?;
         Ok(written.rows_affected() == 1)
     }
 
@@ -266,7 +335,7 @@ fn insert<'a>(webhook: &'a str, event: &'a Event, now: SystemTime) -> Result<Ins
         .bind(now_ms))
 }
 
-fn claim_of(row: &AnyRow) -> Result<Claim, Error> {
+fn claim_of(row: &AnyRow, until_ms: i64) -> Result<Claim, Error> {
     let id: String = row.try_get("id")?;
     let webhook: String = row.try_get("webhook_id")?;
     let event_type: String = row.try_get("event_type")?;
@@ -286,5 +355,6 @@ fn claim_of(row: &AnyRow) -> Result<Claim, Error> {
         },
         webhook: WebhookId::new(&webhook).map_err(|error| damaged(&webhook, error))?,
         id: DeliveryId::new(&id).map_err(|error| damaged(&id, error))?,
+        until_ms,
     })
 }

@@ -1,9 +1,7 @@
 //! Webhooks and their queue in real databases. Time is an argument: nothing here waits.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use scratch::Scratch;
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::Database;
@@ -43,10 +41,35 @@ async fn hook(webhooks: &Webhooks) -> Webhook {
     created.expect("create").0
 }
 
+/// A user of this name, which is the id too, and what may be said of one.
+async fn user(webhooks: &Webhooks, name: &str, role: &str) {
+    sqlx::query(
+        "INSERT INTO users (id, name, name_lower, email, email_lower, password_hash, role, \
+         created_at_ms) VALUES ($1, $1, $1, $1, $1, '', $2, 0)",
+    )
+    .bind(name)
+    .bind(role)
+    .execute(&webhooks.pool)
+    .await
+    .expect("insert");
+}
+
 /// What is due at `now_ms`, taken up for 100 ms.
-async fn claim(webhooks: &Webhooks, now_ms: i64, busy: &[WebhookId]) -> Vec<Claim> {
-    let claims = webhooks.claim(at(now_ms), at(now_ms + 100), 8, busy).await;
+async fn claim(webhooks: &Webhooks, now_ms: i64) -> Vec<Claim> {
+    let claims = webhooks.claim(at(now_ms), at(now_ms + 100), |_| true).await;
     claims.expect("claim")
+}
+
+/// The attempt was answered with 200 at `now_ms`.
+async fn delivered(webhooks: &Webhooks, claim: &Claim, now_ms: i64) {
+    let good = Attempt {
+        status: Some(200),
+        ..Attempt::default()
+    };
+    let written = webhooks
+        .finish(claim, &good, Outcome::Delivered, at(now_ms))
+        .await;
+    assert!(written.expect("finish"));
 }
 
 fn ids(claims: &[Claim]) -> Vec<(&str, u32)> {
@@ -70,6 +93,7 @@ async fn log(webhooks: &Webhooks, hook: &Webhook) -> Vec<Delivery> {
 scratch::on_each_database! {
     async fn a_webhook_comes_back_as_it_was_created_and_changed(scratch) {
         let webhooks = open(&scratch).await;
+        user(&webhooks, "ann", "streamer").await;
         let wanted = events(&["video.ready", "broadcast.ended"]);
         let (created, secret) = webhooks
             .create(url("https://example.org/a?b=c"), wanted, false, Some("ann".into()), at(1234))
@@ -118,6 +142,8 @@ scratch::on_each_database! {
     async fn an_event_is_queued_for_those_who_want_it(scratch) {
         let webhooks = open(&scratch).await;
         let operators = hook(&webhooks).await;
+        user(&webhooks, "ann", "streamer").await;
+        user(&webhooks, "bob", "admin").await;
         let wanted = || events(&["broadcast.started"]);
         let of = |owner: &str, active| {
             let owner = Some(owner.to_owned());
@@ -140,7 +166,7 @@ scratch::on_each_database! {
         assert_eq!((delivery.status, delivery.attempts), (Status::Pending, 0));
         assert_eq!((delivery.next_at, delivery.created_at), (Some(at(10)), at(10)));
         webhooks.delete(&anns.id).await.expect("delete");
-        let claims = claim(&webhooks, 10, &[]).await;
+        let claims = claim(&webhooks, 10).await;
         assert_eq!(claims.len(), 1, "what was pending went with its webhook");
     }
 
@@ -153,16 +179,19 @@ scratch::on_each_database! {
         ] {
             webhooks.record(&event(id, event_type), None, at(now)).await.expect("record");
         }
-        assert!(claim(&webhooks, 9, &[]).await.is_empty(), "nothing is due");
-        let first = claim(&webhooks, 20, &[]).await;
+        assert!(claim(&webhooks, 9).await.is_empty(), "nothing is due");
+        let first = claim(&webhooks, 20).await;
         assert_eq!(ids(&first), [("e1", 1), ("e1", 1)]);
         let claimed: BTreeSet<_> = first.iter().map(|claim| claim.webhook.clone()).collect();
         assert_eq!(claimed, hooks.iter().map(|hook| hook.id.clone()).collect());
-        let busy = [hooks[0].id.clone()];
-        let second = claim(&webhooks, 20, &busy).await;
+        // Of another process too: the first event is still under way.
+        let other = open(&scratch).await;
+        assert!(claim(&other, 20).await.is_empty());
+        let of_second = first.iter().find(|claim| claim.webhook == hooks[1].id);
+        delivered(&webhooks, of_second.expect("taken up"), 21).await;
+        let second = claim(&other, 21).await;
         assert_eq!(ids(&second), [("e2", 1)]);
         assert_eq!(second[0].webhook, hooks[1].id);
-        assert!(webhooks.claim(at(20), at(120), 0, &[]).await.expect("claim").is_empty());
     }
 
     async fn an_attempt_is_written_down(scratch) {
@@ -170,7 +199,7 @@ scratch::on_each_database! {
         let hook = hook(&webhooks).await;
         let started = event("e1", EventType::BroadcastStarted);
         webhooks.record(&started, None, at(10)).await.expect("record");
-        let first = claim(&webhooks, 10, &[]).await;
+        let first = claim(&webhooks, 10).await;
         let failed = Attempt {
             status: Some(500),
             error: Some("the answer was 500".into()),
@@ -183,9 +212,9 @@ scratch::on_each_database! {
         assert_eq!(delivery.next_at, Some(at(5010)));
         assert_eq!((delivery.last_status, &delivery.last_error), (Some(500), &failed.error));
         assert_eq!(delivery.last_answer, failed.answer);
-        assert!(claim(&webhooks, 5009, &[]).await.is_empty(), "not before its time");
+        assert!(claim(&webhooks, 5009).await.is_empty(), "not before its time");
 
-        let second = claim(&webhooks, 5010, &[]).await;
+        let second = claim(&webhooks, 5010).await;
         assert_eq!(ids(&second), [("e1", 2)]);
         assert_eq!(second[0].event, started);
         let good = Attempt { status: Some(204), ..Attempt::default() };
@@ -195,18 +224,20 @@ scratch::on_each_database! {
         assert_eq!((delivery.status, delivery.attempts), (Status::Delivered, 2));
         assert_eq!((delivery.next_at, delivery.finished_at), (None, Some(at(5020))));
         assert_eq!((delivery.last_status, delivery.last_error), (Some(204), None));
-        assert!(claim(&webhooks, 99_999, &[]).await.is_empty());
+        assert!(claim(&webhooks, 99_999).await.is_empty());
     }
 
     async fn what_a_dead_process_took_up_is_sent_by_another(scratch) {
         let webhooks = open(&scratch).await;
         hook(&webhooks).await;
-        let started = event("e1", EventType::BroadcastStarted);
-        webhooks.record(&started, None, at(10)).await.expect("record");
-        let dead = claim(&webhooks, 10, &[]).await;
-        assert!(claim(&webhooks, 109, &[]).await.is_empty(), "its attempt may still run");
+        for (id, now) in [("e1", 10), ("e2", 11)] {
+            let started = event(id, EventType::BroadcastStarted);
+            webhooks.record(&started, None, at(now)).await.expect("record");
+        }
+        let dead = claim(&webhooks, 10).await;
+        assert!(claim(&webhooks, 109).await.is_empty(), "its attempt may still run");
         let other = open(&scratch).await;
-        let taken = claim(&other, 110, &[]).await;
+        let taken = claim(&other, 110).await;
         assert_eq!(ids(&taken), [("e1", 2)]);
         // It was not dead, only slow: the other's attempt counts.
         let good = Attempt { status: Some(200), ..Attempt::default() };
@@ -225,7 +256,7 @@ scratch::on_each_database! {
         webhooks.record(&started, None, at(10)).await.expect("record");
         let processes = [open(&scratch).await, open(&scratch).await, webhooks];
         let claiming = processes.map(|process| {
-            tokio::spawn(async move { claim(&process, 10, &[]).await })
+            tokio::spawn(async move { claim(&process, 10).await })
         });
         let mut taken = Vec::new();
         for claims in claiming {
@@ -242,13 +273,13 @@ scratch::on_each_database! {
         webhooks.record(&started, None, at(10)).await.expect("record");
         let switched = |active| Change { active: Some(active), ..Change::default() };
         webhooks.change(&hook.id, &switched(false)).await.expect("change");
-        assert!(claim(&webhooks, 10, &[]).await.is_empty());
+        assert!(claim(&webhooks, 10).await.is_empty());
         let ping = event("p1", EventType::Ping);
         let queued = webhooks.send_to(&hook.id, &ping, at(11)).await.expect("ping");
         assert_eq!((queued.event_type, queued.status), (EventType::Ping, Status::Pending));
-        assert_eq!(ids(&claim(&webhooks, 11, &[]).await), [("p1", 1)]);
+        assert_eq!(ids(&claim(&webhooks, 11).await), [("p1", 1)]);
         webhooks.change(&hook.id, &switched(true)).await.expect("change");
-        assert_eq!(ids(&claim(&webhooks, 12, &[]).await), [("e1", 1)]);
+        assert_eq!(ids(&claim(&webhooks, 111).await), [("e1", 1)]);
     }
 
     async fn a_receiver_that_is_gone_does_not_fill_the_disk(scratch) {
@@ -271,6 +302,77 @@ scratch::on_each_database! {
         write.commit().await.expect("commit");
         let recorded = webhooks.record(&started, None, at(10)).await.expect("record");
         assert_eq!(recorded, Recorded { queued: 0, overflowed: 1 });
+        let ping = event("p1", EventType::Ping);
+        let refused = webhooks.send_to(&hook.id, &ping, at(11)).await.expect_err("no room");
+        assert!(matches!(refused, Error::TooManyPending), "{refused}");
+        let [claimed] = &claim(&webhooks, 12).await[..] else { panic!("one") };
+        delivered(&webhooks, claimed, 13).await;
+        webhooks.send_to(&hook.id, &ping, at(14)).await.expect("room");
+    }
+
+    async fn who_has_no_room_is_passed_over_by_the_next(scratch) {
+        let webhooks = open(&scratch).await;
+        user(&webhooks, "ann", "streamer").await;
+        let wanted = || events(&["broadcast.started"]);
+        for _ in 0..3 {
+            let address = url("https://example.org/");
+            let created = webhooks.create(address, wanted(), true, Some("ann".into()), at(1));
+            created.await.expect("create");
+        }
+        let started = event("e1", EventType::BroadcastStarted);
+        webhooks.record(&started, Some("ann"), at(10)).await.expect("record");
+        hook(&webhooks).await;
+        webhooks.record(&event("e2", EventType::BroadcastStarted), None, at(11)).await.expect("record");
+        let mut anns = 0;
+        let one_of_ann = |owner: Option<&str>| {
+            anns += usize::from(owner == Some("ann"));
+            owner.is_none() || anns == 1
+        };
+        let claims = webhooks.claim(at(20), at(120), one_of_ann).await.expect("claim");
+        assert_eq!(ids(&claims), [("e1", 1), ("e2", 1)]);
+    }
+
+    async fn a_user_who_may_have_no_streams_any_more_is_told_nothing(scratch) {
+        let webhooks = open(&scratch).await;
+        user(&webhooks, "ann", "streamer").await;
+        let wanted = events(&["broadcast.started"]);
+        let created = webhooks.create(url("https://example.org/"), wanted, true, Some("ann".into()), at(1));
+        let (hook, _) = created.await.expect("create");
+        let started = event("e1", EventType::BroadcastStarted);
+        let tell = async |now| webhooks.record(&started, Some("ann"), at(now)).await.expect("record");
+        tell(10).await;
+        for statement in [
+            "UPDATE users SET disabled = 1",
+            "UPDATE users SET disabled = 0, role = 'viewer'",
+        ] {
+            sqlx::query(statement).execute(&webhooks.pool).await.expect("update");
+            assert_eq!(tell(11).await, Recorded::default(), "{statement}");
+            assert!(claim(&webhooks, 20).await.is_empty(), "{statement}");
+        }
+        sqlx::query("UPDATE users SET role = 'admin'").execute(&webhooks.pool).await.expect("update");
+        assert_eq!(ids(&claim(&webhooks, 20).await), [("e1", 1)]);
+
+        sqlx::query("DELETE FROM users").execute(&webhooks.pool).await.expect("delete");
+        let gone = webhooks.find(&hook.id).await.expect_err("gone");
+        assert!(matches!(gone, Error::UnknownWebhook(_)), "{gone}");
+        let events = events(&["broadcast.started"]);
+        let created = webhooks.create(url("https://example.org/"), events, true, Some("ann".into()), at(1));
+        let error = created.await.expect_err("nobody's");
+        assert!(matches!(error, Error::UnknownOwner), "{error}");
+    }
+
+    async fn a_damaged_webhook_costs_no_others_their_events(scratch) {
+        let webhooks = open(&scratch).await;
+        let broken = hook(&webhooks).await;
+        hook(&webhooks).await;
+        sqlx::query("UPDATE webhooks SET events = 'nonsense' WHERE id = $1")
+            .bind(broken.id.as_str())
+            .execute(&webhooks.pool)
+            .await
+            .expect("update");
+        let started = event("e1", EventType::BroadcastStarted);
+        let recorded = webhooks.record(&started, None, at(10)).await.expect("record");
+        assert_eq!(recorded, Recorded { queued: 1, overflowed: 0 });
     }
 
     async fn the_log_is_read_from_the_newest_on_by_status_and_page(scratch) {
@@ -291,7 +393,7 @@ scratch::on_each_database! {
         let rest = list(None, Paging { limit: 9, after: newest.next }).await;
         assert_eq!(of(&rest.items), ["e12", "e11", "e10"]);
 
-        let claims = claim(&webhooks, 20, &[]).await;
+        let claims = claim(&webhooks, 20).await;
         let attempt = Attempt { error: Some("no answer".into()), ..Attempt::default() };
         webhooks.finish(&claims[0], &attempt, Outcome::Failed, at(21)).await.expect("finish");
         let failed = list(Some(Status::Failed), first(9)).await.items;
@@ -310,7 +412,7 @@ scratch::on_each_database! {
         let hook = hook(&webhooks).await;
         let started = event("e1", EventType::BroadcastStarted);
         webhooks.record(&started, None, at(10)).await.expect("record");
-        let claims = claim(&webhooks, 10, &[]).await;
+        let claims = claim(&webhooks, 10).await;
         let attempt = Attempt::default();
         let later = Outcome::Retry(at(100_000));
         webhooks.finish(&claims[0], &attempt, later, at(11)).await.expect("finish");
@@ -318,14 +420,14 @@ scratch::on_each_database! {
         // Pending: it does not wait any longer, but its attempts count on.
         let again = webhooks.redeliver(&hook.id, &id, at(12)).await.expect("redeliver");
         assert_eq!((again.attempts, again.next_at), (1, Some(at(12))));
-        let claims = claim(&webhooks, 12, &[]).await;
+        let claims = claim(&webhooks, 12).await;
         assert_eq!(ids(&claims), [("e1", 2)]);
         webhooks.finish(&claims[0], &attempt, Outcome::Failed, at(13)).await.expect("finish");
         // Given up: as often as a new one.
         let again = webhooks.redeliver(&hook.id, &id, at(14)).await.expect("redeliver");
         assert_eq!((again.attempts, again.status), (0, Status::Pending));
         assert_eq!(again.finished_at, None);
-        assert_eq!(ids(&claim(&webhooks, 14, &[]).await), [("e1", 1)]);
+        assert_eq!(ids(&claim(&webhooks, 14).await), [("e1", 1)]);
         let other = WebhookId::new("other").expect("id");
         let error = webhooks.redeliver(&other, &id, at(15)).await.expect_err("not its");
         assert!(matches!(error, Error::UnknownDelivery(_)), "{error}");
@@ -355,6 +457,34 @@ scratch::on_each_database! {
 }
 
 #[tokio::test]
+async fn no_poll_and_no_event_reads_through_the_whole_log() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let webhooks = open(&scratch).await;
+    for statement in [queue::WAITING, queue::LISTENING] {
+        let plan = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "EXPLAIN QUERY PLAN {statement}"
+        )))
+        .bind(0)
+        .fetch_all(&webhooks.pool)
+        .await
+        .expect("a plan");
+        let steps = plan
+            .iter()
+            .map(|row| row.try_get("detail").expect("a text"));
+        let steps: Vec<String> = steps.collect();
+        let of_log = steps.iter().filter(|step| step.contains(" d "));
+        let sought: Vec<_> = of_log.collect();
+        assert!(!sought.is_empty(), "{steps:?}");
+        for step in sought {
+            assert!(
+                step.starts_with("SEARCH d USING COVERING INDEX"),
+                "{steps:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_keeps_no_others_events_back() {
     let scratch = Scratch::new(scratch::Kind::Sqlite).await;
     let webhooks = open(&scratch).await;
@@ -370,9 +500,6 @@ async fn a_row_that_cannot_be_read_keeps_no_others_events_back() {
         .execute(&webhooks.pool)
         .await
         .expect("update");
-    assert_eq!(claim(&webhooks, 10, &[]).await.len(), 1);
-    let waited = webhooks
-        .claim(at(10) + Duration::from_secs(1), at(2000), 8, &[])
-        .await;
-    assert_eq!(waited.expect("claim").len(), 1);
+    assert_eq!(claim(&webhooks, 10).await.len(), 1);
+    assert_eq!(claim(&webhooks, 1000).await.len(), 1);
 }

@@ -1,12 +1,14 @@
 //! Writing: what comes back, and how a recording stops.
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
+use media_core::UploadId;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use super::*;
+use crate::uploads;
 
 const RENDITIONS: [&str; 2] = ["720p", "audio"];
 
@@ -34,6 +36,36 @@ fn eventually(what: impl Fn() -> bool) {
         assert!(began.elapsed() < Duration::from_secs(30), "not in time");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+#[test]
+fn recordings_and_uploads_are_for_their_owner_alone() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let data = parent.path().join("data");
+    let folder = Folder::open(&data).expect("writable");
+    let (writer, _stops) = begin(&folder, NO_RESERVE);
+    append(&writer, 0..2);
+    writer.finish().expect("the disk is well");
+    let picture = folder.write_file(&id(), "thumbnail.jpg", b"picture");
+    picture.expect("the disk is well");
+    let uploads = uploads::Folder::open(&data, NO_RESERVE).expect("a folder");
+    let upload = UploadId::new("u1").expect("an id");
+    uploads.create(&upload, 1).expect("room");
+
+    let (mut waiting, mut seen) = (vec![data], 0);
+    while let Some(path) = waiting.pop() {
+        let about = std::fs::metadata(&path).expect("there");
+        let mode = about.permissions().mode() & 0o7777;
+        let expected = if about.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, expected, "{}", path.display());
+        seen += 1;
+        if about.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("readable");
+            waiting.extend(entries.map(|entry| entry.expect("there").path()));
+        }
+    }
+    // Four folders, two renditions' two files, manifest, picture, upload.
+    assert_eq!(seen, 11);
 }
 
 #[test]
