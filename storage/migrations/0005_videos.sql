@@ -93,7 +93,9 @@ CREATE TABLE uploads (
     expires_at_ms BIGINT NOT NULL,
     -- What the uploader said of it, as it was sent.
     metadata TEXT NOT NULL,
-    created_at_ms BIGINT NOT NULL
+    created_at_ms BIGINT NOT NULL,
+    -- With its last byte it is complete: an uploader that reads that all is there sends no more.
+    CHECK (status <> 'open' OR offset_bytes < length_bytes)
 );
 
 CREATE INDEX uploads_by_creation ON uploads (created_at_ms, id);

@@ -158,6 +158,19 @@ scratch::on_each_database! {
         assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
     }
 
+    async fn a_connection_that_breaks_behind_the_last_byte_leaves_nobody_waiting(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(60_000);
+        let made = server.begin(film.len()).await;
+        let path = made.header(header::LOCATION).to_owned();
+        let video = VideoId::new(said(&made, "millrace-video")).expect("an id");
+        // It said that one byte more would come, as a proxy does that adds a line's end.
+        let piece = server.piece(&path, 0).body(()).expect("request");
+        server.socket.hang_up(&piece, film.len() + 1, &film).await;
+        assert_eq!(server.offset(&path).await, "60000");
+        assert_eq!(server.status(&video).await, Status::Queued);
+    }
+
     async fn a_file_comes_in_ranges_or_at_once(scratch) {
         let server = Server::open(scratch, |_| {}).await;
         let film = film(30_000);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use axum::body::{Body, Bytes, HttpBody};
 use media_core::file_head::{self, HEAD_BYTES};
 use storage::uploads::Sink;
-use storage::videos::uploads::Upload;
+use storage::videos::uploads::{Status, Upload};
 use tokio::time::{Instant, timeout_at};
 
 use super::checksum::Checksum;
@@ -77,7 +77,7 @@ pub(crate) async fn receive(
             kept?;
         }
     }
-    intake.end().await
+    Ok(intake.upload)
 }
 
 struct Intake<'a> {
@@ -154,30 +154,28 @@ impl Intake<'_> {
         }
     }
 
-    /// Makes safe what is written, and notes it.
+    /// Makes safe what is written, and notes it; where nothing is missing, the video waits for being
+    /// encoded from then on.
     async fn note(&mut self) -> Result<(), Error> {
+        if self.upload.status == Status::Complete {
+            return Ok(());
+        }
         let end = self.on_disk(Sink::sync).await?;
-        let expires_at = SystemTime::now() + IDLE_MAX;
+        let now = SystemTime::now();
         let (uploads, id) = (&self.desk.uploads, &self.upload.id);
-        self.upload = uploads.advance(id, self.noted, end, expires_at).await?;
+        let noted = uploads.advance(id, self.noted, end, now + IDLE_MAX, now);
+        self.upload = noted.await?;
         self.noted = end;
+        if self.upload.status == Status::Complete {
+            let Upload { id, video, length_bytes, .. } = &self.upload;
+            let video = video.as_ref().map(tracing::field::display);
+            tracing::info!(upload = %id, video, bytes = length_bytes, "a file has arrived");
+        }
         Ok(())
     }
 
     async fn undo(&mut self) -> Result<(), Error> {
         self.on_disk(Sink::undo).await
-    }
-
-    /// The upload as it is now; where nothing is missing, its video waits for being encoded.
-    async fn end(self) -> Result<Upload, Error> {
-        if self.noted < self.upload.length_bytes {
-            return Ok(self.upload);
-        }
-        let now = SystemTime::now();
-        let upload = self.desk.uploads.finish(&self.upload.id, now).await?;
-        let video = upload.video.as_ref().map(tracing::field::display);
-        tracing::info!(upload = %upload.id, video, bytes = upload.length_bytes, "a file has arrived");
-        Ok(upload)
     }
 
     /// Does `work` with the file on a thread that may wait for the disk.

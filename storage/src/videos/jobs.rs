@@ -12,6 +12,7 @@ use media_core::{AssetId, JobId, UploadId, VideoId};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
+use super::uploads::spend;
 use super::{Error, column, damaged, lock, new_id};
 use crate::holders;
 use crate::unix_time::to_unix_ms;
@@ -205,7 +206,7 @@ impl Jobs {
         .bind(claim.job.as_str())
         .execute(&mut *write)
         .await?;
-        spend(&mut write, claim).await?;
+        spend(&mut write, &claim.upload).await?;
         write.commit().await?;
         Ok(())
     }
@@ -333,7 +334,7 @@ impl Jobs {
         .await?;
         holders::release(&mut write, asset.as_deref()).await?;
         if next == Next::GivenUp {
-            spend(&mut write, claim).await?;
+            spend(&mut write, &claim.upload).await?;
         }
         write.commit().await?;
         Ok(())
@@ -396,14 +397,6 @@ async fn written_by(
         .fetch_one(&mut **write)
         .await?;
     Ok(row.try_get(0)?)
-}
-
-async fn spend(write: &mut Transaction<'static, Any>, claim: &Claim) -> Result<(), Error> {
-    sqlx::query("UPDATE uploads SET status = 'spent' WHERE id = $1")
-        .bind(claim.upload.as_str())
-        .execute(&mut **write)
-        .await?;
-    Ok(())
 }
 
 fn claim_of(row: &AnyRow) -> Result<Claim, Error> {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use media_core::{UploadId, VideoId};
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::list::Owner;
 use super::{Error, column, damaged, jobs, lock, new_id, refused};
@@ -181,20 +181,27 @@ impl Uploads {
             .await
     }
 
-    /// Notes that an open upload went on `from` one offset `to` another, whose bytes are safe on the
-    /// disk, and until when it is waited for more. [`Error::UnknownUpload`],
-    /// [`Error::UploadClosed`], [`Error::WrongOffset`].
+    /// Notes at `now` that an open upload went on `from` one offset `to` another, whose bytes are
+    /// safe on the disk, and until when it is waited for more. With the last byte it is complete,
+    /// and its video waits for being encoded: no moment is in between, at which both sides would
+    /// wait for each other. [`Error::UnknownUpload`], [`Error::UploadClosed`],
+    /// [`Error::WrongOffset`]; [`Error::NotUploading`] where the video has another file by now.
     pub async fn advance(
         &self,
         id: &UploadId,
         from: u64,
         to: u64,
         expires_at: SystemTime,
+        now: SystemTime,
     ) -> Result<Upload, Error> {
+        let upload = self.existing(id).await?;
+        if to == upload.length_bytes {
+            return self.complete(upload, from, now).await;
+        }
         let advanced = sqlx::query(
             "UPDATE uploads SET offset_bytes = $1, expires_at_ms = $2 \
              WHERE id = $3 AND status = 'open' AND offset_bytes = $4 \
-             AND $1 >= $4 AND $1 <= length_bytes",
+             AND $1 >= $4 AND $1 < length_bytes",
         )
         .bind(column::whole(to))
         .bind(to_unix_ms(expires_at))
@@ -203,11 +210,47 @@ impl Uploads {
         .execute(&self.pool)
         .await?;
         let upload = self.existing(id).await?;
-        match (advanced.rows_affected(), upload.status) {
-            (0, Status::Open) => Err(upload.wrong_offset()),
-            (0, _) => Err(Error::UploadClosed(upload.id)),
+        match advanced.rows_affected() {
+            0 => Err(upload.refusal()),
             _ => Ok(upload),
         }
+    }
+
+    /// Notes that the last bytes came, `from` an offset on, and queues the video: both or neither.
+    async fn complete(&self, upload: Upload, from: u64, now: SystemTime) -> Result<Upload, Error> {
+        let id = &upload.id;
+        let Some(video) = &upload.video else {
+            return Err(Error::UploadClosed(upload.id));
+        };
+        let mut write = self.pool.begin().await?;
+        lock(&mut write, video).await?;
+        let completed = sqlx::query(
+            "UPDATE uploads SET status = 'complete', offset_bytes = length_bytes \
+             WHERE id = $1 AND status = 'open' AND offset_bytes = $2",
+        )
+        .bind(id.as_str())
+        .bind(column::whole(from))
+        .execute(&mut *write)
+        .await?;
+        if completed.rows_affected() == 0 {
+            drop(write);
+            return Err(self.existing(id).await?.refusal());
+        }
+        let queued = sqlx::query(
+            "UPDATE videos SET status = 'queued', reason = NULL, progress_permille = 0 \
+             WHERE id = $1 AND status = 'uploading'",
+        )
+        .bind(video.as_str())
+        .execute(&mut *write)
+        .await?;
+        if queued.rows_affected() == 0 {
+            spend(&mut write, id).await?;
+            write.commit().await?;
+            return Err(Error::NotUploading(video.clone()));
+        }
+        jobs::enqueue(&mut write, video, id, now).await?;
+        write.commit().await?;
+        self.existing(id).await
     }
 
     /// Notes that only the first `to` bytes of an open upload are there, and not what was noted
@@ -224,9 +267,8 @@ impl Uploads {
         .execute(&self.pool)
         .await?;
         let upload = self.existing(id).await?;
-        match (noted.rows_affected(), upload.status) {
-            (0, Status::Open) => Err(upload.wrong_offset()),
-            (0, _) => Err(Error::UploadClosed(upload.id)),
+        match noted.rows_affected() {
+            0 => Err(upload.refusal()),
             _ => Ok(upload),
         }
     }
@@ -240,44 +282,6 @@ impl Uploads {
         .fetch_optional(&self.pool)
         .await?;
         row.as_ref().map(upload_of).transpose()
-    }
-
-    /// Notes that all of an upload is here at `now`: its video waits for being encoded from now on.
-    /// [`Error::UnknownUpload`], [`Error::UploadClosed`], [`Error::WrongOffset`] where bytes are
-    /// missing, [`Error::NotUploading`] where the video has another file by now.
-    pub async fn finish(&self, id: &UploadId, now: SystemTime) -> Result<Upload, Error> {
-        let upload = self.existing(id).await?;
-        let Some(video) = upload.video.clone() else {
-            return Err(Error::UploadClosed(upload.id));
-        };
-        let mut write = self.pool.begin().await?;
-        lock(&mut write, &video).await?;
-        let finished = sqlx::query(
-            "UPDATE uploads SET status = 'complete' \
-             WHERE id = $1 AND status = 'open' AND offset_bytes = length_bytes",
-        )
-        .bind(id.as_str())
-        .execute(&mut *write)
-        .await?;
-        if finished.rows_affected() == 0 {
-            return match upload.status {
-                Status::Open => Err(upload.wrong_offset()),
-                _ => Err(Error::UploadClosed(upload.id)),
-            };
-        }
-        let queued = sqlx::query(
-            "UPDATE videos SET status = 'queued', reason = NULL, progress_permille = 0 \
-             WHERE id = $1 AND status = 'uploading'",
-        )
-        .bind(video.as_str())
-        .execute(&mut *write)
-        .await?;
-        if queued.rows_affected() == 0 {
-            return Err(Error::NotUploading(video));
-        }
-        jobs::enqueue(&mut write, &video, id, now).await?;
-        write.commit().await?;
-        self.existing(id).await
     }
 
     /// Gives up an upload that is open: its uploader does not want it any more. Its video waits for
@@ -376,13 +380,29 @@ impl Uploads {
 }
 
 impl Upload {
-    fn wrong_offset(self) -> Error {
-        Error::WrongOffset {
-            upload: self.id,
-            offset_bytes: self.offset_bytes,
-            length_bytes: self.length_bytes,
+    /// Why it does not go on as somebody wants it to.
+    fn refusal(self) -> Error {
+        match self.status {
+            Status::Open => Error::WrongOffset {
+                upload: self.id,
+                offset_bytes: self.offset_bytes,
+                length_bytes: self.length_bytes,
+            },
+            Status::Complete | Status::Spent => Error::UploadClosed(self.id),
         }
     }
+}
+
+/// Notes that nobody needs an upload's file any more.
+pub(super) async fn spend(
+    write: &mut Transaction<'static, Any>,
+    id: &UploadId,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE uploads SET status = 'spent' WHERE id = $1")
+        .bind(id.as_str())
+        .execute(&mut **write)
+        .await?;
+    Ok(())
 }
 
 fn upload_of(row: &AnyRow) -> Result<Upload, Error> {

@@ -29,12 +29,8 @@ async fn complete(videos: &Videos, title: &str, now: SystemTime) -> (VideoId, Up
     let (video, upload) = begun(videos, title).await;
     let uploads = videos.uploads();
     let length = upload.length_bytes;
-    uploads
-        .advance(&upload.id, 0, length, at(1000))
-        .await
-        .expect("advance");
-    let upload = uploads.finish(&upload.id, now).await.expect("finish");
-    (video, upload)
+    let upload = uploads.advance(&upload.id, 0, length, at(1000), now).await;
+    (video, upload.expect("advance"))
 }
 
 async fn video(videos: &Videos, id: &VideoId) -> Video {
@@ -62,14 +58,11 @@ scratch::on_each_database! {
         assert_eq!((upload.status, upload.offset_bytes), (UploadStatus::Open, 0));
         assert_eq!(upload.metadata, "filename aG9saWRheS5tb3Y=");
         assert_eq!(video(&videos, &id).await.source_name.as_deref(), Some("holiday.mov"));
-        let half = uploads.advance(&upload.id, 0, 2_500_000_000, at(2000)).await.expect("advance");
+        let half = uploads.advance(&upload.id, 0, 2_500_000_000, at(2000), at(9)).await.expect("advance");
         assert_eq!((half.offset_bytes, half.expires_at), (2_500_000_000, at(2000)));
-        let error = uploads.finish(&upload.id, at(10)).await.expect_err("half");
-        assert!(matches!(error, Error::WrongOffset { offset_bytes: 2_500_000_000, .. }), "{error}");
         assert_eq!(jobs.claim("here", at(10)).await.expect("claim"), None);
-        uploads.advance(&upload.id, 2_500_000_000, 5_000_000_000, at(2000)).await.expect("advance");
-        let whole = uploads.finish(&upload.id, at(10)).await.expect("finish");
-        assert_eq!(whole.status, UploadStatus::Complete);
+        let whole = uploads.advance(&upload.id, 2_500_000_000, 5_000_000_000, at(2000), at(10)).await.expect("advance");
+        assert_eq!((whole.status, whole.offset_bytes), (UploadStatus::Complete, 5_000_000_000));
         assert_eq!(video(&videos, &id).await.status, Status::Queued);
 
         assert_eq!(jobs.claim("here", at(9)).await.expect("claim"), None);
@@ -102,24 +95,36 @@ scratch::on_each_database! {
         let videos = open(&scratch).await.videos();
         let uploads = videos.uploads();
         let (_, upload) = begun(&videos, "Holiday").await;
-        uploads.advance(&upload.id, 0, 100, at(1000)).await.expect("advance");
-        for (from, to) in [(0, 50), (50, 150), (101, 150), (100, 99), (100, 5_000_000_001)] {
-            let error = uploads.advance(&upload.id, from, to, at(1000)).await.expect_err("elsewhere");
+        uploads.advance(&upload.id, 0, 100, at(1000), at(3)).await.expect("advance");
+        for (from, to) in [(0, 50), (50, 150), (101, 150), (100, 99), (100, 5_000_000_001), (99, 5_000_000_000)] {
+            let error = uploads.advance(&upload.id, from, to, at(1000), at(3)).await.expect_err("elsewhere");
             assert!(matches!(error, Error::WrongOffset { offset_bytes: 100, .. }), "{error}");
         }
         assert_eq!(uploads.find(&upload.id).await.expect("find").expect("there").offset_bytes, 100);
         let unknown = UploadId::new("nothere").expect("an id");
-        let error = uploads.advance(&unknown, 0, 1, at(1)).await.expect_err("unknown");
+        let error = uploads.advance(&unknown, 0, 1, at(1), at(3)).await.expect_err("unknown");
         assert!(matches!(error, Error::UnknownUpload(_)), "{error}");
         uploads.abandon(&upload.id).await.expect("abandon");
         for error in [
-            uploads.advance(&upload.id, 100, 200, at(1)).await.expect_err("closed"),
-            uploads.finish(&upload.id, at(1)).await.expect_err("closed"),
+            uploads.advance(&upload.id, 100, 200, at(1), at(3)).await.expect_err("closed"),
+            uploads.advance(&upload.id, 100, 5_000_000_000, at(1), at(3)).await.expect_err("closed"),
             uploads.abandon(&upload.id).await.expect_err("closed"),
         ] {
             assert!(matches!(error, Error::UploadClosed(_)), "{error}");
         }
         assert_eq!(uploads.spent().await.expect("spent"), [upload.id]);
+    }
+
+    async fn of_two_files_for_a_video_the_second_is_not_needed(scratch) {
+        let videos = open(&scratch).await.videos();
+        let uploads = videos.uploads();
+        let (id, first) = begun(&videos, "Holiday").await;
+        let second = uploads.begin(upload_to(&id, None), at(3)).await.expect("begin");
+        uploads.advance(&first.id, 0, 5_000_000_000, at(1000), at(4)).await.expect("whole");
+        let error = uploads.advance(&second.id, 0, 5_000_000_000, at(1000), at(5)).await.expect_err("has one");
+        assert!(matches!(error, Error::NotUploading(_)), "{error}");
+        assert_eq!(uploads.spent().await.expect("spent"), [second.id]);
+        assert_eq!(claimed(&videos, at(4)).await.upload, first.id);
     }
 
     async fn an_upload_that_stops_expires_and_its_video_may_have_another(scratch) {
