@@ -8,7 +8,7 @@ use control_api::urls::PublishAddress;
 use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
-use packager::{Delivery, Live, vod};
+use packager::{Delivery, Disk, Live, vod};
 use storage::database::Location;
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
@@ -72,8 +72,11 @@ impl Server {
         let (videos, worker) = (database.videos(), library::worker(&config.data)?);
         library::recover(&videos, &worker).await?;
         upkeep::recover(&recordings, &assets).await?;
+        let disk = Disk::default();
         let objects = match &config.objects {
-            Some(choice) => Objects::open(choice, assets.clone(), recordings.clone())?,
+            Some(choice) => {
+                Objects::open(choice, assets.clone(), recordings.clone(), disk.clone())?
+            }
             None => None,
         };
         let client_tls = tls::client::config()?;
@@ -139,11 +142,11 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let media = Media::new(assets, objects.clone());
+        let media = Media::new(assets, objects.clone(), disk.clone());
         let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());
-        let delivery = Delivery::new(live, supervisor.access(playback_secret));
+        let delivery = Delivery::new(live, supervisor.access(playback_secret)).reading_on(disk);
         let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, vod, control_api::router(api))
             .redirecting(redirect(config))

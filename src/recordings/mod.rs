@@ -12,6 +12,7 @@ mod objects;
 mod pictures;
 mod recording;
 mod removing;
+mod rows;
 mod shelf;
 mod stock;
 mod stored_files;
