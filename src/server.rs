@@ -22,6 +22,7 @@ use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::{self, Certificates};
+use crate::worker::Worker;
 
 /// How long ended playlists are served before connections are closed: a player that is not
 /// waiting for a part asks again within a target duration.
@@ -67,11 +68,12 @@ impl Server {
         let streams = database.streams();
         let keys = streams.keys().await?;
         let live = Live::new();
-        let recordings = database.recordings();
+        let worker = Worker::of(&config.data).context("the server's name is not known")?;
+        let recordings = database.recordings().written_by(worker.as_str());
         let assets = storage::asset::Folder::open(&config.data)?;
-        let (videos, worker) = (database.videos(), library::worker(&config.data)?);
+        let videos = database.videos();
         library::recover(&videos, &worker).await?;
-        upkeep::recover(&recordings, &assets).await?;
+        let recovered = upkeep::recover(&recordings, &assets).await?;
         let disk = Disk::default();
         let objects = match &config.objects {
             Some(choice) => {
@@ -88,6 +90,7 @@ impl Server {
             config.recording.clone(),
             hooks.events(),
         );
+        recorder.announce(&recovered);
         let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
         let options = Options {
             encoding,
@@ -340,6 +343,7 @@ fn playlists(config: &Config) -> anyhow::Result<Playlists> {
         Some(reach) => Some(Rewind {
             reach,
             folder: storage::dvr::Folder::open(&config.data)?,
+            reserve: config.recording.reserve,
         }),
         None => None,
     };

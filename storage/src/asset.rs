@@ -29,7 +29,7 @@ pub(crate) mod synthetic;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use media_core::{AssetId, RenditionName};
@@ -183,7 +183,10 @@ impl Folder {
         let path = self.path(id).join(name);
         let written = path.with_extension("new");
         let write = || -> io::Result<()> {
-            std::fs::write(&written, bytes)?;
+            let mut file = File::create(&written)?;
+            file.write_all(bytes)?;
+            // Before it has its name: a power cut leaves no empty file that is called so.
+            file.sync_data()?;
             std::fs::rename(&written, &path)
         };
         write().map_err(|source| io_error(&path, source))
