@@ -18,6 +18,7 @@ mod supervisor;
 mod telemetry;
 mod tls;
 mod welcome;
+mod worker;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use control_api::urls::PublishAddress;
 use control_api::{Api, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
-use packager::{Delivery, Live, vod};
+use packager::{Delivery, Disk, Live, vod};
 use storage::database::Location;
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
 use crate::tls::{self, Certificates};
+use crate::worker::Worker;
 
 /// How long ended playlists are served before connections are closed: a player that is not
 /// waiting for a part asks again within a target duration.
@@ -67,13 +68,17 @@ impl Server {
         let streams = database.streams();
         let keys = streams.keys().await?;
         let live = Live::new();
-        let recordings = database.recordings();
+        let worker = Worker::of(&config.data).context("the server's name is not known")?;
+        let recordings = database.recordings().written_by(worker.as_str());
         let assets = storage::asset::Folder::open(&config.data)?;
-        let (videos, worker) = (database.videos(), library::worker(&config.data)?);
+        let videos = database.videos();
         library::recover(&videos, &worker).await?;
-        upkeep::recover(&recordings, &assets).await?;
+        let recovered = upkeep::recover(&recordings, &assets).await?;
+        let disk = Disk::default();
         let objects = match &config.objects {
-            Some(choice) => Objects::open(choice, assets.clone(), recordings.clone())?,
+            Some(choice) => {
+                Objects::open(choice, assets.clone(), recordings.clone(), disk.clone())?
+            }
             None => None,
         };
         let client_tls = tls::client::config()?;
@@ -85,6 +90,7 @@ impl Server {
             config.recording.clone(),
             hooks.events(),
         );
+        recorder.announce(&recovered);
         let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
         let options = Options {
             encoding,
@@ -139,11 +145,11 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let media = Media::new(assets, objects.clone());
+        let media = Media::new(assets, objects.clone(), disk.clone());
         let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());
-        let delivery = Delivery::new(live, supervisor.access(playback_secret));
+        let delivery = Delivery::new(live, supervisor.access(playback_secret)).reading_on(disk);
         let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, vod, control_api::router(api))
             .redirecting(redirect(config))
@@ -341,6 +347,7 @@ fn playlists(config: &Config) -> anyhow::Result<Playlists> {
         Some(reach) => Some(Rewind {
             reach,
             folder: storage::dvr::Folder::open(&config.data)?,
+            reserve: config.recording.reserve,
         }),
         None => None,
     };

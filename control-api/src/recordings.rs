@@ -15,7 +15,7 @@ use serde::Deserialize;
 use storage::playback_token::Lifetime;
 use storage::recording::{self, Recording};
 use storage::recordings::{Change, Filter, SeenBy, Sort};
-use storage::{Title, Visibility};
+use storage::{Title, Visibility, recordings};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -217,7 +217,7 @@ pub(crate) async fn change(
         (status = 204, description = "Deleted."),
         (status = 404, description = "No such recording.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 409, description = "Its broadcast runs.", body = Problem,
+        (status = 409, description = "Its broadcast runs, or ended so badly less than five minutes ago that it is not noted.", body = Problem,
             content_type = "application/problem+json"),
     )
 )]
@@ -225,7 +225,16 @@ pub(crate) async fn delete(
     State(api): State<Api>,
     Own(recording): Own,
 ) -> Result<StatusCode, Error> {
-    api.recordings.delete(&recording.id).await?;
+    match api.recordings.delete(&recording.id).await {
+        // Unless nobody ends it any more.
+        Err(error @ recordings::Error::Running(_)) => {
+            let now = SystemTime::now();
+            if !api.recordings.delete_abandoned(&recording.id, now).await? {
+                return Err(error.into());
+            }
+        }
+        deleted => deleted?,
+    }
     tracing::info!(recording = %recording.id, "recording deleted");
     api.broadcasts.recording_deleted();
     Ok(StatusCode::NO_CONTENT)

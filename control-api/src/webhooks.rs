@@ -34,7 +34,7 @@ pub(crate) struct NewWebhook {
     #[schema(value_type = String, required, example = "https://example.org/millrace")]
     url: Option<String>,
     /// Of what it is told: any of `broadcast.started`, `broadcast.ended`, `recording.ready`,
-    /// `video.ready` and `video.failed`, at least one.
+    /// `recording.failed`, `video.ready` and `video.failed`, at least one.
     #[schema(value_type = Vec<String>, required, example = json!(["broadcast.started", "broadcast.ended"]))]
     events: Option<Vec<String>>,
     /// Whether it is called: `true` where it is not given.

@@ -6,12 +6,13 @@
 //! [`Delivery`] answers requests under `/live/`. What is stored of a broadcast becomes a
 //! [`vod::Title`], and [`vod::Delivery`] answers those under `/vod/`, byte ranges of the same media
 //! or one ordinary MP4 of it ([`progressive`]). The windows and playlists are plain functions of
-//! what was pushed: tokio is named in [`delivery`] and [`vod`] only. Encoding, storage, TLS and
+//! what was pushed: tokio is named in [`delivery`], [`vod`] and [`disk`] only. Encoding, storage, TLS and
 //! every other path belong to other crates.
 
 pub mod broadcast;
 pub mod cmaf;
 pub mod delivery;
+pub mod disk;
 mod edition;
 pub mod fault;
 pub mod live;
@@ -34,6 +35,7 @@ mod synthetic;
 
 pub use broadcast::Broadcast;
 pub use delivery::{Archive, Body, Delivery};
+pub use disk::Disk;
 pub use fault::{Fault, Faults};
 pub use live::Live;
 pub use plan::Plan;

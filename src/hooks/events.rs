@@ -39,6 +39,17 @@ impl Events {
         (Self { queue, lost }, happenings)
     }
 
+    /// Events, and what is told of them in a test, in order.
+    #[cfg(test)]
+    pub(crate) fn heard() -> (Self, impl FnMut() -> Option<(EventType, Value)>) {
+        let (events, mut happenings) = Self::channel();
+        let next = move || {
+            let told = happenings.try_recv().ok()?;
+            Some((told.event_type, told.data))
+        };
+        (events, next)
+    }
+
     /// Something has happened just now, to something of `owner`'s (`None`: the operator's); `data`
     /// is an object that says more.
     pub(crate) fn tell(&self, event_type: EventType, owner: Option<String>, data: Value) {

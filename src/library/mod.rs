@@ -9,9 +9,7 @@ mod desk;
 mod encoding;
 mod segments;
 mod upkeep;
-mod worker;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -24,8 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::desk::Desk;
-pub(crate) use self::worker::Worker;
 use crate::hooks::Events;
+use crate::worker::Worker;
 
 /// What the library works with.
 pub(crate) struct Options {
@@ -82,9 +80,4 @@ pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), vide
         tracing::warn!(video = %claim.video, attempt = claim.attempt, given_up, "an encoding was interrupted");
     }
     Ok(())
-}
-
-/// The name of the process whose data folder is `data`.
-pub(crate) fn worker(data: &Path) -> std::io::Result<Worker> {
-    Worker::of(data)
 }

@@ -1,10 +1,14 @@
 //! What the database says of a title: a recording, or a video of the library.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use media_core::{AssetId, RecordingId, StreamId, VideoId};
 use packager::vod::Subtitles;
 use storage::recording::{Place, Recording, Status};
 use storage::videos::{self, Video};
 use storage::{Recordings, Videos, Visibility, recordings};
+
+use super::rows::Lookup;
 
 /// Recordings and videos alike: their ids are random, and never the same.
 #[derive(Clone, Debug)]
@@ -52,9 +56,15 @@ pub(super) enum Error {
     Videos(#[from] videos::Error),
 }
 
+impl Lookup for Catalogue {
+    fn find(&self, id: String) -> BoxFuture<'static, Result<Option<Entry>, Error>> {
+        let this = self.clone();
+        async move { Self::find(&this, &id).await }.boxed()
+    }
+}
+
 impl Catalogue {
-    /// What can be played by this id; `None`: nothing (yet).
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Entry>, Error> {
+    async fn find(&self, id: &str) -> Result<Option<Entry>, Error> {
         let (Ok(recording), Ok(video)) = (RecordingId::new(id), VideoId::new(id)) else {
             return Ok(None);
         };

@@ -1,7 +1,8 @@
 //! An asset's files as VOD delivery reads them where there is a store: from this machine as long as
 //! they are here, else from the store.
 //!
-//! Files are opened for each read, so that a copy that has to go frees its room at once.
+//! Files are opened for each read, so that a copy that has to go frees its room at once. Who reads
+//! the store has places of their own: one that hangs takes none from those who read this machine.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +22,7 @@ use storage::recording::Place;
 
 use super::objects::Inner;
 use super::stock::Error;
-use super::stored_files::small_file_name;
+use super::stored_files::{read_range, small_file_name};
 
 /// The longest index that is read into memory: some six days of a rendition.
 const INDEX_BYTES_MAX: usize = 64 << 20;
@@ -100,16 +101,12 @@ impl Files {
     async fn read(&self, rendition: &RenditionName, bytes: Range<u64>) -> Result<Bytes, Lost> {
         let name = media_file(rendition);
         let wanted = bytes.clone();
-        let near = self.near(&name, move |file| {
-            let len_bytes = usize::try_from(wanted.end - wanted.start).map_err(io::Error::other)?;
-            let mut piece = vec![0; len_bytes];
-            file.read_exact_at(&mut piece, wanted.start)?;
-            Ok(Bytes::from(piece))
-        });
+        let near = self.near(&name, move |file| read_range(file, wanted));
         if let Some(piece) = near.await? {
             return Ok(piece);
         }
         let key = Inner::key(&self.asset, &name).ok_or(Lost::Missing)?;
+        let _place = self.objects.far_place().await?;
         self.objects.store.read(&key, bytes).await.map_err(lost)
     }
 
@@ -163,8 +160,8 @@ impl Files {
         read: impl FnOnce(&File) -> io::Result<T> + Send + 'static,
     ) -> Result<Option<T>, Lost> {
         let path = self.objects.folder.path(&self.asset).join(name);
-        let found = self.objects.on_disk(move |_| read(&File::open(path)?));
-        match found.await {
+        let found = self.objects.disk.run(move || read(&File::open(path)?));
+        match found.await? {
             Ok(found) => {
                 self.objects.copies.played(&self.asset, Instant::now());
                 Ok(Some(found))
@@ -201,6 +198,7 @@ async fn read_whole(
     bytes_max: usize,
 ) -> Result<Bytes, Error> {
     let key = Key::new(asset, name)?;
+    let _place = objects.far_place().await?;
     let mut pieces = objects.store.stream(&key, None).await?;
     let mut bytes = Vec::new();
     while let Some(piece) = pieces.try_next().await? {

@@ -8,10 +8,12 @@
 mod catalogue;
 mod copies;
 mod far_files;
+mod news;
 mod objects;
 mod pictures;
 mod recording;
 mod removing;
+mod rows;
 mod shelf;
 mod stock;
 mod stored_files;
@@ -19,10 +21,12 @@ mod subtitled;
 mod trail;
 pub(crate) mod upkeep;
 mod uploading;
+mod writing;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use media_core::ladder::AUDIO_RENDITION;
 use media_core::{BroadcastId, RenditionName, StreamId};
 use storage::asset::{self, Reserve};
 use storage::recording::Choice;
@@ -35,6 +39,7 @@ pub(crate) use self::pictures::Pictures;
 pub(crate) use self::recording::Recording;
 pub(crate) use self::shelf::Shelf;
 pub(crate) use self::stock::Media;
+use self::writing::Writing;
 use crate::hooks::Events;
 
 /// What is recorded where the stream's owner does not say.
@@ -55,6 +60,7 @@ pub(crate) struct Recorder {
     objects: Option<Objects>,
     defaults: Arc<Defaults>,
     events: Events,
+    writing: Writing,
     /// Something is to be tidied up at once.
     untidy: Arc<Notify>,
     runtime: tokio::runtime::Handle,
@@ -87,6 +93,7 @@ impl Recorder {
             objects,
             defaults: Arc::new(defaults),
             events,
+            writing: Writing::default(),
             untidy: Arc::default(),
             runtime: tokio::runtime::Handle::current(),
         }
@@ -102,7 +109,13 @@ impl Recorder {
             false => &choice.renditions,
         };
         if !wanted.is_empty() {
-            subject.renditions.retain(|name| wanted.contains(name));
+            let (recorded, is_wanted) = chosen(subject.renditions, wanted);
+            subject.renditions = recorded;
+            if !is_wanted {
+                let (stream, names) = (&subject.stream, &subject.renditions);
+                let recorded: Vec<_> = names.iter().map(RenditionName::as_str).collect();
+                tracing::warn!(%stream, recorded = recorded.join(","), "the broadcast has no picture that is wanted for its recording: the best there is is taken");
+            }
         }
         if subject.renditions.is_empty() {
             let stream = &subject.stream;
@@ -117,16 +130,62 @@ impl Recorder {
         self.untidy.notify_one();
     }
 
+    /// Tells what became of recordings that an earlier process could not end.
+    pub(crate) fn announce(&self, recovered: &[storage::recording::Recording]) {
+        for row in recovered {
+            news::announce(&self.events, row);
+        }
+    }
+
     /// Keeps the recordings of `streams` in order while the process runs.
     pub(crate) async fn keep_in_order(self, streams: Streams) {
-        upkeep::repeat(
-            &self.database,
-            &self.folder,
-            self.objects.as_ref(),
-            &streams,
-            &self.defaults.retention,
-            &self.untidy,
-        )
-        .await;
+        upkeep::repeat(&self, &streams).await;
+    }
+}
+
+/// Those of `all` renditions that are wanted, and whether that is what was meant: who wants a
+/// picture that the broadcast does not have wants one, and gets its best.
+fn chosen(all: Vec<RenditionName>, wanted: &[RenditionName]) -> (Vec<RenditionName>, bool) {
+    let is_video = |name: &&RenditionName| name.as_str() != AUDIO_RENDITION;
+    // From high to low.
+    let best = all.iter().find(is_video).cloned();
+    let mut chosen: Vec<_> = all
+        .into_iter()
+        .filter(|name| wanted.contains(name))
+        .collect();
+    let lacks_video =
+        wanted.iter().any(|name| is_video(&name)) && !chosen.iter().any(|name| is_video(&name));
+    let instead = best.filter(|_| lacks_video);
+    let is_wanted = instead.is_none();
+    chosen.splice(0..0, instead);
+    (chosen, is_wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<RenditionName> {
+        let names = text.split_whitespace();
+        names
+            .map(|name| RenditionName::new(name).expect("a name"))
+            .collect()
+    }
+
+    /// It was sound alone, and nobody was told.
+    #[test]
+    fn a_source_without_the_wanted_picture_is_recorded_in_its_best() {
+        for (all, wanted, recorded, is_wanted) in [
+            ("480p 360p audio", "720p audio", "480p audio", false),
+            ("480p 360p audio", "720p", "480p", false),
+            ("720p 360p audio", "720p audio", "720p audio", true),
+            ("720p 360p audio", "audio", "audio", true),
+            ("720p 360p audio", "1080p 360p", "360p", true),
+            ("audio", "720p audio", "audio", true),
+            ("audio", "720p", "", true),
+        ] {
+            let found = chosen(names(all), &names(wanted));
+            assert_eq!(found, (names(recorded), is_wanted), "{wanted} of {all}");
+        }
     }
 }

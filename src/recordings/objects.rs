@@ -3,17 +3,22 @@
 //!
 //! The data folder stays the place where assets are written; a copy may stay there afterwards.
 
+use std::io;
 use std::sync::Arc;
 
 use media_core::AssetId;
+use packager::Disk;
 use storage::asset::Folder;
 use storage::objects::{InvalidPlayback, Key, OpenError, Pace, Playback, Store, Uploads};
 use storage::{Recordings, objects};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::copies::Copies;
-use super::stock::Opening;
 use super::uploading;
+
+/// Most reads of the store for viewers at a time: with pieces of 256 KiB no more than 16 MiB are on
+/// their way.
+const READS_MAX: usize = 64;
 
 /// Which store, and how it is used.
 #[derive(Clone, Debug)]
@@ -48,13 +53,17 @@ pub(super) struct Inner {
     pub(super) folder: Folder,
     pub(super) recordings: Recordings,
     pub(super) copies: Copies,
-    pub(super) opening: Opening,
+    /// Threads that wait for this machine's disk for viewers.
+    pub(super) disk: Disk,
+    /// The places of those who read the store for viewers.
+    far_places: Semaphore,
     /// There is something to upload or to remove.
     pub(super) changed: Notify,
 }
 
 impl Objects {
-    /// Opens the store of assets that are written in `folder`; `None` where that is the same place.
+    /// Opens the store of assets that are written in `folder`, and read there on the threads of
+    /// `disk`; `None` where that is the same place.
     ///
     /// # Errors
     /// The store cannot be opened, or not be played as it is wanted. Whether it answers is not asked.
@@ -62,6 +71,7 @@ impl Objects {
         choice: &Choice,
         folder: Folder,
         recordings: Recordings,
+        disk: Disk,
     ) -> Result<Option<Self>, Error> {
         let store = Store::open(&choice.url, &objects::Options::from_env())?;
         choice.playback.check(&store)?;
@@ -75,7 +85,8 @@ impl Objects {
             folder,
             recordings,
             copies: Copies::new(choice.keep_local_bytes),
-            opening: Opening::default(),
+            disk,
+            far_places: Semaphore::new(READS_MAX),
             changed: Notify::new(),
         };
         Ok(Some(Self {
@@ -124,6 +135,11 @@ impl Inner {
     /// The key of a file of `asset`; `None`: it is no file that can be in the store.
     pub(super) fn key(asset: &AssetId, name: &str) -> Option<Key> {
         Key::new(asset, name).ok()
+    }
+
+    /// A place to read the store for a viewer, from when there is one.
+    pub(super) async fn far_place(&self) -> io::Result<SemaphorePermit<'_>> {
+        self.far_places.acquire().await.map_err(io::Error::other)
     }
 
     /// What `work` gives, on a thread that may wait for the disk, or work for a while.

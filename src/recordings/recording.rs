@@ -8,19 +8,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use media_core::{AssetId, Init, RenditionName, SampleRun, Thumbnail};
+use media_core::{AssetId, Init, MediaTime, RenditionName, SampleRun, Thumbnail};
 use packager::MediaSequence;
 use packager::segment::Segment;
-use serde_json::json;
 use storage::asset::{self, Summary, Writer};
 use storage::dvr::Extent;
 use storage::recording::{End, Reason};
-use storage::recordings;
-use storage::time::rfc3339;
-use storage::webhooks::EventType;
+use storage::recordings::{self, HEARD_EVERY};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use super::news::announce;
 use super::pictures::Pictures;
 use super::trail::Trail;
 use super::{Recorder, Subject};
@@ -40,6 +38,10 @@ const RETRY_FIRST: Duration = Duration::from_millis(500);
 /// The longest such wait.
 const RETRY_MAX: Duration = Duration::from_secs(15);
 
+/// When a recording's pictures are written first, so that a short one that is cut short has some;
+/// from then on as often as it is noted that it goes on.
+const PICTURES_FIRST: Duration = Duration::from_secs(5);
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Recording {
@@ -47,6 +49,8 @@ pub(crate) struct Recording {
     subject: Subject,
     state: Mutex<State>,
     pictures: Mutex<Pictures>,
+    /// Held while they are written: at the end too.
+    saving: Mutex<()>,
     /// Every wanted rendition has its initialization segment.
     described: Notify,
     /// Its broadcast has ended, or its disk does not take any more.
@@ -61,6 +65,8 @@ struct State {
     held: VecDeque<(RenditionName, Arc<Segment>)>,
     /// Segments before this one were let go while the database did not answer.
     from: Option<MediaSequence>,
+    /// Where the first one begins that was not; `None`: none was let go.
+    origin: Option<MediaTime>,
     writer: Option<Arc<Writer>>,
     /// Where there is a store.
     trail: Option<Trail>,
@@ -76,6 +82,7 @@ impl Recording {
             subject,
             state: Mutex::default(),
             pictures: Mutex::default(),
+            saving: Mutex::default(),
             described: Notify::new(),
             over: watch::Sender::new(false),
             task: Mutex::new(None),
@@ -112,14 +119,24 @@ impl Recording {
         }
         match state.writer.clone() {
             Some(writer) => state.give(&writer, rendition, segment),
-            None => state.hold(rendition, segment),
+            None => {
+                let origin = state.origin;
+                state.hold(rendition, segment);
+                // What was seen before is not recorded.
+                if state.origin != origin {
+                    *self.pictures() = Pictures::default();
+                }
+            }
         }
         true
     }
 
     /// Takes a picture of the broadcast.
     pub(crate) fn thumbnail(&self, thumbnail: &Thumbnail) {
-        self.pictures().push(thumbnail);
+        let origin = self.state().origin.unwrap_or(MediaTime::ZERO);
+        if thumbnail.time >= origin {
+            self.pictures().push_from(origin, thumbnail);
+        }
     }
 
     /// The first segment of a rendition that is on the disk, and the one behind the last.
@@ -191,7 +208,16 @@ impl Recording {
         let Subject {
             stream, broadcast, ..
         } = &self.subject;
-        let Some((row, asset)) = self.enter().await else {
+        let asset = match asset::new_id() {
+            Ok(asset) => asset,
+            Err(error) => {
+                tracing::error!(%broadcast, %error, "not recorded");
+                return self.stop();
+            }
+        };
+        // Before there is a row of it: nobody is to take it for one that has died.
+        let _writing = self.recorder.writing.note(&asset);
+        let Some(row) = self.enter(&asset).await else {
             tracing::warn!(%stream, %broadcast, "not recorded: the broadcast ended before its recording could begin");
             return;
         };
@@ -199,7 +225,10 @@ impl Recording {
         let end = match self.start(&asset) {
             Ok(writer) => {
                 tracing::info!(%stream, %broadcast, recording = %id, "recording");
-                self.wait_until_over().await;
+                tokio::select! {
+                    () = self.wait_until_over() => {}
+                    () = self.keep_noted(&writer, &asset) => {}
+                }
                 let Some(end) = self.conclude(writer, &asset).await else {
                     return;
                 };
@@ -216,7 +245,7 @@ impl Recording {
             self.recorder.database.finish(&id, end, ended_at)
         });
         match finished.await {
-            Ok(row) => self.announce(&row),
+            Ok(row) => announce(&self.recorder.events, &row),
             Err(error) => {
                 tracing::error!(recording = %id, %error, "a recording's end is not noted")
             }
@@ -226,56 +255,19 @@ impl Recording {
         }
     }
 
-    fn announce(&self, row: &storage::recording::Recording) {
-        let reason = row.reason.map(Reason::as_str);
-        tracing::info!(
-            stream = %row.stream,
-            broadcast = %row.broadcast,
-            recording = %row.id,
-            status = row.status.as_str(),
-            reason,
-            seconds = row.duration.as_secs(),
-            bytes = row.bytes,
-            "recording ended"
-        );
-        if row.asset.is_some() {
-            let data = json!({
-                "recording_id": row.id.as_str(),
-                "stream_id": row.stream.as_str(),
-                "broadcast_id": row.broadcast.as_str(),
-                "status": row.status.as_str(),
-                "reason": reason,
-                "started_at": rfc3339(row.started_at),
-                "duration_ms": u64::try_from(row.duration.as_millis()).unwrap_or(u64::MAX),
-                "bytes": row.bytes,
-            });
-            let owner = row.owner.as_ref().map(ToString::to_string);
-            let events = &self.recorder.events;
-            events.tell(EventType::RecordingReady, owner, data);
-        }
-    }
-
     /// Makes the row; `None`: the broadcast ended before.
-    async fn enter(&self) -> Option<(storage::recording::Recording, AssetId)> {
+    async fn enter(&self, asset: &AssetId) -> Option<storage::recording::Recording> {
         let Subject {
             stream,
             broadcast,
             began,
             renditions,
         } = &self.subject;
-        let asset = match asset::new_id() {
-            Ok(asset) => asset,
-            Err(error) => {
-                tracing::error!(%broadcast, %error, "not recorded");
-                self.stop();
-                return None;
-            }
-        };
         let begun = async {
             self.described.notified().await;
             let database = &self.recorder.database;
             self.persist("beginning a recording", || {
-                database.begin(stream, broadcast, &asset, renditions, *began)
+                database.begin(stream, broadcast, asset, renditions, *began)
             })
             .await
         };
@@ -284,7 +276,7 @@ impl Recording {
             () = self.wait_until_over() => return None,
         };
         match begun {
-            Ok(row) => Some((row, asset)),
+            Ok(row) => Some(row),
             Err(error) => {
                 tracing::error!(%stream, %broadcast, %error, "not recorded");
                 self.stop();
@@ -379,10 +371,43 @@ impl Recording {
         }
     }
 
+    /// Says again and again that it is still written, and writes what there is to see of it: who
+    /// finds it after a crash has that.
+    async fn keep_noted(self: &Arc<Self>, writer: &Writer, asset: &AssetId) {
+        let mut wait = PICTURES_FIRST;
+        loop {
+            let database = &self.recorder.database;
+            let now = SystemTime::now();
+            if let Err(error) = database.heard(asset, writer.len_bytes(), now).await {
+                let broadcast = &self.subject.broadcast;
+                tracing::debug!(%broadcast, %error, "it is not noted how far a recording is");
+            }
+            tokio::time::sleep(wait).await;
+            wait = HEARD_EVERY;
+            let (this, asset) = (Arc::clone(self), asset.clone());
+            let saved = tokio::task::spawn_blocking(move || this.save_pictures_so_far(&asset));
+            if let Err(error) = saved.await {
+                let broadcast = &self.subject.broadcast;
+                tracing::error!(%broadcast, %error, "a recording's pictures are not written");
+            }
+        }
+    }
+
+    fn save_pictures_so_far(&self, asset: &AssetId) {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let so_far = self.pictures().so_far();
+        if let Some(so_far) = so_far
+            && so_far.save(&self.recorder.folder, asset)
+        {
+            self.pictures().saved(&so_far);
+        }
+    }
+
     fn save_pictures(&self, asset: &AssetId, summary: &Summary) {
         if summary.segments == 0 {
             return;
         }
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let pictures = std::mem::take(&mut *self.pictures());
         pictures.save(&self.recorder.folder, asset, summary.duration);
     }
@@ -413,6 +438,8 @@ impl State {
         };
         self.held.retain(|(_, segment)| segment.sequence > oldest);
         self.from = Some(oldest.next());
+        let starts = self.held.iter().map(|(_, segment)| segment.start);
+        self.origin = starts.min();
     }
 
     fn give(&mut self, writer: &Writer, rendition: &RenditionName, segment: &Arc<Segment>) {
@@ -444,3 +471,6 @@ fn stored(segment: &Segment) -> asset::Segment {
         runs,
     }
 }
+
+#[cfg(test)]
+mod tests;

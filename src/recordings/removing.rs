@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use futures_util::TryStreamExt;
 use media_core::AssetId;
 use storage::objects::{JOURNAL_SUFFIX, Key};
+use storage::retention;
 
 use super::objects::Inner;
 use super::uploading::Error;
@@ -29,7 +30,8 @@ impl Removing {
     /// Begins with what the database says is deleted.
     pub(super) async fn look(&mut self, objects: &Inner) -> Result<(), Error> {
         let mut answer = Ok(());
-        for (asset, _) in objects.recordings.gone().await? {
+        let gone = retention::to_remove(&objects.recordings, &objects.folder).await?;
+        for (asset, _) in gone {
             if self.0.contains_key(&asset) {
                 continue;
             }

@@ -1,4 +1,5 @@
-//! The recordings and videos that can be played, as VOD delivery asks for them.
+//! The recordings and videos that can be played, as VOD delivery asks for them: first what the
+//! database says, then who asks, and only then the files.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +9,19 @@ use packager::delivery::Audience;
 use packager::vod::{Closed, Contents, Library, Opened, Pending, Store, Title};
 use storage::playback_token::Opens;
 use storage::{PlaybackSecret, Recordings, Videos};
+use tokio::sync::OnceCell;
 
-use super::catalogue::{Catalogue, Door, Entry, Plays};
+use super::catalogue::{Catalogue, Door, Plays};
+use super::rows::Rows;
 use super::stock::{Media, Stock};
 use super::subtitled::Subtitled;
 
-/// Titles that are held open: of two hours each, a megabyte and five files.
+/// Titles that are held open: of two hours each, a megabyte.
 const TITLES_MAX: usize = 128;
 
-/// How long a row is believed: each request of a player asks for it.
-const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// How long a title is taken for damaged before its files are read again: a player asks every
+/// second.
+const DAMAGED_FOR: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug)]
@@ -27,21 +31,26 @@ pub(crate) struct Shelf {
 
 #[derive(Debug)]
 struct Inner {
-    catalogue: Catalogue,
+    rows: Rows,
     media: Media,
+    /// Of videos, whose subtitles are in the database.
+    videos: Videos,
     secret: PlaybackSecret,
-    open: Mutex<HashMap<String, Held>>,
+    titles: Mutex<HashMap<String, Held>>,
 }
 
 /// A title that was asked for lately.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Held {
-    entry: Entry,
-    title: Arc<Title>,
-    /// When the row was read.
-    read: Instant,
+    plays: Plays,
+    title: Arc<Cell>,
+    /// When its files were found to be damaged.
+    damaged: Option<Instant>,
     asked: Instant,
 }
+
+/// Of many viewers who come at once one opens the files.
+type Cell = OnceCell<Arc<Title>>;
 
 impl Shelf {
     /// The recordings and videos whose files are in `media`; private ones for who has a token of
@@ -52,11 +61,16 @@ impl Shelf {
         media: Media,
         secret: PlaybackSecret,
     ) -> Self {
+        let catalogue = Catalogue {
+            recordings,
+            videos: videos.clone(),
+        };
         let inner = Inner {
-            catalogue: Catalogue { recordings, videos },
+            rows: Rows::new(catalogue),
             media,
+            videos,
             secret,
-            open: Mutex::default(),
+            titles: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -69,8 +83,14 @@ impl Library for Shelf {
         let (inner, token) = (Arc::clone(&self.inner), token.map(str::to_owned));
         let id = id.to_owned();
         Box::pin(async move {
-            let Held { entry, title, .. } = inner.find(&id).await?;
+            let found = inner.rows.find(&id).await;
+            if matches!(found, Err(Closed::NotFound)) {
+                inner.titles().remove(&id);
+            }
+            let entry = found?;
+            // Before anything is opened: who may not watch costs no disk and nobody's place.
             let audience = inner.admit(&entry.door, token.as_deref())?;
+            let title = inner.title(&id, entry.plays).await?;
             Ok(Opened { title, audience })
         })
     }
@@ -91,40 +111,15 @@ impl Inner {
         }
     }
 
-    async fn find(&self, id: &str) -> Result<Held, Closed> {
-        let now = Instant::now();
-        let held = self.held(id, now);
-        if let Some(held) = &held
-            && now.duration_since(held.read) < BELIEVED_FOR
+    async fn title(&self, id: &str, plays: Plays) -> Result<Arc<Title>, Closed> {
+        let cell = self.held(id, &plays)?;
+        let opened = cell.get_or_try_init(|| self.read(id, &plays)).await;
+        if matches!(opened, Err(Closed::Damaged))
+            && let Some(held) = self.titles().get_mut(id)
         {
-            return Ok(held.clone());
+            held.damaged = Some(Instant::now());
         }
-        let entry = match (self.catalogue.find(id).await, held.clone()) {
-            (Ok(Some(entry)), _) => entry,
-            (Ok(None), _) => {
-                self.open().remove(id);
-                return Err(Closed::NotFound);
-            }
-            // Who watches watches on.
-            (Err(_), Some(held)) => return Ok(held),
-            (Err(error), None) => {
-                tracing::warn!(id, %error, "a title cannot be looked up");
-                return Err(Closed::Unavailable);
-            }
-        };
-        let same = held.filter(|held| held.entry.plays == entry.plays);
-        let title = match same {
-            Some(held) => held.title,
-            None => self.read(id, &entry.plays).await?,
-        };
-        let held = Held {
-            entry,
-            title,
-            read: now,
-            asked: now,
-        };
-        self.keep(id, held.clone());
-        Ok(held)
+        opened.cloned()
     }
 
     /// Opens a title's files.
@@ -135,12 +130,15 @@ impl Inner {
                 true => tracing::warn!(id, %error, "a title cannot be played now"),
                 false => tracing::error!(id, %error, "a title cannot be played"),
             }
-            Closed::Unavailable
+            match error.is_damage() {
+                true => Closed::Damaged,
+                false => Closed::Unavailable,
+            }
         })?;
         let store: Arc<dyn Store> = match plays.video.clone() {
             Some(video) => Arc::new(Subtitled {
                 media: store,
-                videos: self.catalogue.videos.clone(),
+                videos: self.videos.clone(),
                 video,
             }),
             None => store,
@@ -160,25 +158,42 @@ impl Inner {
         })
     }
 
-    fn held(&self, id: &str, now: Instant) -> Option<Held> {
-        let mut open = self.open();
-        let held = open.get_mut(id)?;
-        held.asked = now;
-        Some(held.clone())
-    }
-
-    fn keep(&self, id: &str, held: Held) {
-        let mut open = self.open();
-        open.insert(id.to_owned(), held);
-        if open.len() > TITLES_MAX {
-            let oldest = open.iter().min_by_key(|(_, held)| held.asked);
+    /// The place of a title that plays this: open, or to be opened.
+    fn held(&self, id: &str, plays: &Plays) -> Result<Arc<Cell>, Closed> {
+        let now = Instant::now();
+        let mut titles = self.titles();
+        if let Some(held) = titles.get_mut(id)
+            && held.plays == *plays
+        {
+            held.asked = now;
+            let is_damaged = |since| now.duration_since(since) < DAMAGED_FOR;
+            return match held.damaged.is_some_and(is_damaged) {
+                true => Err(Closed::Damaged),
+                false => Ok(Arc::clone(&held.title)),
+            };
+        }
+        let title = Arc::<Cell>::default();
+        let held = Held {
+            plays: plays.clone(),
+            title: Arc::clone(&title),
+            damaged: None,
+            asked: now,
+        };
+        titles.insert(id.to_owned(), held);
+        if titles.len() > TITLES_MAX {
+            let oldest = titles.iter().min_by_key(|(_, held)| held.asked);
             if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
-                open.remove(&oldest);
+                titles.remove(&oldest);
             }
         }
+        Ok(title)
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn titles(&self) -> MutexGuard<'_, HashMap<String, Held>> {
+        // No change of it can stop half-way.
+        self.titles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,13 @@
 //! What there is of an asset to play, wherever it is: on this machine, or in the store.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use media_core::{AssetId, StoredRendition};
-use packager::vod;
+use packager::{Disk, vod};
 use storage::asset::{self, Folder};
 use storage::objects::{self, InvalidName};
 use storage::recording::Place;
-use tokio::sync::OnceCell;
 
 use super::far_files::{FarFiles, read_outline};
 use super::objects::{Inner, Objects};
@@ -21,6 +19,7 @@ pub(crate) struct Media {
     folder: Folder,
     /// `None`: there is no store but the folder.
     objects: Option<Objects>,
+    disk: Disk,
 }
 
 /// An asset that can be played.
@@ -50,52 +49,46 @@ impl Error {
     pub(super) fn is_passing(&self) -> bool {
         matches!(self, Self::Store(objects::Error::Unavailable { .. }))
     }
-}
 
-/// The assets that are being read from the store: of many viewers who come at once one does it.
-#[derive(Debug, Default)]
-pub(super) struct Opening(Mutex<HashMap<AssetId, Weak<Cell>>>);
-
-type Cell = OnceCell<Vec<StoredRendition>>;
-
-impl Opening {
-    fn cell(&self, asset: &AssetId) -> Arc<Cell> {
-        // No change of it can stop half-way.
-        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cell) = cells.get(asset).and_then(Weak::upgrade) {
-            return cell;
+    /// Whether what is stored contradicts itself: it is the same however often it is read.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Asset(error) => !matches!(
+                error,
+                asset::Error::Io { .. } | asset::Error::Busy(_) | asset::Error::NotWhole(_)
+            ),
+            Self::Name(_) | Self::TooLong { .. } => true,
+            Self::Files(_) | Self::Store(_) => false,
         }
-        cells.retain(|_, cell| cell.strong_count() > 0);
-        let cell = Arc::default();
-        cells.insert(asset.clone(), Arc::downgrade(&cell));
-        cell
     }
 }
 
 impl Media {
-    /// Media in `folder`, and in a store where there is one.
-    pub(crate) fn new(folder: Folder, objects: Option<Objects>) -> Self {
-        Self { folder, objects }
+    /// Media in `folder`, read on the threads of `disk`, and in a store where there is one.
+    pub(crate) fn new(folder: Folder, objects: Option<Objects>, disk: Disk) -> Self {
+        Self {
+            folder,
+            objects,
+            disk,
+        }
     }
 
     /// Opens an asset whose media is at `place`.
     pub(super) async fn open(&self, asset: &AssetId, place: Place) -> Result<Stock, Error> {
         match &self.objects {
             Some(objects) => open_anywhere(objects.inner(), asset, place).await,
-            None => open_here(self.folder.clone(), asset.clone()).await,
+            None => open_here(self.folder.clone(), asset.clone(), &self.disk).await,
         }
     }
 }
 
-async fn open_here(folder: Folder, asset: AssetId) -> Result<Stock, Error> {
-    let opened = tokio::task::spawn_blocking(move || {
-        let asset = Arc::new(asset::open(&folder, &asset)?);
-        Ok(Stock {
-            renditions: asset.renditions().to_vec(),
-            store: Arc::new(StoredFiles::open(folder, asset)?),
-        })
-    });
-    opened.await.map_err(io::Error::other)?
+async fn open_here(folder: Folder, asset: AssetId, disk: &Disk) -> Result<Stock, Error> {
+    let opening = folder.clone();
+    let opened = disk.run(move || asset::open(&opening, &asset)).await??;
+    Ok(Stock {
+        renditions: opened.renditions().to_vec(),
+        store: Arc::new(StoredFiles::new(folder, opened, disk.clone())),
+    })
 }
 
 async fn open_anywhere(
@@ -103,17 +96,13 @@ async fn open_anywhere(
     asset: &AssetId,
     place: Place,
 ) -> Result<Stock, Error> {
-    let id = asset.clone();
-    let near = objects.on_disk(move |folder| asset::open(folder, &id));
-    let renditions = match near.await {
+    let (folder, id) = (objects.folder.clone(), asset.clone());
+    let near = objects.disk.run(move || asset::open(&folder, &id));
+    let renditions = match near.await? {
         Ok(near) => near.renditions().to_vec(),
         Err(error) if place == Place::Local => return Err(error.into()),
         // There is no copy here, or one that is just going.
-        Err(_) => {
-            let cell = objects.opening.cell(asset);
-            let read = || read_outline(objects, asset);
-            cell.get_or_try_init(read).await?.clone()
-        }
+        Err(_) => read_outline(objects, asset).await?,
     };
     let files = FarFiles::new(Arc::clone(objects), asset.clone(), &renditions, place);
     Ok(Stock {

@@ -1,55 +1,77 @@
 //! What recordings need besides being written: made whole after a crash, deleted when their time
 //! has come.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use storage::asset::Folder;
-use storage::retention::{self, Policy};
-use storage::{Recordings, Streams, recordings};
-use tokio::sync::Notify;
+use storage::recording::Recording;
+use storage::{Recordings, Streams, recordings, retention};
 
-use super::Objects;
+use super::Recorder;
 
 /// How often it is looked which recordings are to go.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Makes whole what the process was recording when it died. To be called before anything is
-/// recorded.
+/// How often it is tried again to make whole what could not be brought to an end: a disk that hung,
+/// or a database that was away for long.
+const RECOVER_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Makes whole what the process was recording when it died, and says what became of it. To be called
+/// before anything is recorded.
 pub(crate) async fn recover(
     recordings: &Recordings,
     folder: &Folder,
-) -> Result<(), recordings::Error> {
-    recordings::recover(recordings, folder).await?;
-    Ok(())
+) -> Result<Vec<Recording>, recordings::Error> {
+    let now = SystemTime::now();
+    let recovered = recordings::recover(recordings, folder, |_| false, now).await?;
+    recordings::name_strangers(recordings, folder).await?;
+    Ok(recovered)
 }
 
 /// Carries out retention and removes the files of what was deleted, again and again, and at once
-/// where it is `untidy`; ends with the process.
-pub(super) async fn repeat(
-    recordings: &Recordings,
-    folder: &Folder,
-    objects: Option<&Objects>,
-    streams: &Streams,
-    policy: &Policy,
-    untidy: &Notify,
-) {
+/// where it is untidy; recovers what was left behind now and then. Ends with the process.
+pub(super) async fn repeat(recorder: &Recorder, streams: &Streams) {
+    let mut recovered = Instant::now();
     loop {
-        let now = SystemTime::now();
-        let enforced = async {
-            retention::enforce(recordings, streams, policy, now).await?;
-            match objects {
-                // What is in the store goes first.
-                Some(objects) => objects.look(),
-                None => _ = retention::sweep(recordings, folder).await?,
-            }
-            Ok::<_, recordings::Error>(())
-        };
-        if let Err(error) = enforced.await {
+        if let Err(error) = tidy(recorder, streams).await {
             tracing::warn!(%error, "retention is not carried out");
+        }
+        if recovered.elapsed() >= RECOVER_EVERY {
+            recovered = Instant::now();
+            if let Err(error) = recover_again(recorder).await {
+                tracing::warn!(%error, "recordings are not recovered");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
-            () = untidy.notified() => {}
+            () = recorder.untidy.notified() => {}
         }
     }
+}
+
+async fn tidy(recorder: &Recorder, streams: &Streams) -> Result<(), recordings::Error> {
+    let Recorder {
+        database, folder, ..
+    } = recorder;
+    let policy = &recorder.defaults.retention;
+    retention::enforce(database, streams, policy, SystemTime::now()).await?;
+    match &recorder.objects {
+        // What is in the store goes first.
+        Some(objects) => objects.look(),
+        None => _ = retention::sweep(database, folder).await?,
+    }
+    Ok(())
+}
+
+async fn recover_again(recorder: &Recorder) -> Result<(), recordings::Error> {
+    let is_writing = |asset: &_| recorder.writing.has(asset);
+    let Recorder {
+        database, folder, ..
+    } = recorder;
+    let recovered = recordings::recover(database, folder, is_writing, SystemTime::now()).await?;
+    recorder.announce(&recovered);
+    if let (Some(objects), false) = (&recorder.objects, recovered.is_empty()) {
+        objects.look();
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use packager::delivery::Archive;
 use packager::{DiscontinuitySequence, Live, MediaSequence};
 use serde_json::json;
 use storage::UserId;
+use storage::asset::Reserve;
 use storage::dvr::{Folder, Spool};
 use storage::recording::Choice;
 use storage::time::rfc3339;
@@ -36,6 +37,8 @@ pub(crate) struct Playlists {
 pub(crate) struct Rewind {
     pub(crate) reach: Duration,
     pub(crate) folder: Folder,
+    /// What stays free there.
+    pub(crate) reserve: Reserve,
 }
 
 /// See the module.
@@ -144,7 +147,8 @@ impl Packaging {
 
     fn spool(&self) -> Option<Spool> {
         let rewind = self.playlists.rewind.as_ref()?;
-        match Spool::start(rewind.folder.clone(), self.broadcast.to_string()) {
+        let (folder, reserve) = (rewind.folder.clone(), rewind.reserve);
+        match Spool::start(folder, reserve, self.broadcast.to_string()) {
             Ok(spool) => Some(spool),
             Err(error) => {
                 tracing::warn!(stream = %self.stream, %error, "viewers cannot rewind this broadcast");

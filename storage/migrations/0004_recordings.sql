@@ -18,7 +18,11 @@ CREATE TABLE assets (
     place TEXT NOT NULL CHECK (place IN ('local', 'objects')),
     bytes BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
-    created_at_ms BIGINT NOT NULL
+    created_at_ms BIGINT NOT NULL,
+    -- Which server writes it, or wrote it; NULL: not known.
+    writer TEXT,
+    -- While it is written: when its writer was last heard of.
+    heard_at_ms BIGINT
 );
 
 CREATE INDEX assets_by_status ON assets (status);

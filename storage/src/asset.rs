@@ -188,6 +188,8 @@ impl Folder {
                 .truncate(true)
                 .open(&written)?;
             file.write_all(bytes)?;
+            // Before it has its name: a power cut leaves no empty file that is called so.
+            file.sync_data()?;
             std::fs::rename(&written, &path)
         };
         write().map_err(|source| io_error(&path, source))

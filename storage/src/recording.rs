@@ -110,7 +110,7 @@ pub struct Recording {
     pub is_protected: bool,
     /// Where its media is.
     pub place: Place,
-    /// Bytes of its media and indexes; zero while it runs.
+    /// Bytes of its media and indexes; while it runs, as of a minute ago or less.
     pub bytes: u64,
     /// Its length, to the millisecond; zero while it runs.
     pub duration: Duration,

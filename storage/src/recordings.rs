@@ -7,16 +7,18 @@
 mod listing;
 mod recovery;
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use media_core::{AssetId, BroadcastId, RecordingId, RenditionName, StreamId};
 use rand::rand_core::OsError;
-use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool, Row};
 
 pub use listing::{Filter, SeenBy, Sort};
 pub(crate) use recovery::on_disk;
-pub use recovery::recover;
+pub use recovery::{name_strangers, recover};
 
 use crate::accounts::UserId;
 use crate::holders;
@@ -29,6 +31,13 @@ use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// Assets that are listed at a time, to be removed or to be moved.
 pub const ASSETS_MAX: u32 = 500;
+
+/// How often who writes a recording has to be heard of ([`Recordings::heard`]).
+pub const HEARD_EVERY: Duration = Duration::from_secs(60);
+
+/// After how long a silence nobody writes it any more: a database that is away for a while is no
+/// reason to give it up.
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// Characters of base32 in a recording's id: 70 bits, as in a stream's.
 const ID_CHARS: usize = 14;
@@ -59,6 +68,9 @@ pub enum Error {
     /// Its broadcast runs.
     #[error("recording {0} is still running")]
     Running(RecordingId),
+    /// Another recording is written there.
+    #[error("asset {0} is another recording's")]
+    AssetTaken(AssetId),
     /// It ended already.
     #[error("recording {0} is not running")]
     NotRunning(RecordingId),
@@ -97,18 +109,35 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct Recordings {
     pool: AnyPool,
+    /// Who records; `None`: nobody who could tell own assets from others'.
+    writer: Option<Arc<str>>,
 }
 
 impl Recordings {
     pub(crate) fn new(pool: AnyPool) -> Self {
-        Self { pool }
+        Self { pool, writer: None }
+    }
+
+    /// The same for a server of this name, which no other one of the database has: only its own
+    /// assets are in its data folder.
+    #[must_use]
+    pub fn written_by(self, writer: &str) -> Self {
+        Self {
+            writer: Some(writer.into()),
+            ..self
+        }
+    }
+
+    fn writer(&self) -> Option<&str> {
+        self.writer.as_deref()
     }
 
     /// Notes that these renditions of `broadcast` of `stream` are recorded into `asset` from
-    /// `started_at` on. To be called before the asset's files are made.
+    /// `started_at` on. To be called before the asset's files are made; once more where the answer
+    /// was lost, which is the same recording.
     ///
     /// # Errors
-    /// [`Error::UnknownStream`]; the database refuses an asset that is there already.
+    /// [`Error::UnknownStream`], [`Error::AssetTaken`].
     pub async fn begin(
         &self,
         stream: &StreamId,
@@ -121,14 +150,20 @@ impl Recordings {
         let id = RecordingId::new(&id).expect("base32 is valid in an id");
         let started_at_ms = to_unix_ms(started_at);
         let mut write = self.pool.begin().await?;
-        sqlx::query(
-            "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms) \
-             VALUES ($1, 'writing', 'local', 0, 0, $2)",
+        let entered = sqlx::query(
+            "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms, writer, \
+             heard_at_ms) VALUES ($1, 'writing', 'local', 0, 0, $2, $3, $2) \
+             ON CONFLICT (id) DO NOTHING",
         )
         .bind(asset.as_str())
         .bind(started_at_ms)
+        .bind(self.writer())
         .execute(&mut *write)
         .await?;
+        if entered.rows_affected() == 0 {
+            drop(write);
+            return self.begun(broadcast, asset).await;
+        }
         let inserted = sqlx::query(
             "INSERT INTO recordings (id, asset_id, stream_id, stream_title, stream_title_lower, \
              broadcast_id, started_at_ms, renditions, status, private, owner_id) \
@@ -150,7 +185,34 @@ impl Recordings {
         self.existing(&id).await
     }
 
-    /// Notes how a running recording ended, and when.
+    /// What [`begin`](Self::begin) made of an asset that is there already.
+    async fn begun(&self, broadcast: &BroadcastId, asset: &AssetId) -> Result<Recording, Error> {
+        let row = sqlx::query(select!(" WHERE asset_id = $1 AND broadcast_id = $2"))
+            .bind(asset.as_str())
+            .bind(broadcast.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let found = row.as_ref().map(recording_of).transpose()?;
+        found.ok_or_else(|| Error::AssetTaken(asset.clone()))
+    }
+
+    /// Notes that a running recording's asset is still written, and how many bytes it has.
+    pub async fn heard(&self, asset: &AssetId, bytes: u64, now: SystemTime) -> Result<(), Error> {
+        sqlx::query(
+            "UPDATE assets SET bytes = $1, heard_at_ms = $2 WHERE id = $3 AND status = 'writing'",
+        )
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(to_unix_ms(now))
+        .bind(asset.as_str())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes how a running recording ended, and when; once more where the answer was lost.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`]: it ended in another way.
     pub async fn finish(
         &self,
         id: &RecordingId,
@@ -178,7 +240,13 @@ impl Recordings {
         let Some(row) = row else {
             drop(write);
             let recording = self.existing(id).await?;
-            return Err(Error::NotRunning(recording.id));
+            let noted = recording.ended_at.map(to_unix_ms);
+            let is_the_same = (recording.status, recording.reason, noted)
+                == (status, reason, Some(to_unix_ms(ended_at)));
+            return match is_the_same {
+                true => Ok(recording),
+                false => Err(Error::NotRunning(recording.id)),
+            };
         };
         let asset: Option<String> = row.try_get(0)?;
         match end {
@@ -308,6 +376,19 @@ impl Recordings {
         Err(Error::Running(recording.id))
     }
 
+    /// Deletes a recording whose end was never noted, and of whose writer nothing was heard for
+    /// [`ABANDONED_AFTER`]; whether it was one.
+    pub async fn delete_abandoned(&self, id: &RecordingId, now: SystemTime) -> Result<bool, Error> {
+        let delete = sqlx::query(
+            "DELETE FROM recordings WHERE id = $1 AND status = 'recording' AND NOT EXISTS (\
+             SELECT 1 FROM assets WHERE assets.id = recordings.asset_id AND heard_at_ms > $2) \
+             RETURNING asset_id",
+        )
+        .bind(id.as_str())
+        .bind(to_unix_ms(abandoned_before(now)));
+        self.delete_with(delete).await
+    }
+
     /// Deletes a recording that does not run, and is not protected unless `also_protected`; whether
     /// there was one.
     pub(crate) async fn delete_where(
@@ -315,15 +396,18 @@ impl Recordings {
         id: &RecordingId,
         also_protected: bool,
     ) -> Result<bool, Error> {
-        let mut write = self.pool.begin().await?;
-        let row = sqlx::query(
+        let delete = sqlx::query(
             "DELETE FROM recordings WHERE id = $1 AND status <> 'recording' AND protected <= $2 \
              RETURNING asset_id",
         )
         .bind(id.as_str())
-        .bind(i64::from(also_protected))
-        .fetch_optional(&mut *write)
-        .await?;
+        .bind(i64::from(also_protected));
+        self.delete_with(delete).await
+    }
+
+    async fn delete_with(&self, delete: Query<'_, Any, AnyArguments>) -> Result<bool, Error> {
+        let mut write = self.pool.begin().await?;
+        let row = delete.fetch_optional(&mut *write).await?;
         let Some(row) = row else {
             return Ok(false);
         };
@@ -333,9 +417,25 @@ impl Recordings {
         Ok(true)
     }
 
-    /// At most [`ASSETS_MAX`] assets whose files are to be removed, and where those are.
+    /// At most [`ASSETS_MAX`] assets that this server wrote, or nobody knows who did, whose files are
+    /// to be removed, and where those are. The files of another server are in its folder, and
+    /// perhaps still written.
     pub async fn gone(&self) -> Result<Vec<(AssetId, Place)>, Error> {
-        let rows = sqlx::query("SELECT id, place FROM assets WHERE status = 'gone' LIMIT $1")
+        const GONE: &str = "SELECT id, place FROM assets WHERE status = 'gone' \
+             AND (writer IS NULL OR writer = $1 OR $1 = '') LIMIT $2";
+        self.gone_as(GONE).await
+    }
+
+    /// The same of other servers.
+    pub(crate) async fn gone_of_others(&self) -> Result<Vec<(AssetId, Place)>, Error> {
+        const GONE: &str = "SELECT id, place FROM assets WHERE status = 'gone' \
+             AND writer <> $1 AND $1 <> '' LIMIT $2";
+        self.gone_as(GONE).await
+    }
+
+    async fn gone_as(&self, query: &'static str) -> Result<Vec<(AssetId, Place)>, Error> {
+        let rows = sqlx::query(query)
+            .bind(self.writer().unwrap_or(""))
             .bind(i64::from(ASSETS_MAX))
             .fetch_all(&self.pool)
             .await?;
@@ -356,6 +456,34 @@ impl Recordings {
         Ok(())
     }
 
+    /// Whether this server makes whole a recording whose end was not noted: one of its own, or one
+    /// of which nothing was heard for [`ABANDONED_AFTER`].
+    pub(crate) async fn has_to_recover(
+        &self,
+        recording: &Recording,
+        now: SystemTime,
+    ) -> Result<Recovers, Error> {
+        let Some(asset) = &recording.asset else {
+            return Ok(Recovers::No);
+        };
+        let row = sqlx::query("SELECT writer, heard_at_ms FROM assets WHERE id = $1")
+            .bind(asset.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else {
+            return Ok(Recovers::No);
+        };
+        let writer: Option<String> = row.try_get("writer")?;
+        let heard: Option<i64> = row.try_get("heard_at_ms")?;
+        let is_abandoned = heard.is_none_or(|ms| ms <= to_unix_ms(abandoned_before(now)));
+        Ok(match (writer.as_deref(), self.writer()) {
+            (None, _) | (_, None) => Recovers::Own,
+            (Some(writer), Some(own)) if writer == own => Recovers::Own,
+            _ if is_abandoned => Recovers::WhatIsHere,
+            _ => Recovers::No,
+        })
+    }
+
     /// Whether there is a row of this asset, whatever its status.
     pub(crate) async fn knows(&self, asset: &AssetId) -> Result<bool, Error> {
         let row = sqlx::query("SELECT id FROM assets WHERE id = $1")
@@ -369,6 +497,22 @@ impl Recordings {
         let found = self.find(id).await?;
         found.ok_or_else(|| Error::UnknownRecording(id.clone()))
     }
+}
+
+/// Whether a server makes a recording whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovers {
+    /// It was its own.
+    Own,
+    /// Nobody writes it any more: where its files are here.
+    WhatIsHere,
+    /// It is another server's.
+    No,
+}
+
+fn abandoned_before(now: SystemTime) -> SystemTime {
+    now.checked_sub(ABANDONED_AFTER)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn recording_of(row: &AnyRow) -> Result<Recording, Error> {

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use media_core::{RecordingId, StreamId};
 
-pub use enforce::{enforce, sweep};
+pub use enforce::{enforce, sweep, to_remove};
 
 use crate::recording::{Limit, Recording, Status};
 

@@ -1,5 +1,6 @@
 //! `hooks.on_publish` and webhooks, as their receivers see them.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -243,4 +244,69 @@ fn a_webhook_is_told_of_a_broadcasts_start_and_end() {
             .is_some_and(|items| items.len() == 3)
     });
     server.stop();
+}
+
+/// A webhook that is told of recordings.
+fn told_of_recordings(server: &Server, hook: &Hook) {
+    let body = json!({ "url": hook.url(), "events": ["recording.ready", "recording.failed"] });
+    let created = server.admin("POST", "/api/v1/webhooks", Some(&body.to_string()));
+    assert_eq!(created.status, 201, "{}", created.text());
+    let secret = created.json()["secret"].clone();
+    server.keep_secret(secret.as_str().expect("a secret"));
+}
+
+/// It could be played, and nobody was told.
+#[test]
+fn a_webhook_is_told_of_a_recording_that_a_killed_server_had_begun() {
+    let hook = Hook::start("200 OK", Duration::ZERO);
+    let mut server = Server::start();
+    told_of_recordings(&server, &hook);
+    let stream = server.stream();
+    let publisher = encoder::rtmp(&Clip::new(30 * 60).file(), &stream.rtmp);
+    wait_for("a segment on the disk", || {
+        let mut assets = fs::read_dir(server.data().join("assets")).expect("the folder");
+        let asset = assets.next().map(|asset| asset.expect("an entry").path());
+        let indexes = ["180p.index", "90p.index", "audio.index"];
+        // A header has eight bytes or some more.
+        let has = |index: &&str| -> Option<bool> {
+            let index = fs::metadata(asset.as_ref()?.join(index)).ok()?;
+            Some(index.len() > 64)
+        };
+        indexes.iter().all(|index| has(index) == Some(true))
+    });
+    server.kill_and_restart();
+    publisher.kill();
+    wait_for("the event", || !hook.bodies().is_empty());
+    let body = &hook.bodies()[0];
+    assert_eq!(body["type"], "recording.ready");
+    let data = &body["data"];
+    assert_eq!(data["stream_id"], stream.id);
+    assert_eq!(data["status"], "interrupted");
+    assert_eq!(data["reason"], "restart");
+    assert!(data["bytes"].as_u64() > Some(0), "{data}");
+    server.stop();
+}
+
+#[test]
+fn a_recording_that_the_disk_does_not_take_fails_with_an_event_and_the_broadcast_goes_on() {
+    let hook = Hook::start("200 OK", Duration::ZERO);
+    let server = Server::start();
+    told_of_recordings(&server, &hook);
+    // A file where the folder was: nothing can be made in it.
+    let assets = server.data().join("assets");
+    fs::remove_dir(&assets).expect("it is empty");
+    fs::write(&assets, "").expect("written");
+    let stream = server.stream();
+    let publisher = encoder::rtmp(&Clip::new(30 * 60).file(), &stream.rtmp);
+    server.wait_for_log(&["recording stops, the broadcast goes on"]);
+    wait_for("the event", || !hook.bodies().is_empty());
+    let body = &hook.bodies()[0];
+    assert_eq!(body["type"], "recording.failed");
+    assert_eq!(body["data"]["stream_id"], stream.id);
+    assert_eq!(body["data"]["reason"], "disk-failed");
+    wait_for("a playable broadcast", || server.status(&stream) == "live");
+    let listed = server.admin("GET", "/api/v1/recordings", None).json();
+    assert_eq!(listed["items"][0]["status"], "failed");
+    // Not by `stop`, which takes no error in the log: there is one, and should be.
+    publisher.kill();
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::Duration;
 
 use scratch::s3::{self, BUCKET, Fault, Line};
@@ -138,6 +139,49 @@ fn an_outage_of_the_store_loses_nothing_and_playback_says_503_until_it_is_over()
         line.set(Fault::None);
         assert_plays(&server, &id);
     }
+    server.stop();
+}
+
+/// Its readers took every place that there is, and what lies on this machine was 503 too.
+#[test]
+fn a_store_that_hangs_takes_no_place_from_recordings_on_this_machine() {
+    /// More than may read the store at a time.
+    const VIEWERS: usize = 80;
+    let store = s3::Server::start();
+    let runtime = Runtime::new().expect("threads");
+    let line = runtime.block_on(Line::to(store.address()));
+    let server = storing(line.address(), &[]);
+    publish(&server.stream(), FRAMES);
+    let far = the_recording(&server);
+    wait_until_stored(&server);
+    assert_plays(&server, &far);
+    line.set(Fault::Hangs);
+    let stream = server.stream();
+    publish(&stream, 90);
+    let mut near = None;
+    wait_at_most(RETRIED_WITHIN, "the second recording", || {
+        let path = format!("/api/v1/recordings?stream_id={}&status=ready", stream.id);
+        let listed = server.admin("GET", &path, None).json();
+        near = listed["items"][0]["id"].as_str().map(str::to_owned);
+        near.is_some()
+    });
+    let near = format!("/vod/{}/180p.mp4", near.expect("it"));
+    let viewers: Vec<_> = (0..VIEWERS)
+        .map(|_| {
+            let (address, path) = (server.http, format!("/vod/{far}/180p.mp4"));
+            thread::spawn(move || http::get(address, &path))
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(get(&server, &near).status, 200);
+    let wait_still = viewers.iter().filter(|viewer| !viewer.is_finished());
+    assert_eq!(wait_still.count(), VIEWERS);
+    for viewer in viewers {
+        let answer = viewer.join().expect("no panic").expect("an answer");
+        assert_eq!(answer.status, 503);
+    }
+    line.set(Fault::None);
+    assert_plays(&server, &far);
     server.stop();
 }
 

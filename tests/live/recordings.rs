@@ -3,13 +3,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 
 use crate::clip::Clip;
 use crate::decode;
 use crate::encoder;
 use crate::http::{self, Answer};
 use crate::program::{Program, ffmpeg, output, wait_for};
-use crate::server::{Server, Stream};
+use crate::server::{SMALL_LADDER, Server, Stream};
 
 /// Ten seconds.
 const FRAMES: u32 = 300;
@@ -140,6 +144,126 @@ fn a_killed_server_has_the_recording_up_to_its_last_whole_segment() {
         let url = format!("http://{}/vod/{id}/{rendition}/playlist.m3u8", server.http);
         assert_counted_from_zero(&shown(&server, &url, size), 60);
     }
+    server.stop();
+}
+
+/// They were written at the end only, and their addresses led nowhere.
+#[test]
+fn a_killed_servers_recording_has_the_pictures_that_were_seen() {
+    let mut server = Server::start();
+    let stream = server.stream();
+    let publisher = encoder::rtmp(&Clip::new(30 * 60).file(), &stream.rtmp);
+    wait_for("pictures on the disk", || {
+        let mut assets = fs::read_dir(server.data().join("assets")).expect("the folder");
+        let asset = assets.next().map(|asset| asset.expect("an entry").path());
+        let has = |file: &str| {
+            asset
+                .as_ref()
+                .is_some_and(|asset| asset.join(file).exists())
+        };
+        has("thumbnail-1.jpg") && has("sprites.vtt") && has("sprite-0.jpg")
+    });
+    server.kill_and_restart();
+    publisher.kill();
+    let id = the_recording(&server);
+    for (picture, content_type) in [
+        ("thumbnail-1.jpg", "image/jpeg"),
+        ("sprite-0.jpg", "image/jpeg"),
+        ("sprites.vtt", "text/vtt"),
+    ] {
+        let found = get(&server, &format!("/vod/{id}/thumbnails/{picture}"));
+        assert_eq!(found.status, 200, "{picture}");
+        let found = found.header("content-type").unwrap_or_default();
+        assert!(found.starts_with(content_type), "{picture}: {found}");
+    }
+    server.stop();
+}
+
+/// Not a second after the end: who sees that the broadcast has ended finds its recording.
+#[test]
+fn a_recording_plays_as_soon_as_viewers_see_the_end() {
+    let server = Server::with(&[("MILLRACE_LADDER_RUNGS", "90p 160x90 200k")]);
+    let stream = server.stream();
+    let recordings = format!("/api/v1/recordings?stream_id={}", stream.id);
+    let publisher = thread::spawn({
+        let stream = stream.clone();
+        move || publish(&stream, 3 * FRAMES)
+    });
+    let mut id = None;
+    wait_for("the recording's row", || {
+        let listed = server.admin("GET", &recordings, None).json();
+        id = listed["items"][0]["id"].as_str().map(str::to_owned);
+        id.is_some()
+    });
+    let id = id.expect("it");
+    let live = format!("/live/{}/90p/playlist.m3u8", stream.id);
+    let vod = format!("/vod/{id}/90p/playlist.m3u8");
+    // Who asks too early is told so, and is not kept waiting for that.
+    assert_eq!(get(&server, &vod).status, 404);
+    wait_for("the end", || {
+        get(&server, &live).text().contains("#EXT-X-ENDLIST")
+    });
+    let seen = Instant::now();
+    wait_for("the recording", || get(&server, &vod).status == 200);
+    let took = seen.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    publisher.join().expect("published");
+    server.stop();
+}
+
+#[test]
+fn a_stream_says_itself_whether_it_is_recorded() {
+    for (setting, wanted) in [("false", true), ("true", false)] {
+        let server = Server::with(&[
+            ("MILLRACE_LADDER_RUNGS", "90p 160x90 200k"),
+            ("MILLRACE_RECORDING_RECORD", setting),
+        ]);
+        let stream = server.stream_of(&json!({ "title": "A stream", "record": wanted }));
+        publish(&stream, 90);
+        server.wait_for_log(&["broadcast ended"]);
+        assert_eq!(
+            server.log_count(&["recording ended", "status=\"ready\""]),
+            usize::from(wanted)
+        );
+        server.stop();
+    }
+}
+
+#[test]
+fn retention_says_in_the_log_what_it_deletes_and_why() {
+    let server = Server::with(&[("MILLRACE_LADDER_RUNGS", "90p 160x90 200k")]);
+    let bounded = json!({ "title": "A stream", "retention": { "bytes": 1 } });
+    publish(&server.stream_of(&bounded), 90);
+    let id = the_recording(&server);
+    publish(&server.stream(), 90);
+    wait_for("the other one's end", || ended(&server).len() == 2);
+    let other = ended(&server).pop().expect("two");
+    // It is looked at every minute, and when something is deleted.
+    let path = format!("/api/v1/recordings/{other}");
+    assert_eq!(server.admin("DELETE", &path, None).status, 204);
+    let line = format!("recording={id}");
+    server.wait_for_log(&["recording deleted by retention", &line, "more than 1 bytes"]);
+    let asked = server.admin("GET", &format!("/api/v1/recordings/{id}"), None);
+    assert_eq!(asked.status, 404);
+    wait_for("the files' end", || {
+        let assets = fs::read_dir(server.data().join("assets")).expect("the folder");
+        assets.count() == 0
+    });
+    server.stop();
+}
+
+#[test]
+fn a_picture_that_the_source_lacks_is_recorded_in_the_best_there_is() {
+    let server = Server::with(&[
+        ("MILLRACE_LADDER_RUNGS", SMALL_LADDER),
+        ("MILLRACE_RECORDING_RENDITIONS", "720p, audio"),
+    ]);
+    publish(&server.stream(), 90);
+    let id = the_recording(&server);
+    assert!(server.log_has(&["WARN", "the best there is is taken"]));
+    let master = get(&server, &format!("/vod/{id}/master.m3u8")).text();
+    assert!(master.contains("180p/playlist.m3u8"), "{master}");
+    assert!(!master.contains("90p/playlist.m3u8"), "{master}");
     server.stop();
 }
 

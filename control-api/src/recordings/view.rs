@@ -67,7 +67,7 @@ pub(crate) struct RecordingView {
     ended_at: Option<String>,
     /// Its length in milliseconds; 0 while it runs.
     duration_ms: u64,
-    /// Bytes of its media; 0 while it runs.
+    /// Bytes of its media; while it runs, as of a minute ago or less.
     bytes: u64,
     /// Its renditions; empty where an earlier version recorded it.
     #[schema(example = json!(["1080p", "720p", "audio"]))]

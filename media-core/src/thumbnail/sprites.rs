@@ -24,7 +24,7 @@ const SHEETS_A_STEP: usize = 18;
 const QUALITY: u8 = 70;
 
 /// Lays tiles out on sheets. Plain: no file, no clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sprites {
     sheet: Picture,
     /// Of each tile that was laid out, on this sheet and on those before it.

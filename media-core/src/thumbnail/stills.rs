@@ -23,7 +23,7 @@ pub struct Still {
 
 /// Holds enough of the pictures seen to choose from at the end. The same pictures give the same
 /// choice.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stills {
     held: Vec<Still>,
     /// One of so many pictures is held.

@@ -11,6 +11,7 @@ use http_body::{Frame, SizeHint};
 
 use super::stored::Reader;
 use crate::delivery::Stored;
+use crate::disk::Disk;
 use crate::segment::{Part, Segment};
 
 /// The body of a response. Its size is always known: it becomes `Content-Length`.
@@ -66,9 +67,10 @@ impl Body {
     }
 
     /// A segment in a file.
-    pub(super) fn stored(stored: Stored) -> Self {
+    pub(super) fn stored(stored: Stored, disk: Disk) -> Self {
         let remaining = stored.len_bytes;
-        Self::of(Media::Stored(Box::new(Reader::new(stored))), remaining)
+        let reader = Reader::new(stored, disk);
+        Self::of(Media::Stored(Box::new(reader)), remaining)
     }
 
     fn of(media: Media, remaining: usize) -> Self {

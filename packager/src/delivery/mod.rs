@@ -42,6 +42,7 @@ pub use request::{Fields, Request};
 pub(crate) use viewers::{Sign, Viewers};
 
 use crate::broadcast::Broadcast;
+use crate::disk::Disk;
 use crate::edition::{Edition, Found, Kind, Reload, Shape};
 use crate::live::Live;
 use crate::playlist::links::Links;
@@ -60,6 +61,7 @@ pub struct Delivery {
     live: Live,
     access: Arc<dyn Access>,
     counters: Arc<Counters>,
+    disk: Disk,
     waiting_max: usize,
 }
 
@@ -94,8 +96,15 @@ impl Delivery {
             live,
             access,
             counters: Arc::default(),
+            disk: Disk::default(),
             waiting_max,
         }
+    }
+
+    /// The same, that reads what viewers rewind to on the threads of `disk`.
+    #[must_use]
+    pub fn reading_on(self, disk: Disk) -> Self {
+        Self { disk, ..self }
     }
 
     /// Answers a request; `None` where its path is not under `/live/`.
@@ -279,7 +288,7 @@ impl Delivery {
                 Some(segment) => Body::segment(Arc::clone(segment)),
                 None => {
                     let stored = broadcast.archived(rendition, sequence);
-                    Body::stored(stored.ok_or(Refused::NotFound)?)
+                    Body::stored(stored.ok_or(Refused::NotFound)?, self.disk.clone())
                 }
             },
             Media::Part(sequence, index) => match latest.part(sequence, index) {

@@ -15,7 +15,7 @@ use media_core::RenditionName;
 
 use super::Title;
 use super::library::{Lost, Pending};
-use super::reads::{PIECE_BYTES, Reads};
+use super::reads::{self, PIECE_BYTES};
 use crate::progressive::{Piece, Progressive, Read};
 
 /// The body of a response. Its size is always known: it becomes `Content-Length`.
@@ -47,7 +47,6 @@ pub(super) enum File {
 struct Media {
     title: Arc<Title>,
     file: File,
-    reads: Reads,
     /// Bytes of the file that were not asked for yet.
     rest: Range<u64>,
     reading: Option<Pending<Result<Vec<Bytes>, Lost>>>,
@@ -68,11 +67,10 @@ impl Body {
     }
 
     /// The first `len_bytes` of a title's file.
-    pub(super) fn media(title: Arc<Title>, file: File, len_bytes: u64, reads: Reads) -> Self {
+    pub(super) fn media(title: Arc<Title>, file: File, len_bytes: u64) -> Self {
         let media = Media {
             title,
             file,
-            reads,
             rest: 0..len_bytes,
             reading: None,
             ready: VecDeque::new(),
@@ -139,7 +137,7 @@ impl Media {
                     self.rest.start += lengths.sum::<u64>();
                     let store = Arc::clone(&self.title.contents().store);
                     let file = self.file.source(read.source).clone();
-                    self.reading = Some(self.reads.cut(store, file, read));
+                    self.reading = Some(reads::cut(store, file, read));
                 }
             }
         }

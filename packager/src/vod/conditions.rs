@@ -1,6 +1,6 @@
 //! What a request's headers ask for: a coding, a range, and both only if (RFC 9110 §13).
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::delivery::coding::accepts_gzip;
 use crate::delivery::range::{Wanted, wanted};
@@ -10,11 +10,17 @@ use crate::text::Coding;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Conditions<'a> {
     headers: &'a HeaderMap,
+    /// Whether a range is looked at.
+    takes_range: bool,
 }
 
 impl<'a> Conditions<'a> {
-    pub(super) fn of(headers: &'a HeaderMap) -> Self {
-        Self { headers }
+    pub(super) fn of(method: &Method, headers: &'a HeaderMap) -> Self {
+        Self {
+            headers,
+            // §14.2: of another method's request it is to be ignored.
+            takes_range: *method == Method::GET,
+        }
     }
 
     /// How a text is to be coded.
@@ -42,7 +48,7 @@ impl<'a> Conditions<'a> {
         // §13.1.5: a strong validator, or a date, of which there are none here.
         let condition = self.headers.get(header::IF_RANGE);
         let is_same = condition.is_none_or(|it| it.as_bytes() == tag.as_bytes());
-        wanted(range.filter(|_| is_same), len)
+        wanted(range.filter(|_| is_same && self.takes_range), len)
     }
 }
 
@@ -73,11 +79,11 @@ mod tests {
             ("a", false),
         ] {
             let headers = headers(&[(header::IF_NONE_MATCH, field)]);
-            let conditions = Conditions::of(&headers);
+            let conditions = Conditions::of(&Method::GET, &headers);
             assert_eq!(conditions.has("\"a\""), has, "{field}");
             assert_eq!(conditions.has("W/\"a\""), has, "{field}");
         }
-        assert!(!Conditions::of(&HeaderMap::new()).has("\"a\""));
+        assert!(!Conditions::of(&Method::GET, &HeaderMap::new()).has("\"a\""));
     }
 
     #[test]
@@ -92,8 +98,10 @@ mod tests {
         ] {
             let mut fields = vec![(header::RANGE, "bytes=1-2")];
             fields.extend(condition.map(|it| (header::IF_RANGE, it)));
-            let wanted = Conditions::of(&headers(&fields)).wanted("\"a\"", 10);
-            assert_eq!(wanted, expected, "{condition:?}");
+            let fields = headers(&fields);
+            let wanted = |method| Conditions::of(method, &fields).wanted("\"a\"", 10);
+            assert_eq!(wanted(&Method::GET), expected, "{condition:?}");
+            assert_eq!(wanted(&Method::HEAD), Wanted::Whole, "{condition:?}");
         }
     }
 }

@@ -10,9 +10,9 @@ use tokio::sync;
 
 use super::Title;
 use super::library::Lost;
-use super::reads::Reads;
+use super::reads::in_time;
 use super::reply::Refused;
-use crate::progressive::{Progressive, Source};
+use crate::progressive::{Invalid, Progressive, Source};
 
 /// Most that plans take together; one of two hours takes 3.4 MB. The latest is kept whatever it
 /// takes, which is some 130 MB at the most (`progressive::SAMPLES_MAX`).
@@ -37,7 +37,6 @@ impl Downloads {
         title: &Arc<Title>,
         renditions: &[&StoredRendition],
         tag: &str,
-        reads: &Reads,
     ) -> Result<Arc<Progressive>, Refused> {
         if let Some(made) = self.find(tag) {
             return Ok(made);
@@ -48,7 +47,7 @@ impl Downloads {
         if let Some(made) = self.find(tag) {
             return Ok(made);
         }
-        let made = make(title, renditions, reads).await?;
+        let made = make(title, renditions).await?;
         self.keep(tag.to_owned(), Arc::clone(&made));
         Ok(made)
     }
@@ -78,12 +77,11 @@ impl Downloads {
 async fn make(
     title: &Arc<Title>,
     renditions: &[&StoredRendition],
-    reads: &Reads,
 ) -> Result<Arc<Progressive>, Refused> {
     let mut sources = Vec::with_capacity(renditions.len());
     for &rendition in renditions {
         let store = &title.contents().store;
-        let samples = reads.run(|| store.samples(&rendition.init.rendition)).await;
+        let samples = in_time(store.samples(&rendition.init.rendition)).await;
         let samples = samples.map_err(|lost: Lost| Refused::of(title, &lost))?;
         sources.push((rendition.clone(), samples));
     }
@@ -96,6 +94,7 @@ async fn make(
     });
     match made.await {
         Ok(Ok(made)) => Ok(Arc::new(made)),
+        Ok(Err(Invalid::TooLong { .. })) => Err(Refused::TooLong),
         Ok(Err(invalid)) => {
             let asset = &title.contents().asset;
             tracing::error!(%asset, error = %invalid, "a download cannot be made");

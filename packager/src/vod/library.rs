@@ -49,9 +49,13 @@ pub enum Closed {
     /// It cannot be said now.
     #[error("the library does not answer")]
     Unavailable,
+    /// What is stored of it contradicts itself.
+    #[error("what is stored of the title is damaged")]
+    Damaged,
 }
 
-/// The files of one title. Each of its renditions is one.
+/// The files of one title. Each of its renditions is one. It says itself how many of its reads there
+/// are at a time: those of a disk keep a place in [`Disk`](crate::Disk).
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Reads exactly these bytes of a rendition's file: at most [`PIECE_BYTES`](super::PIECE_BYTES)
     /// and never past what the title says is there.

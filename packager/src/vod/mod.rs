@@ -34,8 +34,8 @@ use downloads::Downloads;
 pub use downloads::PLANS_BYTES_MAX;
 pub use library::{Closed, Library, Lost, Opened, Pending, SMALL_FILE_BYTES_MAX, SmallFile, Store};
 use path::Resource;
-use reads::Reads;
-pub use reads::{PIECE_BYTES, READ_WITHIN, READS_MAX};
+use reads::in_time;
+pub use reads::{PIECE_BYTES, READ_WITHIN};
 use reply::{Found, Kind, Refused};
 pub use title::{Contents, Title};
 
@@ -45,7 +45,6 @@ use crate::playlist::links::Links;
 /// The part of the HTTP service that plays what is stored.
 pub struct Delivery {
     library: Arc<dyn Library>,
-    reads: Reads,
     downloads: Downloads,
     counters: Arc<Counters>,
 }
@@ -99,7 +98,6 @@ impl Delivery {
     pub fn new(library: Arc<dyn Library>) -> Self {
         Self {
             library,
-            reads: Reads::new(),
             downloads: Downloads::default(),
             counters: Arc::default(),
         }
@@ -116,7 +114,7 @@ impl Delivery {
         let asked = Asked {
             path,
             query: request.uri().query().unwrap_or(""),
-            conditions: Conditions::of(request.headers()),
+            conditions: Conditions::of(request.method(), request.headers()),
             has_content: *request.method() != Method::HEAD,
         };
         Some(match *request.method() {
@@ -211,7 +209,7 @@ impl Delivery {
     ) -> Result<Response<Body>, Refused> {
         let (title, name) = (request.title, &rendition.init.rendition);
         let store = &title.contents().store;
-        let elsewhere = self.reads.run(|| store.elsewhere(name)).await;
+        let elsewhere = in_time(store.elsewhere(name)).await;
         if let Some(url) = elsewhere.map_err(|lost| Refused::of(title, &lost))? {
             let location = HeaderValue::try_from(url).map_err(|_| {
                 let asset = &title.contents().asset;
@@ -222,7 +220,7 @@ impl Delivery {
         }
         let len_bytes = title::file_bytes(rendition);
         let file = File::Stored(name.clone());
-        let body = Body::media(Arc::clone(title), file, len_bytes, self.reads.clone());
+        let body = Body::media(Arc::clone(title), file, len_bytes);
         let kind = Kind::File {
             content_type: media_type(rendition),
             disposition: None,
@@ -246,12 +244,12 @@ impl Delivery {
         }
         // Of other bytes than the files that it is made of.
         let tag = title.media_tag(&renditions).replacen('"', "\"made-", 1);
-        let plan = self.downloads.plan(title, &renditions, &tag, &self.reads);
+        let plan = self.downloads.plan(title, &renditions, &tag);
         let made = plan.await?;
         let len_bytes = made.len_bytes();
         let names = renditions.iter().map(|it| it.init.rendition.clone());
         let file = File::Made(made, names.collect());
-        let body = Body::media(Arc::clone(title), file, len_bytes, self.reads.clone());
+        let body = Body::media(Arc::clone(title), file, len_bytes);
         let extension = match title::is_video(first) {
             true => "mp4",
             false => "m4a",
@@ -271,7 +269,7 @@ impl Delivery {
         file: SmallFile<'_>,
     ) -> Result<Bytes, Refused> {
         let store = &request.title.contents().store;
-        let read = self.reads.run(|| store.small_file(file)).await;
+        let read = in_time(store.small_file(file)).await;
         read.map_err(|lost| Refused::of(request.title, &lost))
     }
 }

@@ -1,4 +1,5 @@
-//! Reading what a store has: so many reads at a time, each in so much time.
+//! Reading what a store has: each read in so much time. How many there are at a time is the store's
+//! to say: a bucket that hangs is to take nobody's place at a disk that works.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media_core::RenditionName;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::library::{Lost, Pending, Store};
@@ -17,60 +17,32 @@ use crate::progressive::Read;
 /// 60 Mbit/s.
 pub const PIECE_BYTES: u64 = 256 * 1024;
 
-/// Most reads at a time, so that viewers of stored media neither take every thread that may wait
-/// for a disk nor more than 16 MiB for what is on its way.
-pub const READS_MAX: usize = 64;
-
 /// Longest that anything is waited for: a store that takes longer is as good as gone, and players
 /// ask again.
 pub const READ_WITHIN: Duration = Duration::from_secs(10);
 
-/// The places of those who read. Clones share them.
-#[derive(Clone, Debug)]
-pub(super) struct Reads {
-    places: Arc<Semaphore>,
+/// What a read gives, in time.
+pub(super) async fn in_time<T>(read: Pending<Result<T, Lost>>) -> Result<T, Lost> {
+    let done = timeout(READ_WITHIN, read).await;
+    done.unwrap_or_else(|late| Err(Lost::Unavailable(late.into())))
 }
 
-impl Reads {
-    pub(super) fn new() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(READS_MAX)),
+/// The bytes of a file that `read` asks for, cut out of what lies between them.
+pub(super) fn cut(
+    store: Arc<dyn Store>,
+    file: RenditionName,
+    read: Read,
+) -> Pending<Result<Vec<Bytes>, Lost>> {
+    Box::pin(async move {
+        let Read { span, cuts, .. } = read;
+        let expected = span.end - span.start;
+        let bytes = in_time(store.read(&file, span)).await?;
+        if bytes.len() as u64 != expected {
+            let found = bytes.len();
+            return Err(Lost::Unavailable(io::Error::other(format!(
+                "{file}: {found} bytes read, {expected} expected"
+            ))));
         }
-    }
-
-    /// What a read gives, from when a place is free.
-    pub(super) async fn run<T>(
-        &self,
-        read: impl FnOnce() -> Pending<Result<T, Lost>>,
-    ) -> Result<T, Lost> {
-        let with_place = async {
-            let place = self.places.acquire().await;
-            let _place = place.map_err(io::Error::other)?;
-            read().await
-        };
-        let done = timeout(READ_WITHIN, with_place).await;
-        done.unwrap_or_else(|late| Err(Lost::Unavailable(late.into())))
-    }
-
-    /// The bytes of a file that `read` asks for, cut out of what lies between them.
-    pub(super) fn cut(
-        &self,
-        store: Arc<dyn Store>,
-        file: RenditionName,
-        read: Read,
-    ) -> Pending<Result<Vec<Bytes>, Lost>> {
-        let reads = self.clone();
-        Box::pin(async move {
-            let Read { span, cuts, .. } = read;
-            let expected = span.end - span.start;
-            let bytes = reads.run(|| store.read(&file, span)).await?;
-            if bytes.len() as u64 != expected {
-                let found = bytes.len();
-                return Err(Lost::Unavailable(io::Error::other(format!(
-                    "{file}: {found} bytes read, {expected} expected"
-                ))));
-            }
-            Ok(cuts.into_iter().map(|cut| bytes.slice(cut)).collect())
-        })
-    }
+        Ok(cuts.into_iter().map(|cut| bytes.slice(cut)).collect())
+    })
 }

@@ -25,6 +25,8 @@ pub(super) enum Refused {
     Unavailable,
     /// What is stored contradicts itself.
     Damaged,
+    /// There is more of it than one file is made of.
+    TooLong,
 }
 
 impl Refused {
@@ -63,6 +65,10 @@ impl Refused {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 r#"{"status":500,"title":"what is stored is damaged"}"#,
             ),
+            Self::TooLong => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                r#"{"status":422,"title":"it is too long for one file: it plays as HLS"}"#,
+            ),
         }
     }
 }
@@ -73,6 +79,7 @@ impl From<Closed> for Refused {
             Closed::NotFound => Self::NotFound,
             Closed::NoToken => Self::NoToken,
             Closed::Unavailable => Self::Unavailable,
+            Closed::Damaged => Self::Damaged,
         }
     }
 }

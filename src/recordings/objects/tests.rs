@@ -52,7 +52,12 @@ impl Stage {
             playback: Playback::Proxy,
             keep_local_bytes,
         };
-        let opened = Objects::open(&choice, self.folder.clone(), self.recordings.clone());
+        let opened = Objects::open(
+            &choice,
+            self.folder.clone(),
+            self.recordings.clone(),
+            Disk::default(),
+        );
         let objects = opened.expect("a folder").expect("another one");
         let task = tokio::spawn(objects.clone().keep_in_order());
         (objects, task)
@@ -240,7 +245,12 @@ async fn a_store_in_the_data_folder_is_the_data_folder() {
         playback: Playback::Proxy,
         keep_local_bytes: 0,
     };
-    let opened = Objects::open(&choice, stage.folder.clone(), stage.recordings.clone());
+    let opened = Objects::open(
+        &choice,
+        stage.folder.clone(),
+        stage.recordings.clone(),
+        Disk::default(),
+    );
     assert!(opened.expect("a folder").is_none());
     let signed = Choice {
         playback: Playback::Signed {
@@ -248,6 +258,11 @@ async fn a_store_in_the_data_folder_is_the_data_folder() {
         },
         ..choice
     };
-    let refused = Objects::open(&signed, stage.folder.clone(), stage.recordings.clone());
+    let refused = Objects::open(
+        &signed,
+        stage.folder.clone(),
+        stage.recordings.clone(),
+        Disk::default(),
+    );
     assert!(matches!(refused, Err(Error::Playback(_))));
 }

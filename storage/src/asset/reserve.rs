@@ -1,4 +1,4 @@
-//! The free space that recordings leave to everything else on the disk.
+//! The free space that recorded media leaves to everything else on the disk.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ pub struct Reserve {
 }
 
 impl Default for Reserve {
-    /// 1 GiB, or 5 % of a small disk: what the database, the DVR and the system's logs live on
+    /// 1 GiB, or 5 % of a small disk: what the database and the system's logs live on
     /// until somebody makes room.
     fn default() -> Self {
         Self {

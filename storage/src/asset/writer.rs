@@ -285,6 +285,11 @@ impl Writer {
         track.map_or(0, |track| track.entries.len())
     }
 
+    /// Bytes of its files on the disk so far.
+    pub fn len_bytes(&self) -> u64 {
+        files::len_bytes(self.shared.tracks().iter())
+    }
+
     /// How many bytes of a rendition's file stay as they are, however the recording ends: up to the
     /// last segment that all renditions have.
     pub fn settled_bytes(&self, rendition: &RenditionName) -> Option<u64> {

@@ -66,6 +66,12 @@ impl Reel {
         }
     }
 
+    /// What comes before this number is lost.
+    #[cfg(test)]
+    pub(super) fn first_wanted(&self) -> u64 {
+        self.first_wanted
+    }
+
     /// Gives up everything before segment `number`, written or still to be. The file goes when its
     /// last reader has gone.
     pub(super) fn lose_before(&mut self, number: u64) {

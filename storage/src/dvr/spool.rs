@@ -11,6 +11,7 @@ use media_core::RenditionName;
 
 use super::Folder;
 use super::reel::{self, Reel};
+use crate::asset::Reserve;
 use crate::extent::{self, Extent};
 
 /// Segments that wait for the disk, of all renditions together: some 16 s of a full ladder. A disk
@@ -45,15 +46,16 @@ enum Job {
 }
 
 impl Spool {
-    /// A spool in `folder`; `broadcast` stands in the log.
+    /// A spool in `folder`, which leaves `reserve` free; `broadcast` stands in the log.
     ///
     /// # Errors
     /// No thread can be started.
-    pub fn start(folder: Folder, broadcast: String) -> io::Result<Self> {
-        Self::start_with(broadcast, move || folder.file())
+    pub fn start(folder: Folder, reserve: Reserve, broadcast: String) -> io::Result<Self> {
+        Self::start_with(reserve, broadcast, move || folder.file())
     }
 
     fn start_with(
+        reserve: Reserve,
         broadcast: String,
         new_file: impl Fn() -> io::Result<File> + Send + 'static,
     ) -> io::Result<Self> {
@@ -65,6 +67,7 @@ impl Spool {
         let writer = Writer {
             shared: Arc::clone(&shared),
             new_file,
+            reserve,
             failures: 0,
             can_punch: true,
         };
@@ -136,6 +139,7 @@ impl Shared {
 struct Writer<F> {
     shared: Arc<Shared>,
     new_file: F,
+    reserve: Reserve,
     failures: u64,
     can_punch: bool,
 }
@@ -168,6 +172,11 @@ impl<F: Fn() -> io::Result<File>> Writer<F> {
         let Some((file, offset)) = place else {
             return Ok(());
         };
+        // What recordings left free is not there to be rewound to.
+        let wanted = pieces.iter().map(|piece| piece.len() as u64).sum();
+        if self.reserve.check(&file, wanted)?.is_err() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         // Not under the lock: readers ask where things lie meanwhile.
         let len_bytes = extent::write(&file, offset, pieces)?;
         let mut reels = self.shared.reels();
@@ -215,6 +224,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::asset::synthetic::NO_RESERVE;
 
     fn name(text: &str) -> RenditionName {
         RenditionName::new(text).expect("a name")
@@ -251,7 +261,7 @@ mod tests {
     fn what_is_stored_is_found_and_read() {
         let data = tempfile::tempdir().expect("a folder");
         let folder = Folder::open(data.path()).expect("writable");
-        let spool = Spool::start(folder, "b".into()).expect("a thread");
+        let spool = Spool::start(folder, NO_RESERVE, "b".into()).expect("a thread");
         for number in 5..9 {
             for rendition in ["720p", "audio"] {
                 spool.store(&name(rendition), number, segment(rendition, number));
@@ -276,7 +286,7 @@ mod tests {
     fn forgotten_segments_give_their_space_back_and_the_others_stay() {
         let data = tempfile::tempdir().expect("a folder");
         let folder = Folder::open(data.path()).expect("writable");
-        let spool = Spool::start(folder, "b".into()).expect("a thread");
+        let spool = Spool::start(folder, NO_RESERVE, "b".into()).expect("a thread");
         let video = name("720p");
         for number in 0..30 {
             spool.store(&video, number, segment("720p", number));
@@ -295,9 +305,11 @@ mod tests {
     fn a_full_disk_costs_what_was_there_and_nothing_else() {
         static FILES: AtomicUsize = AtomicUsize::new(0);
         // The first two files are on a full disk.
-        let spool = Spool::start_with("b".into(), || match FILES.fetch_add(1, Ordering::SeqCst) {
-            0 | 1 => File::options().write(true).open("/dev/full"),
-            _ => tempfile::tempfile(),
+        let spool = Spool::start_with(NO_RESERVE, "b".into(), || {
+            match FILES.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => File::options().write(true).open("/dev/full"),
+                _ => tempfile::tempfile(),
+            }
         })
         .expect("a thread");
         let video = name("720p");
@@ -309,5 +321,27 @@ mod tests {
         assert_eq!(FILES.load(Ordering::SeqCst), 3);
         let extent = spool.find(&video, 2).expect("stored");
         assert_eq!(read(&extent), segment("720p", 2).concat());
+    }
+
+    /// It went on where the recording had stopped, and took what that had left free.
+    #[test]
+    fn the_reserve_of_recordings_is_not_there_to_be_rewound_to() {
+        let data = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(data.path()).expect("writable");
+        let all = Reserve {
+            bytes: u64::MAX,
+            percent: 100,
+        };
+        let spool = Spool::start(folder, all, "b".into()).expect("a thread");
+        let video = name("720p");
+        let lost_up_to = || {
+            let reels = spool.shared.reels();
+            reels.get(&video).map(Reel::first_wanted)
+        };
+        for number in 5..8 {
+            spool.store(&video, number, segment("720p", number));
+        }
+        eventually(|| lost_up_to() == Some(8));
+        assert_eq!(spool.oldest(&video), None);
     }
 }

@@ -1,31 +1,55 @@
-//! At the server's start: recordings whose process died become whole, or are noted as failed.
+//! Recordings whose process died, or could not bring them to an end, become whole, or are noted as
+//! failed.
+
+use std::time::SystemTime;
 
 use media_core::AssetId;
 
-use super::{Error, Filter, Recordings};
-use crate::asset::{self, Folder};
+use super::{Error, Filter, Recordings, Recovers};
+use crate::asset::{self, Folder, MANIFEST};
 use crate::recording::{End, Reason, Recording, Status};
 
-/// Recovers every recording that the database says is running, and says what became of each. To be
-/// called before anything is recorded. A recording that another living process writes, or that the
-/// disk does not let recover at the moment, stays as it is until the next start; that is logged.
-///
-/// Files of which the database knows nothing are left alone, and logged: they are of a database
-/// that was restored from a backup.
+/// Recovers the recordings that the database says are running, but for the assets that this process
+/// says it `is_writing`; says what became of each. Only those of this server, and those that nobody writes any more and whose files
+/// are here ([`Recordings::written_by`]). A recording that another living process writes, or that
+/// the disk does not let recover at the moment, stays as it is until the next call; that is logged.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn recover(recordings: &Recordings, folder: &Folder) -> Result<Vec<Recording>, Error> {
+pub async fn recover(
+    recordings: &Recordings,
+    folder: &Folder,
+    is_writing: impl Fn(&AssetId) -> bool,
+    now: SystemTime,
+) -> Result<Vec<Recording>, Error> {
     let filter = Filter {
         status: Some(Status::Recording),
         ..Filter::default()
     };
     let mut recovered = Vec::new();
     for recording in recordings.all(&filter).await? {
+        // Asked now: one that has begun since the list was read is running.
+        if recording.asset.as_ref().is_some_and(&is_writing) {
+            continue;
+        }
+        match recordings.has_to_recover(&recording, now).await? {
+            Recovers::Own => {}
+            Recovers::WhatIsHere if is_here(folder, &recording).await => {}
+            Recovers::WhatIsHere | Recovers::No => continue,
+        }
         recovered.extend(recover_one(recordings, folder, &recording).await?);
     }
-    name_strangers(recordings, folder).await?;
     Ok(recovered)
+}
+
+async fn is_here(folder: &Folder, recording: &Recording) -> bool {
+    let Some(asset) = recording.asset.clone() else {
+        return false;
+    };
+    on_disk(folder, move |folder| {
+        folder.path(&asset).join(MANIFEST).exists()
+    })
+    .await
 }
 
 async fn recover_one(
@@ -36,13 +60,7 @@ async fn recover_one(
     let id = &recording.id;
     let found = match recording.asset.clone() {
         Some(asset) => on_disk(folder, move |folder| asset::recover(folder, &asset)).await,
-        None => {
-            let error = Error::DamagedRow {
-                id: id.to_string(),
-                what: "it is running and has no asset".into(),
-            };
-            return Err(error);
-        }
+        None => return Ok(None),
     };
     let end = match found {
         Ok(found) => {
@@ -58,6 +76,7 @@ async fn recover_one(
             tracing::warn!(recording = %id, %why, "interrupted recording cannot be recovered");
             End::Failed(why.into())
         }
+        Err(asset::Error::Busy(_)) => return Ok(None),
         Err(error) => {
             tracing::error!(recording = %id, %error, "interrupted recording stays as it is");
             return Ok(None);
@@ -67,11 +86,19 @@ async fn recover_one(
         End::Playable { duration, .. } => recording.started_at + duration,
         End::Failed(_) => recording.started_at,
     };
-    Ok(Some(recordings.finish(id, end, ended_at).await?))
+    match recordings.finish(id, end, ended_at).await {
+        // It came to its end, or was deleted, since the list was read.
+        Err(Error::NotRunning(_) | Error::UnknownRecording(_)) => Ok(None),
+        finished => finished.map(Some),
+    }
 }
 
-/// Logs the folders that no row leads to.
-async fn name_strangers(recordings: &Recordings, folder: &Folder) -> Result<(), Error> {
+/// Logs the folders that no row leads to. They are left alone: they are of a database that was
+/// restored from a backup.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn name_strangers(recordings: &Recordings, folder: &Folder) -> Result<(), Error> {
     let ids: Vec<AssetId> = match on_disk(folder, Folder::ids).await {
         Ok(ids) => ids,
         Err(error) => {

@@ -203,7 +203,7 @@ scratch::on_each_database! {
         let stream = stream(&streams, Visibility::Public).await;
         begin(&recordings, &stream, "a1", 100).await;
         let twice = recordings.begin(&stream.id, &broadcast, &asset("a1"), &[], at(2)).await;
-        assert!(matches!(twice, Err(Error::Database(_))));
+        assert!(matches!(twice, Err(Error::AssetTaken(ref it)) if *it == asset("a1")), "{twice:?}");
     }
 
     async fn a_recording_follows_its_stream_and_outlives_it(scratch) {
@@ -336,7 +336,7 @@ scratch::on_each_database! {
         let whole = ended(&recordings, &stream, "elsewhere", 400).await;
         write_asset(&folder, &asset("stranger"), 1);
 
-        let recovered = recover(&recordings, &folder).await.expect("recover");
+        let recovered = recover(&recordings, &folder, |_| false, at(1000)).await.expect("recover");
         let ids: Vec<_> = recovered.iter().map(|it| &it.id).collect();
         assert_eq!(ids, [&torn.id, &never.id]);
         let [torn, never] = &recovered[..] else { panic!("two") };
@@ -354,9 +354,94 @@ scratch::on_each_database! {
 
         // Its process ends too; the next start finds it.
         writer.finish().expect("the disk is well");
-        let recovered = recover(&recordings, &folder).await.expect("recover");
+        let recovered = recover(&recordings, &folder, |_| false, at(1000)).await.expect("recover");
         assert_eq!(recovered.len(), 1);
         assert_eq!(recovered[0].duration, Duration::from_secs(2));
+    }
+
+    async fn an_answer_of_the_database_that_was_lost_is_given_again(scratch) {
+        let (streams, recordings) = open(scratch.url()).await;
+        let stream = stream(&streams, Visibility::Public).await;
+        let running = begin(&recordings, &stream, "a1", 100).await;
+        assert_eq!(begin(&recordings, &stream, "a1", 100).await, running);
+        let listed = list(&recordings, &Filter::default(), Sort::Oldest).await;
+        assert_eq!(listed, std::slice::from_ref(&running));
+        let ready = recordings.finish(&running.id, playable(7), at(200)).await.expect("finish");
+        let again = recordings.finish(&running.id, playable(7), at(200)).await.expect("the same");
+        assert_eq!(again, ready);
+        let failed = begin(&recordings, &stream, "a2", 300).await;
+        let end = End::Failed(Reason::DiskFull);
+        let noted = recordings.finish(&failed.id, end, at(301)).await.expect("finish");
+        assert_eq!(recordings.finish(&failed.id, end, at(301)).await.expect("the same"), noted);
+    }
+
+    /// It took the first one's for its own that had died, and removed the files that were written.
+    async fn a_second_server_leaves_the_first_ones_recordings_alone(scratch) {
+        let (streams, recordings) = open(scratch.url()).await;
+        let first = recordings.clone().written_by("first");
+        let second = recordings.written_by("second");
+        let folder = Folder::open(scratch.folder()).expect("writable");
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let elsewhere = Folder::open(elsewhere.path()).expect("writable");
+        let stream = stream(&streams, Visibility::Public).await;
+        write_asset(&folder, &asset("a1"), 2);
+        let running = begin(&first, &stream, "a1", 100).await;
+        let none = |_: &AssetId| false;
+        // Not at its start, and not when the first one has been silent for long.
+        for now in [at(101), at(100_000)] {
+            let recovered = recover(&second, &elsewhere, none, now).await.expect("recover");
+            assert_eq!(recovered, []);
+        }
+        let found = first.find(&running.id).await.expect("find").expect("there");
+        assert_eq!(found.status, Status::Recording);
+        // What is deleted is removed by whose files they are.
+        write_asset(&folder, &asset("a2"), 2);
+        let deleted = ended(&first, &stream, "a2", 50).await;
+        first.delete(&deleted.id).await.expect("delete");
+        sweep(&second, &elsewhere).await.expect("sweep");
+        assert!(folder.path(&asset("a2")).exists() && first.knows(&asset("a2")).await.expect("answer"));
+        sweep(&first, &folder).await.expect("sweep");
+        assert!(!folder.path(&asset("a2")).exists());
+        // The first one itself: what it writes at the moment is its own business.
+        let own = |id: &AssetId| *id == asset("a1");
+        assert_eq!(recover(&first, &folder, own, at(101)).await.expect("recover"), []);
+        let recovered = recover(&first, &folder, none, at(101)).await.expect("recover");
+        assert_eq!(recovered.len(), 1);
+    }
+
+    async fn a_folder_that_is_shared_has_nothing_that_nobody_recovers(scratch) {
+        let (streams, recordings) = open(scratch.url()).await;
+        let gone = recordings.clone().written_by("gone");
+        let here = recordings.written_by("here");
+        let folder = Folder::open(scratch.folder()).expect("writable");
+        let stream = stream(&streams, Visibility::Public).await;
+        write_asset(&folder, &asset("a1"), 2);
+        let running = begin(&gone, &stream, "a1", 100).await;
+        gone.heard(&asset("a1"), 77, at(200)).await.expect("heard");
+        let found = here.find(&running.id).await.expect("find").expect("there");
+        assert_eq!(found.bytes, 77, "retention counts it");
+        let none = |_: &AssetId| false;
+        let silent_for = |s: u64| at(200 + s);
+        assert_eq!(recover(&here, &folder, none, silent_for(299)).await.expect("recover"), []);
+        let recovered = recover(&here, &folder, none, silent_for(300)).await.expect("recover");
+        assert_eq!(recovered.len(), 1);
+        assert_eq!(recovered[0].status, Status::Interrupted);
+    }
+
+    /// Its end was never noted: it could be neither played nor deleted.
+    async fn a_recording_that_nobody_writes_any_more_can_be_deleted(scratch) {
+        let (streams, recordings) = open(scratch.url()).await;
+        let stream = stream(&streams, Visibility::Public).await;
+        let running = begin(&recordings, &stream, "a1", 100).await;
+        recordings.heard(&asset("a1"), 77, at(200)).await.expect("heard");
+        let delete = |now| recordings.delete_abandoned(&running.id, now);
+        assert!(!delete(at(499)).await.expect("delete"));
+        assert!(delete(at(500)).await.expect("delete"));
+        assert_eq!(recordings.find(&running.id).await.expect("find"), None);
+        assert_eq!(recordings.gone().await.expect("gone"), [(asset("a1"), Place::Local)]);
+        let whole = ended(&recordings, &stream, "a2", 600).await;
+        let whole = recordings.delete_abandoned(&whole.id, at(100_000)).await;
+        assert!(!whole.expect("delete"), "it is none");
     }
 
     async fn what_an_owner_wants_comes_with_the_key(scratch) {

@@ -35,6 +35,26 @@ pub async fn enforce(
     Ok(deleted)
 }
 
+/// The assets whose files this server removes, and where those are: its own, and another's that are
+/// in its folder, which may be shared or have had another name, or in the object store.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn to_remove(
+    recordings: &Recordings,
+    folder: &Folder,
+) -> Result<Vec<(AssetId, Place)>, Error> {
+    let mut gone = recordings.gone().await?;
+    for (asset, place) in recordings.gone_of_others().await? {
+        let id = asset.clone();
+        let is_here = on_disk(folder, move |folder| folder.path(&id).exists());
+        if place == Place::Objects || is_here.await {
+            gone.push((asset, place));
+        }
+    }
+    Ok(gone)
+}
+
 /// Removes the files of deleted recordings from the data folder, and then their assets' rows. To be
 /// called at the start and after each deletion. Returns the assets that are in the object store too:
 /// who removes them there calls [`Recordings::forget`].
@@ -44,7 +64,7 @@ pub async fn enforce(
 /// next call.
 pub async fn sweep(recordings: &Recordings, folder: &Folder) -> Result<Vec<AssetId>, Error> {
     let mut elsewhere = Vec::new();
-    for (asset, place) in recordings.gone().await? {
+    for (asset, place) in to_remove(recordings, folder).await? {
         let id = asset.clone();
         if let Err(error) = on_disk(folder, move |folder| folder.remove(&id)).await {
             tracing::error!(%asset, %error, "files of a deleted recording stay for now");

@@ -126,11 +126,12 @@ impl Jobs {
     ) -> Result<(), Error> {
         let mut write = self.held(claim).await?;
         sqlx::query(
-            "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms) \
-             VALUES ($1, 'writing', 'local', 0, 0, $2)",
+            "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms, writer) \
+             VALUES ($1, 'writing', 'local', 0, 0, $2, $3)",
         )
         .bind(asset.as_str())
         .bind(to_unix_ms(now))
+        .bind(claim.worker.as_str())
         .execute(&mut *write)
         .await?;
         sqlx::query("UPDATE jobs SET asset_id = $1 WHERE id = $2")

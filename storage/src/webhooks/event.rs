@@ -22,6 +22,8 @@ pub enum EventType {
     BroadcastEnded,
     /// A recording can be played.
     RecordingReady,
+    /// Nothing of a recording can be played.
+    RecordingFailed,
     /// A video of the library can be played.
     VideoReady,
     /// A video of the library could not be made.
@@ -32,10 +34,11 @@ pub enum EventType {
 
 impl EventType {
     /// Those that a webhook can be told of.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BroadcastStarted,
         Self::BroadcastEnded,
         Self::RecordingReady,
+        Self::RecordingFailed,
         Self::VideoReady,
         Self::VideoFailed,
     ];
@@ -46,6 +49,7 @@ impl EventType {
             Self::BroadcastStarted => "broadcast.started",
             Self::BroadcastEnded => "broadcast.ended",
             Self::RecordingReady => "recording.ready",
+            Self::RecordingFailed => "recording.failed",
             Self::VideoReady => "video.ready",
             Self::VideoFailed => "video.failed",
             Self::Ping => "ping",
@@ -77,7 +81,7 @@ pub enum InvalidEvents {
     Empty,
     /// It is none that a webhook can be told of.
     #[error(
-        "{name:?} is no event; broadcast.started, broadcast.ended, recording.ready, video.ready and video.failed are"
+        "{name:?} is no event; broadcast.started, broadcast.ended, recording.ready, recording.failed, video.ready and video.failed are"
     )]
     Unknown {
         /// How it begins.

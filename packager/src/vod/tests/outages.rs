@@ -65,33 +65,3 @@ async fn a_file_that_is_shorter_than_its_index_is_not_sent() {
     stage.shelf.cause(Trouble::Truncated);
     assert_eq!(stage.status("/vod/public/720p.mp4").await, 503);
 }
-
-/// However many ask, so many read: the others wait, and each is answered.
-#[tokio::test(start_paused = true)]
-async fn more_viewers_than_places_wait_their_turn() {
-    let stage = Arc::new(Stage::new());
-    stage.shelf.cause(Trouble::Silent);
-    let stuck: Vec<_> = (0..READS_MAX)
-        .map(|_| {
-            let stage = Arc::clone(&stage);
-            tokio::spawn(async move { stage.status("/vod/public/720p.mp4").await })
-        })
-        .collect();
-    while stage.shelf.reads.load(Ordering::SeqCst) < READS_MAX {
-        tokio::task::yield_now().await;
-    }
-    stage.shelf.cause(Trouble::None);
-    let next = {
-        let stage = Arc::clone(&stage);
-        tokio::spawn(async move { stage.status("/vod/public/360p.mp4").await })
-    };
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(stage.shelf.reads.load(Ordering::SeqCst), READS_MAX);
-    // Viewers who leave give their places back.
-    for viewer in &stuck {
-        viewer.abort();
-    }
-    assert_eq!(next.await.unwrap(), 200);
-}
