@@ -8,6 +8,7 @@ mod courtesy;
 mod desk;
 mod encoding;
 mod segments;
+mod telling;
 mod upkeep;
 mod worker;
 
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::desk::Desk;
+use self::telling::tell_failed;
 pub(crate) use self::worker::Worker;
 use crate::hooks::Events;
 
@@ -56,6 +58,7 @@ impl Library {
         tokio::spawn(upkeep::repeat(
             options.videos.clone(),
             options.uploads.clone(),
+            options.events.clone(),
         ));
         let desk = tokio::spawn(Desk::new(options).work(closes));
         Self { closing, desk }
@@ -72,7 +75,11 @@ impl Library {
 
 /// Puts back what the process was encoding when it died. To be called before the files of assets
 /// that are given up are removed, and before the library starts.
-pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), videos::Error> {
+pub(crate) async fn recover(
+    videos: &Videos,
+    worker: &Worker,
+    events: &Events,
+) -> Result<(), videos::Error> {
     let back = videos
         .jobs()
         .requeue(worker.as_str(), SystemTime::now())
@@ -80,6 +87,9 @@ pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), vide
     for (claim, next) in back {
         let given_up = next == Next::GivenUp;
         tracing::warn!(video = %claim.video, attempt = claim.attempt, given_up, "an encoding was interrupted");
+        if given_up {
+            tell_failed(videos, events, &claim.video).await?;
+        }
     }
     Ok(())
 }
