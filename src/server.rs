@@ -72,7 +72,9 @@ impl Server {
         let recordings = database.recordings().written_by(worker.as_str());
         let assets = storage::asset::Folder::open(&config.data)?;
         let videos = database.videos();
-        library::recover(&videos, &worker).await?;
+        let client_tls = tls::client::config()?;
+        let hooks = Hooks::start(database.webhooks(), &client_tls);
+        library::recover(&videos, &worker, &hooks.events()).await?;
         let recovered = upkeep::recover(&recordings, &assets).await?;
         let disk = Disk::default();
         let objects = match &config.objects {
@@ -81,8 +83,6 @@ impl Server {
             }
             None => None,
         };
-        let client_tls = tls::client::config()?;
-        let hooks = Hooks::start(database.webhooks(), &client_tls);
         let recorder = Recorder::new(
             recordings.clone(),
             assets.clone(),
@@ -102,7 +102,7 @@ impl Server {
             events: hooks.events(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
-        let reserve = config.recording.reserve;
+        let reserve = config.uploads.reserve;
         let uploads = storage::uploads::Folder::open(&config.data, reserve)?;
         let library = Library::start(library::Options {
             videos: videos.clone(),
@@ -126,16 +126,17 @@ impl Server {
                 config.srt
             ))
         })?;
+        let media = Media::new(assets, objects.clone(), disk.clone());
         let api = Api::new(control_api::Options {
             streams: streams.clone(),
             recordings: recordings.clone(),
             videos: videos.clone(),
-            assets: assets.clone(),
+            media: Arc::new(media.clone()),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
             uploads,
-            upload_bytes_max: config.upload_bytes_max,
+            upload_limits: config.uploads.limits,
             broadcasts: Arc::new(supervisor.clone()),
             admin_token,
             playback_secret: playback_secret.clone(),
@@ -145,7 +146,6 @@ impl Server {
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
         });
-        let media = Media::new(assets, objects.clone(), disk.clone());
         let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());

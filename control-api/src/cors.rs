@@ -5,6 +5,7 @@
 //! counts only where the browser itself says that it came from this server's own page or from one
 //! in the list.
 
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::uri::Scheme;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
@@ -95,6 +96,31 @@ pub(crate) fn layer(origins: &[WebOrigin]) -> Option<CorsLayer> {
                 .chain(tus::ANSWERED),
         ));
     Some(layer)
+}
+
+/// The method of a request that the layer must not take for a preflight.
+#[derive(Clone)]
+struct Hidden(Method);
+
+/// Before the layer: it answers every `OPTIONS` itself, though only one that asks for a method is a
+/// preflight (Fetch standard §3.2.2). Any other is an ordinary request, such as that for what tus
+/// offers here, whose answer a page may read by the same headers. Its route is chosen already.
+pub(crate) async fn hide_options(mut request: Request) -> Request {
+    let headers = request.headers();
+    let is_preflight = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if request.method() == Method::OPTIONS && !is_preflight {
+        let method = std::mem::take(request.method_mut());
+        request.extensions_mut().insert(Hidden(method));
+    }
+    request
+}
+
+/// Behind the layer: the method is what it was.
+pub(crate) async fn show_options(mut request: Request) -> Request {
+    if let Some(Hidden(method)) = request.extensions_mut().remove() {
+        *request.method_mut() = method;
+    }
+    request
 }
 
 /// Whether a page that may has sent this request, as far as a browser says so.

@@ -22,6 +22,7 @@ mod kick;
 mod limits;
 mod list;
 mod me;
+pub mod media;
 mod openapi;
 pub mod options;
 mod peer;
@@ -47,10 +48,9 @@ use std::time::Instant;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
-use storage::asset::Folder;
 use storage::{
     AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
     Webhooks,
@@ -60,7 +60,8 @@ use utoipa_axum::routes;
 
 pub use broadcasts::{Audience, Broadcasts};
 pub use cors::WebOrigin;
-pub use options::{Limits, Options, Registration};
+pub use media::Media;
+pub use options::{Limits, Options, Registration, UploadLimits};
 pub use peer::Peer;
 pub use urls::Urls;
 
@@ -70,7 +71,7 @@ pub struct Api {
     streams: Streams,
     recordings: Recordings,
     videos: Videos,
-    assets: Folder,
+    media: Arc<dyn Media>,
     views: Arc<videos::Watched>,
     accounts: Accounts,
     audit: Audit,
@@ -94,7 +95,7 @@ impl Api {
             streams: options.streams,
             recordings: options.recordings,
             videos: options.videos.clone(),
-            assets: options.assets,
+            media: options.media,
             views: Arc::default(),
             accounts: options.accounts,
             audit: options.audit,
@@ -102,7 +103,7 @@ impl Api {
             uploads: Arc::new(uploads::Desk::new(
                 options.videos,
                 options.uploads,
-                options.upload_bytes_max,
+                options.upload_limits,
             )),
             broadcasts: options.broadcasts,
             admin_token: options.admin_token,
@@ -146,7 +147,10 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
         .layer(from_fn_with_state(api.clone(), caller::identify));
     let router = match cors::layer(&api.cors_origins) {
-        Some(layer) => router.layer(layer),
+        Some(layer) => router
+            .layer(map_request(cors::show_options))
+            .layer(layer)
+            .layer(map_request(cors::hide_options)),
         None => router,
     };
     router
@@ -180,6 +184,7 @@ fn for_owners() -> OpenApiRouter<Api> {
         .routes(routes!(deliveries::redeliver))
         .routes(routes!(videos::create::create))
         .routes(routes!(videos::change::change, videos::change::delete))
+        .routes(routes!(videos::retry::retry))
         .routes(routes!(videos::chapters::replace))
         .routes(routes!(videos::subtitles::put))
         .routes(routes!(videos::subtitles::delete))

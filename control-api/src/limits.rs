@@ -2,10 +2,12 @@
 
 mod buckets;
 
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
@@ -41,17 +43,47 @@ fn take(buckets: &Mutex<Buckets>, address: Address) -> Result<(), Duration> {
     buckets.take(address, Instant::now())
 }
 
-/// Refuses an address that asks too much. The operator may ask as much as it likes.
+/// What a caller may still ask: an argument of handlers that are not limited as such, for what is as
+/// much work as a request that is.
+pub(crate) struct Budget {
+    api: Api,
+    /// `None`: the operator's, who may ask as much as it likes.
+    address: Option<Address>,
+}
+
+impl Budget {
+    fn of(api: &Api, extensions: &Extensions) -> Self {
+        let is_operator = Identified::of(extensions) == Ok(Caller::Operator);
+        Self {
+            api: api.clone(),
+            address: (!is_operator).then(|| Address::of(extensions)),
+        }
+    }
+
+    /// Takes one request off it.
+    pub(crate) fn take(&self) -> Result<(), Error> {
+        let taken = self
+            .address
+            .map_or(Ok(()), |address| take(&self.api.budgets.requests, address));
+        taken.map_err(|wait| Error::TooManyRequests { wait })
+    }
+}
+
+impl FromRequestParts<Api> for Budget {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        Ok(Self::of(api, &parts.extensions))
+    }
+}
+
+/// Refuses an address that asks too much.
 pub(crate) async fn limit(
     State(api): State<Api>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let is_operator = Identified::of(request.extensions()) == Ok(Caller::Operator);
-    if !is_operator {
-        let address = Address::of(request.extensions());
-        take(&api.budgets.requests, address).map_err(|wait| Error::TooManyRequests { wait })?;
-    }
+    Budget::of(&api, request.extensions()).take()?;
     Ok(next.run(request).await)
 }
 

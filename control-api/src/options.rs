@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::asset::Folder;
 use storage::{
     AccessSecret, Accounts, AdminToken, Audit, PlaybackSecret, Recordings, Streams, Videos,
     Webhooks, uploads,
 };
 
 use crate::cors::WebOrigin;
+use crate::media::Media;
 use crate::{Broadcasts, Urls};
 
 /// Everything that [`crate::Api`] is made of.
@@ -22,8 +22,8 @@ pub struct Options {
     pub recordings: Recordings,
     /// The VOD library.
     pub videos: Videos,
-    /// Where the media of recordings and videos lies.
-    pub assets: Folder,
+    /// The media of recordings and videos, wherever it lies.
+    pub media: Arc<dyn Media>,
     /// The users.
     pub accounts: Accounts,
     /// Where changes are written down.
@@ -32,8 +32,8 @@ pub struct Options {
     pub webhooks: Webhooks,
     /// Where files go that are uploaded into the VOD library.
     pub uploads: uploads::Folder,
-    /// How long such a file may be, in bytes.
-    pub upload_bytes_max: u64,
+    /// How much may be uploaded.
+    pub upload_limits: UploadLimits,
     /// The process around the API.
     pub broadcasts: Arc<dyn Broadcasts>,
     /// The operator's secret.
@@ -50,6 +50,15 @@ pub struct Options {
     pub cors_origins: Vec<WebOrigin>,
     /// How much one address may ask.
     pub limits: Limits,
+}
+
+/// How much may be uploaded into the VOD library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// How long a file may be, in bytes.
+    pub bytes_max: u64,
+    /// What a user's files may have together that are on their way or not encoded yet.
+    pub owner_bytes_max: u64,
 }
 
 /// Who may become a user. The operator and admins can always make one.

@@ -340,8 +340,12 @@ fn class_of_videos(error: &videos::Error) -> (StatusCode, &'static str) {
         Videos::UnknownUpload(_) => (StatusCode::NOT_FOUND, "no_such_upload"),
         Videos::NotPlayable(_) => (StatusCode::CONFLICT, "recording_not_playable"),
         Videos::TooManySubtitles => (StatusCode::CONFLICT, "too_many_subtitles"),
-        Videos::TooManyVideos => (StatusCode::CONFLICT, "too_many_videos"),
+        Videos::TooManyVideos | Videos::TooManyOwnVideos => {
+            (StatusCode::CONFLICT, "too_many_videos")
+        }
         Videos::TooManyUploads => (StatusCode::CONFLICT, "too_many_uploads"),
+        Videos::TooManyBytes { .. } => (StatusCode::CONFLICT, "upload_quota"),
+        Videos::NothingToRetry(_) => (StatusCode::CONFLICT, "nothing_to_retry"),
         Videos::NotUploading(_) => (StatusCode::CONFLICT, "video_has_file"),
         Videos::WrongOffset { .. } => (StatusCode::CONFLICT, "wrong_offset"),
         Videos::UploadClosed(_) => (StatusCode::GONE, "upload_gone"),

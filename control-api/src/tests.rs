@@ -34,7 +34,7 @@ use storage::streams::Keys;
 use storage::{AdminToken, Database, PlaybackSecret};
 
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Audience, Broadcasts, Limits, Options, Registration};
+use crate::{Api, Audience, Broadcasts, Limits, Options, Registration, UploadLimits};
 
 const HOST: &str = "media.test:8080";
 
@@ -209,12 +209,15 @@ impl Server {
             streams: database.streams(),
             recordings: database.recordings(),
             videos: database.videos(),
-            assets: storage::asset::Folder::open(&data_dir).expect("folder"),
+            media: Arc::new(storage::asset::Folder::open(&data_dir).expect("folder")),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),
             uploads: storage::uploads::Folder::open(&data_dir, NO_RESERVE).expect("folder"),
-            upload_bytes_max: UPLOAD_BYTES_MAX,
+            upload_limits: UploadLimits {
+                bytes_max: UPLOAD_BYTES_MAX,
+                owner_bytes_max: u64::MAX,
+            },
             broadcasts: broadcasts.clone(),
             admin_token: token.clone(),
             playback_secret: secret.clone(),

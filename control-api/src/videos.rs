@@ -10,6 +10,7 @@ pub(crate) mod create;
 pub(crate) mod likes;
 pub(crate) mod list;
 pub(crate) mod playback_tokens;
+pub(crate) mod retry;
 pub(crate) mod subtitles;
 mod view;
 pub(crate) mod views;

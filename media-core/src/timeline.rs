@@ -47,6 +47,10 @@ const AUDIO_LAG_MAX: Duration = Duration::from_millis(1500);
 /// hours of encoding.
 const FILE_GAP_MAX: Duration = Duration::from_secs(600);
 
+/// The shortest time without pictures, or without sound, that counts as a gap of a file: below that
+/// it is a low frame rate.
+const FILE_GAP_MIN: Duration = Duration::from_secs(1);
+
 /// How far a file's sound may outlast its pictures before the last one stands in. Coded sound ends
 /// with a frame of its own length, which is no reason to add a picture.
 const PICTURE_LAG_MAX: Duration = Duration::from_millis(250);
@@ -141,6 +145,8 @@ struct TrackClock {
     offset: Option<i64>,
     arrived: Option<Duration>,
     late_since: Option<Duration>,
+    /// What was put into gaps, all together.
+    gaps: Duration,
 }
 
 impl Timeline {
@@ -190,6 +196,19 @@ impl Timeline {
         self.next_sample
     }
 
+    /// Up to where the track that is further has come.
+    pub fn end(&self) -> MediaTime {
+        self.rate
+            .frame_time(self.next_frame)
+            .max(sample_time(self.next_sample))
+    }
+
+    /// What stands in for what a file does not have, in gaps of more than [`FILE_GAP_MIN`], all
+    /// together: of the track with more of it.
+    pub fn gaps(&self) -> Duration {
+        self.video.gaps.max(self.audio.gaps)
+    }
+
     /// A new publisher takes the stream: what was known of the previous one's clock is void. Its
     /// first picture (or sound, where it has no picture) takes the next free place.
     pub fn publisher_began(&mut self) {
@@ -223,6 +242,8 @@ impl Timeline {
         let index = self.next_frame + repeats;
         self.next_frame = index + 1;
         self.counters.frames_repeated += repeats;
+        let gap = self.rate.frame_time(repeats);
+        self.video.note_gap(gap.saturating_since(MediaTime::ZERO));
         VideoPlacement::Place { index, repeats }
     }
 
@@ -242,6 +263,8 @@ impl Timeline {
         }
         let drift_samples = samples_in(Duration::from_nanos(drift_nanos.unsigned_abs()));
         if drift_nanos > 0 {
+            self.audio
+                .note_gap(Duration::from_nanos(drift_nanos.unsigned_abs()));
             self.counters.samples_silenced += drift_samples;
             self.next_sample += drift_samples + samples;
             return AudioPlacement::Place {
@@ -292,6 +315,17 @@ impl Timeline {
         } else {
             0
         };
+        self.next_sample += silence;
+        self.counters.samples_silenced += silence;
+        silence
+    }
+
+    /// Silence up to so far behind a file's pictures, in samples: its sound does not come, and what is
+    /// encoded of the pictures waits for it.
+    pub fn silence_behind(&mut self, lag: Duration) -> u64 {
+        let picture = self.rate.frame_time(self.next_frame);
+        let behind = picture.saturating_since(sample_time(self.next_sample));
+        let silence = samples_in(behind.saturating_sub(lag));
         self.next_sample += silence;
         self.counters.samples_silenced += silence;
         silence
@@ -391,6 +425,12 @@ impl Timeline {
 }
 
 impl TrackClock {
+    fn note_gap(&mut self, gap: Duration) {
+        if gap > FILE_GAP_MIN {
+            self.gaps += gap;
+        }
+    }
+
     /// Whether units have been arriving behind their place for longer than [`LATE_MAX`].
     fn is_late_too_long(&mut self, late_nanos: i64, now: Duration) -> bool {
         if late_nanos <= LATE_TOLERANCE_NANOS {

@@ -6,6 +6,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::hooks::OnFailure;
 pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
 use sources::{Origin, Value, Values};
+use uploads::Uploads;
 
 use crate::recordings::{Defaults, ObjectsChoice};
 
@@ -108,8 +110,7 @@ pub(crate) struct Config {
     pub(crate) recording: Defaults,
     /// `None`: media stays in the data folder.
     pub(crate) objects: Option<ObjectsChoice>,
-    /// How long a file may be that is uploaded, in bytes.
-    pub(crate) upload_bytes_max: u64,
+    pub(crate) uploads: Uploads,
     /// `None`: nobody is asked about publishers.
     pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
@@ -290,7 +291,7 @@ impl Config {
             },
             recording: recording::read(&values)?,
             objects: media::read(&values)?,
-            upload_bytes_max: values.whole("uploads.max_gib", 1..=1024)? << 30,
+            uploads: uploads::read(&values)?,
             on_publish: values.on_publish()?,
             log: Log {
                 level: values.required("log.level", log_level)?,

@@ -257,7 +257,17 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "uploads.max_gib",
         "10",
-        "The largest file that can be uploaded into the VOD library, in GiB, 1 to 1024. What recordings leave free on the disk, uploads do too.",
+        "The largest file that can be uploaded into the VOD library, in GiB, 1 to 1024.",
+    ),
+    setting(
+        "uploads.owner_gib",
+        "50",
+        "GiB that a user's files may have together that are on their way or not encoded yet; the operator's may have any.",
+    ),
+    setting(
+        "uploads.reserve_mib",
+        "5120",
+        "Uploads are refused, and their encoding waits for another try, where less than this would be free on the disk, in MiB; at least recording.reserve_mib, and never more than 15 % of the disk is kept free.",
     ),
     setting(
         "log.level",

@@ -253,3 +253,20 @@ fn media_stays_in_the_data_folder_unless_it_is_said() {
         assert!(load(&wrong).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn recordings_still_have_the_disk_when_uploads_get_none_of_it() {
+    let reserves = |variables: &[(&str, &str)]| {
+        let config = load(variables, Flags::new()).expect("valid");
+        (config.uploads.reserve, config.recording.reserve)
+    };
+    let (uploads, recordings) = reserves(&[]);
+    assert!(
+        uploads.bytes > recordings.bytes,
+        "{uploads:?} {recordings:?}"
+    );
+    assert!(uploads.percent > recordings.percent);
+    // Whatever is said of recordings holds for uploads too.
+    let (uploads, recordings) = reserves(&[("MILLRACE_RECORDING_RESERVE_MIB", "900000")]);
+    assert_eq!(uploads.bytes, recordings.bytes);
+}

@@ -16,12 +16,12 @@ const QUEUED_MAX: usize = 1024;
 
 /// Something that happened.
 #[derive(Debug)]
-pub(super) struct Happening {
-    pub(super) event_type: EventType,
+pub(crate) struct Happening {
+    pub(crate) event_type: EventType,
     /// Whose stream or video it is about; `None`: the operator's.
-    pub(super) owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// An object that says more.
-    pub(super) data: Value,
+    pub(crate) data: Value,
     pub(super) at: SystemTime,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Happening>) {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Happening>) {
         let (queue, happenings) = mpsc::channel(QUEUED_MAX);
         let lost = Arc::default();
         (Self { queue, lost }, happenings)

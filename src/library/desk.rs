@@ -4,18 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use media_core::graph::offline::{Control, Progress};
 use media_core::{AssetId, MediaTime};
-use serde_json::json;
-use storage::asset::{self, Summary};
+use storage::asset;
 use storage::videos::jobs::{Claim, Encoded, Next};
 use storage::videos::{self, Jobs};
-use storage::webhooks::EventType;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Options;
 use super::courtesy::gives_way;
-use super::encoding::{self, Destination, encode};
+use super::encoding::{self, Destination, Made, encode};
+use super::telling::{tell_failed, tell_ready};
 use super::upkeep::remove_spent;
 
 /// How often it is looked for a job where none is due.
@@ -27,6 +26,12 @@ const LOOK_AT_BROADCASTS_EVERY: Duration = Duration::from_millis(250);
 
 /// How often progress is noted.
 const NOTE_EVERY: Duration = Duration::from_secs(3);
+
+/// For how long it is tried to note what became of a file: a database that is restored from a backup.
+const AWAY_MAX: Duration = Duration::from_secs(600);
+
+/// How often, in that time.
+const ASK_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// What viewers read where this program is to blame; the log says more.
 const OUR_FAULT: &str = "the server could not encode the file";
@@ -46,7 +51,7 @@ enum Recalled {
     Lost,
 }
 
-type Encoding = JoinHandle<Result<Summary, encoding::Error>>;
+type Encoding = JoinHandle<Result<Made, encoding::Error>>;
 
 impl Desk {
     pub(super) fn new(options: Options) -> Self {
@@ -78,7 +83,7 @@ impl Desk {
     async fn see_through(&self, claim: &Claim, closes: &mut watch::Receiver<bool>) {
         tracing::info!(video = %claim.video, upload = %claim.upload, attempt = claim.attempt, "encoding a file");
         let noted = match self.attempt(claim, closes).await {
-            Ok((asset, Ok(summary))) => self.done(claim, &asset, &summary).await,
+            Ok((asset, Ok(made))) => self.done(claim, &asset, made, closes).await,
             Ok((asset, Err(Ended::Recalled(recalled)))) => {
                 self.clear(&asset).await;
                 match recalled {
@@ -94,12 +99,12 @@ impl Desk {
             }
             Ok((asset, Err(Ended::Failed { reason, permanent }))) => {
                 self.clear(&asset).await;
-                self.failed(claim, &reason, permanent).await
+                self.failed(claim, &reason, permanent, closes).await
             }
             Err(error) => Err(error),
         };
         let noted = match noted {
-            Ok(()) => remove_spent(&self.options.videos, &self.options.uploads).await,
+            Ok(()) => remove_spent(&self.options.videos.uploads(), &self.options.uploads).await,
             error => error,
         };
         if let Err(error) = noted {
@@ -113,15 +118,15 @@ impl Desk {
         &self,
         claim: &Claim,
         closes: &mut watch::Receiver<bool>,
-    ) -> Result<(AssetId, Result<Summary, Ended>), videos::Error> {
+    ) -> Result<(AssetId, Result<Made, Ended>), videos::Error> {
         let asset = asset::new_id()?;
         self.jobs.writes(claim, &asset, SystemTime::now()).await?;
         let control = Control::default();
-        self.pace(&control);
+        let paced = self.pace(&control, false);
         let encoding = self.begin(claim, &asset, &control);
-        let (encoded, recalled) = self.watch(claim, encoding, &control, closes).await;
+        let (encoded, recalled) = self.watch(claim, encoding, &control, paced, closes).await;
         let result = match (encoded, recalled) {
-            (Ok(Ok(summary)), _) => Ok(summary),
+            (Ok(Ok(made)), _) => Ok(made),
             (_, Some(recalled)) => Err(Ended::Recalled(recalled)),
             (Ok(Err(error)), None) => Err(Ended::of(claim, &error)),
             (Err(error), None) => {
@@ -159,6 +164,7 @@ impl Desk {
         claim: &Claim,
         mut encoding: Encoding,
         control: &Control,
+        mut is_waiting: bool,
         closes: &mut watch::Receiver<bool>,
     ) -> (<Encoding as Future>::Output, Option<Recalled>) {
         let mut recalled = None;
@@ -171,7 +177,7 @@ impl Desk {
                     control.cancel();
                 }
                 () = tokio::time::sleep(LOOK_AT_BROADCASTS_EVERY) => {
-                    self.pace(control);
+                    is_waiting = self.pace(control, is_waiting);
                     if recalled.is_none() && noted.elapsed() >= NOTE_EVERY {
                         noted = Instant::now();
                         if self.is_lost(claim, control).await {
@@ -184,11 +190,20 @@ impl Desk {
         }
     }
 
-    fn pace(&self, control: &Control) {
-        match gives_way(self.options.broadcasts.live_count(), self.options.cores) {
+    /// Lets an encoding wait for broadcasts or go on; whether it waits, as it did before or not.
+    fn pace(&self, control: &Control, was_waiting: bool) -> bool {
+        let broadcasts = self.options.broadcasts.live_count();
+        let waits = gives_way(broadcasts, self.options.cores);
+        match (was_waiting, waits) {
+            (false, true) => tracing::info!(broadcasts, "encoding waits for broadcasts"),
+            (true, false) => tracing::info!(broadcasts, "encoding goes on"),
+            _ => {}
+        }
+        match waits {
             true => control.pause(),
             false => control.resume(),
         }
+        waits
     }
 
     /// Notes how far an encoding is; whether nobody needs it any more.
@@ -208,16 +223,27 @@ impl Desk {
         &self,
         claim: &Claim,
         asset: &AssetId,
-        summary: &Summary,
+        made: Made,
+        closes: &mut watch::Receiver<bool>,
     ) -> Result<(), videos::Error> {
+        let Made { summary, missing } = made;
         let encoded = Encoded {
             duration: summary.duration,
             bytes: summary.bytes,
+            missing,
         };
-        match self.jobs.done(claim, encoded, SystemTime::now()).await {
+        let note = || {
+            let now = SystemTime::now();
+            self.jobs.done(claim, encoded.clone(), now)
+        };
+        match noted(note, closes).await {
             Err(videos::Error::JobLost(_)) => {
-                self.clear(asset).await;
-                return Ok(());
+                // A try before may have been noted, and its answer lost.
+                let video = self.options.videos.find(&claim.video).await?;
+                if video.and_then(|video| video.asset).as_ref() != Some(asset) {
+                    self.clear(asset).await;
+                    return Ok(());
+                }
             }
             noted => noted?,
         }
@@ -228,16 +254,7 @@ impl Desk {
             bytes = summary.bytes,
             "video ready"
         );
-        self.tell(
-            claim,
-            EventType::VideoReady,
-            json!({
-                "video_id": claim.video.as_str(),
-                "duration_ms": u64::try_from(summary.duration.as_millis()).unwrap_or(u64::MAX),
-                "bytes": summary.bytes,
-            }),
-        )
-        .await
+        tell_ready(&self.options.videos, &self.options.events, &claim.video).await
     }
 
     async fn failed(
@@ -245,33 +262,22 @@ impl Desk {
         claim: &Claim,
         reason: &str,
         permanent: bool,
+        closes: &mut watch::Receiver<bool>,
     ) -> Result<(), videos::Error> {
-        let now = SystemTime::now();
-        match self.jobs.failed(claim, reason, permanent, now).await? {
+        let note = || {
+            let now = SystemTime::now();
+            self.jobs.failed(claim, reason, permanent, now)
+        };
+        match noted(note, closes).await? {
             Next::Retry(_) => {
                 tracing::warn!(video = %claim.video, reason, attempt = claim.attempt, "encoding failed, it is tried again");
                 Ok(())
             }
             Next::GivenUp => {
                 tracing::warn!(video = %claim.video, reason, "video failed");
-                let data = json!({ "video_id": claim.video.as_str(), "reason": reason });
-                self.tell(claim, EventType::VideoFailed, data).await
+                tell_failed(&self.options.videos, &self.options.events, &claim.video).await
             }
         }
-    }
-
-    async fn tell(
-        &self,
-        claim: &Claim,
-        event: EventType,
-        data: serde_json::Value,
-    ) -> Result<(), videos::Error> {
-        // Deleted in between: nobody is to hear of it.
-        if let Some(video) = self.options.videos.find(&claim.video).await? {
-            let owner = video.owner.map(|owner| owner.to_string());
-            self.options.events.tell(event, owner, data);
-        }
-        Ok(())
     }
 
     /// Removes what an attempt has left; what stays is removed later, as the database says.
@@ -282,6 +288,30 @@ impl Desk {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "half an asset is left"),
             Err(error) => tracing::error!(%error, "half an asset is left"),
+        }
+    }
+}
+
+/// What the database answers; one that does not is asked for a while, until the server stops: hours of
+/// work may be at stake.
+async fn noted<T, F>(
+    note: impl Fn() -> F,
+    closes: &mut watch::Receiver<bool>,
+) -> Result<T, videos::Error>
+where
+    F: Future<Output = Result<T, videos::Error>>,
+{
+    let deadline = Instant::now() + AWAY_MAX;
+    loop {
+        match note().await {
+            Err(videos::Error::Database(error)) if Instant::now() < deadline => {
+                tracing::warn!(%error, "what became of a file is not noted yet");
+            }
+            answer => return answer,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN_EVERY) => {}
+            () = closed(closes) => return note().await,
         }
     }
 }
@@ -336,7 +366,42 @@ fn permille(progress: Progress) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use media_core::VideoId;
+    use scratch::{Kind, Scratch};
+    use storage::Database;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_was_made_waits_for_a_database_that_is_away_but_not_for_ever() {
+        let scratch = Scratch::new(Kind::Sqlite).await;
+        let database = Database::open(scratch.url()).await.expect("a database");
+        let (videos, id) = (database.videos(), VideoId::new("v1").expect("an id"));
+        database.close().await;
+        tokio::time::pause();
+        let away = || async { videos.find(&id).await.map(|_| ()) };
+        let (closing, mut closes) = watch::channel(false);
+        let asked = AtomicUsize::new(0);
+        let back = || async {
+            match asked.fetch_add(1, Ordering::Relaxed) {
+                3 => Ok(()),
+                _ => away().await,
+            }
+        };
+        noted(back, &mut closes).await.expect("it is back");
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+
+        let began = Instant::now();
+        assert!(noted(away, &mut closes).await.is_err());
+        assert!(began.elapsed() >= AWAY_MAX);
+
+        closing.send_replace(true);
+        let began = Instant::now();
+        assert!(noted(away, &mut closes).await.is_err());
+        assert!(began.elapsed() < ASK_AGAIN_EVERY);
+    }
 
     #[test]
     fn progress_is_never_whole_before_the_end() {

@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use media_core::graph::offline::{self, Control, Extent};
 use media_core::graph::{Output, Plan, Settings};
-use media_core::{AssetId, Chunk, Init, RenditionName, Sample, Thumbnail, Track};
+use media_core::{AssetId, Chunk, Init, MediaTime, RenditionName, Sample, Thumbnail, Track};
 use packager::cmaf::Muxer;
 use storage::asset::{self, Folder, Reserve, Segment, Summary, Writer};
 
 use super::segments::Assembler;
 use crate::recordings::Pictures;
 
-/// Segments that wait until every rendition is described: encoders look ahead unequally far, by a
-/// segment or two.
-const HELD_MAX: usize = 64;
+/// Bytes of segments that wait until every rendition is described: encoders look ahead unequally far,
+/// and sound that does not come is waited for some seconds, which are 12 MB of the default ladder.
+const HELD_BYTES_MAX: usize = 128 << 20;
 
 /// Why a file did not become an asset.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,10 @@ impl Error {
                 | Source::Unreadable { .. }
                 | Source::NoTracks(_)
                 | Source::Codec { .. }
-                | Source::Undecodable { .. } => true,
+                | Source::Undecodable { .. }
+                | Source::TooLarge(_)
+                | Source::TooLong
+                | Source::Gaps => true,
                 Source::Io(_)
                 | Source::Cancelled
                 | Source::Stalled { .. }
@@ -66,6 +70,14 @@ pub(super) struct Destination {
     pub(super) reserve: Reserve,
 }
 
+/// What was made of a file.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) summary: Summary,
+    /// What of the file is not in it, for people.
+    pub(super) missing: Option<String>,
+}
+
 /// Encodes `file` into the asset `to`; returns when that is whole. What an error leaves behind is to
 /// be removed. Waits: not to be called from a task.
 pub(super) fn encode(
@@ -73,20 +85,42 @@ pub(super) fn encode(
     settings: &Settings,
     to: Destination,
     control: &Control,
-) -> Result<Summary, Error> {
+) -> Result<Made, Error> {
     let packing = Arc::new(Packing::new(to, control.clone()));
     let output = Arc::clone(&packing) as Arc<dyn Output>;
     let encoded = offline::transcode(file, settings, output, control);
     let stored = packing.finish(encoded.is_ok());
     // A disk that stopped has cancelled the transcoder: that is the reason, and not the effect.
     let summary = stored?;
-    match encoded?.extent {
-        Extent::Whole => {}
-        extent => {
-            tracing::warn!(file = %file.display(), ?extent, "not all of a file could be read")
-        }
+    let missing = missing(&encoded?);
+    if let Some(missing) = &missing {
+        tracing::warn!(file = %file.display(), missing, "not all of a file could be read");
     }
-    summary.ok_or_else(|| Error::Packing("not one rendition was described".into()))
+    let summary =
+        summary.ok_or_else(|| Error::Packing("not one rendition was described".into()))?;
+    Ok(Made { summary, missing })
+}
+
+/// What of a file is not in what was made of it.
+fn missing(made: &offline::Summary) -> Option<String> {
+    let seconds = |time: std::time::Duration| time.as_secs();
+    let rest = match &made.extent {
+        Extent::Whole => None,
+        Extent::Short { stated } => Some(format!(
+            "the file says that it has {} seconds, and ends after {}",
+            seconds(*stated),
+            seconds(made.duration)
+        )),
+        Extent::Broken { at, reason } => Some(format!(
+            "the file cannot be read beyond second {}: {reason}",
+            seconds(at.saturating_since(MediaTime::ZERO))
+        )),
+    };
+    let sound = made
+        .lost_sound
+        .then(|| "nothing of its sound can be decoded".to_owned());
+    let all: Vec<String> = rest.into_iter().chain(sound).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 struct Packing {
@@ -103,6 +137,7 @@ struct State {
     inits: Vec<Init>,
     /// Until there is a writer.
     held: Vec<(RenditionName, Segment)>,
+    held_bytes: usize,
     writer: Option<Writer>,
     fault: Option<String>,
 }
@@ -217,7 +252,10 @@ impl State {
     fn store(&mut self, rendition: &RenditionName, segment: Segment) {
         match &self.writer {
             Some(writer) => writer.append_when_room(rendition, segment),
-            None => self.held.push((rendition.clone(), segment)),
+            None => {
+                self.held_bytes += segment.pieces.iter().map(Bytes::len).sum::<usize>();
+                self.held.push((rendition.clone(), segment));
+            }
         }
     }
 }
@@ -246,10 +284,10 @@ impl Output for Packing {
             // Under the lock: a rendition's segments must not overtake each other.
             state.take(rendition, chunk);
         }
-        let is_full = state.held.len() > HELD_MAX;
+        let is_full = state.writer.is_none() && state.held_bytes > HELD_BYTES_MAX;
         drop(state);
         if is_full {
-            self.give_up(format!("{HELD_MAX} segments wait for a rendition"));
+            self.give_up(format!("{HELD_BYTES_MAX} bytes wait for a rendition"));
         }
     }
 
@@ -264,7 +302,31 @@ impl Output for Packing {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_file_is_said() {
+        let made = |extent, lost_sound| offline::Summary {
+            duration: Duration::from_secs(60),
+            frames: 1800,
+            counters: media_core::timeline::Counters::default(),
+            extent,
+            lost_sound,
+        };
+        assert_eq!(missing(&made(Extent::Whole, false)), None);
+        let short = Extent::Short {
+            stated: Duration::from_secs(90),
+        };
+        assert_eq!(
+            missing(&made(short, true)).as_deref(),
+            Some(
+                "the file says that it has 90 seconds, and ends after 60; \
+                 nothing of its sound can be decoded"
+            )
+        );
+    }
 
     #[test]
     fn only_the_files_own_faults_are_final() {
@@ -273,6 +335,8 @@ mod tests {
         };
         assert!(Error::from(not_media).is_permanent());
         assert!(Error::from(offline::Error::Empty).is_permanent());
+        assert!(Error::from(offline::Error::TooLong).is_permanent());
+        assert!(Error::from(offline::Error::Gaps).is_permanent());
         assert!(!Error::from(offline::Error::Cancelled).is_permanent());
         let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
         assert!(!Error::from(offline::Error::Io(gone)).is_permanent());

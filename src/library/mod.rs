@@ -8,6 +8,7 @@ mod courtesy;
 mod desk;
 mod encoding;
 mod segments;
+mod telling;
 mod upkeep;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::desk::Desk;
+use self::telling::tell_failed;
 use crate::hooks::Events;
 use crate::worker::Worker;
 
@@ -54,6 +56,7 @@ impl Library {
         tokio::spawn(upkeep::repeat(
             options.videos.clone(),
             options.uploads.clone(),
+            options.events.clone(),
         ));
         let desk = tokio::spawn(Desk::new(options).work(closes));
         Self { closing, desk }
@@ -70,7 +73,11 @@ impl Library {
 
 /// Puts back what the process was encoding when it died. To be called before the files of assets
 /// that are given up are removed, and before the library starts.
-pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), videos::Error> {
+pub(crate) async fn recover(
+    videos: &Videos,
+    worker: &Worker,
+    events: &Events,
+) -> Result<(), videos::Error> {
     let back = videos
         .jobs()
         .requeue(worker.as_str(), SystemTime::now())
@@ -78,6 +85,9 @@ pub(crate) async fn recover(videos: &Videos, worker: &Worker) -> Result<(), vide
     for (claim, next) in back {
         let given_up = next == Next::GivenUp;
         tracing::warn!(video = %claim.video, attempt = claim.attempt, given_up, "an encoding was interrupted");
+        if given_up {
+            tell_failed(videos, events, &claim.video).await?;
+        }
     }
     Ok(())
 }

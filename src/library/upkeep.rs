@@ -4,9 +4,12 @@
 use std::time::{Duration, SystemTime};
 
 use media_core::UploadId;
-use storage::videos::Error;
 use storage::videos::jobs::Next;
+use storage::videos::{Error, Uploads};
 use storage::{Videos, uploads};
+
+use super::telling::tell_failed;
+use crate::hooks::Events;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(30);
@@ -16,32 +19,81 @@ const EVERY: Duration = Duration::from_secs(30);
 const SILENT_MAX: Duration = Duration::from_secs(180);
 
 /// Carries it out, again and again; ends with the process.
-pub(super) async fn repeat(videos: Videos, folder: uploads::Folder) {
+pub(super) async fn repeat(videos: Videos, folder: uploads::Folder, events: Events) {
+    if let Err(error) = remove_orphans(&videos.uploads(), &folder).await {
+        tracing::warn!(%error, "it is not known which files of uploads are needed");
+    }
     loop {
-        if let Err(error) = once(&videos, &folder, SystemTime::now()).await {
+        if let Err(error) = once(&videos, &folder, &events, SystemTime::now()).await {
             tracing::warn!(%error, "uploads are not kept in order");
         }
         tokio::time::sleep(EVERY).await;
     }
 }
 
-async fn once(videos: &Videos, folder: &uploads::Folder, now: SystemTime) -> Result<(), Error> {
+async fn once(
+    videos: &Videos,
+    folder: &uploads::Folder,
+    events: &Events,
+    now: SystemTime,
+) -> Result<(), Error> {
     let expired = videos.uploads().expire(now).await?;
-    if expired > 0 {
-        tracing::info!(expired, "uploads were not finished in time");
+    if expired.uploads > 0 {
+        tracing::info!(
+            expired = expired.uploads,
+            "uploads were not finished in time"
+        );
+    }
+    for video in expired.failed {
+        tracing::warn!(%video, "video failed: its file did not come");
+        tell_failed(videos, events, &video).await?;
     }
     for (claim, next) in videos.jobs().requeue_silent(now - SILENT_MAX, now).await? {
         let given_up = next == Next::GivenUp;
         tracing::warn!(video = %claim.video, worker = claim.worker, given_up, "nothing is heard of a file's encoding");
+        if given_up {
+            tell_failed(videos, events, &claim.video).await?;
+        }
     }
-    remove_spent(videos, folder).await
+    remove_spent(&videos.uploads(), folder).await
 }
 
-/// Removes the files that nobody needs any more.
-pub(super) async fn remove_spent(videos: &Videos, folder: &uploads::Folder) -> Result<(), Error> {
-    for id in videos.uploads().spent().await? {
-        if remove(folder, &id).await {
-            videos.uploads().forget(&id).await?;
+/// Removes the files that nobody needs any more, all of them: who begins many uploads is not faster.
+pub(super) async fn remove_spent(uploads: &Uploads, folder: &uploads::Folder) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let spent = uploads.spent(after.as_ref()).await?;
+        for id in &spent {
+            if remove(folder, id).await {
+                uploads.forget(id).await?;
+            }
+        }
+        // Behind the last one, and not from the beginning: some may be left for now.
+        after = spent.last().cloned();
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes files that no row is there for, as after the database was restored from a backup: rows are
+/// there before their files are.
+async fn remove_orphans(uploads: &Uploads, folder: &uploads::Folder) -> Result<(), Error> {
+    let listing = folder.clone();
+    let files = match tokio::task::spawn_blocking(move || listing.ids()).await {
+        Ok(Ok(files)) => files,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the folder of uploads cannot be read");
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::error!(%error, "the folder of uploads was not read");
+            return Ok(());
+        }
+    };
+    for id in files {
+        if uploads.find(&id).await?.is_none() && remove(folder, &id).await {
+            tracing::warn!(upload = %id, "removed a file that nobody knows");
         }
     }
     Ok(())
@@ -63,5 +115,135 @@ async fn remove(folder: &uploads::Folder, id: &UploadId) -> bool {
             tracing::error!(upload = %id, %error, "an upload's file is left");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scratch::{Kind, Scratch};
+    use storage::Database;
+    use storage::asset::Reserve;
+    use storage::videos::uploads::{NewUpload, Upload};
+    use storage::videos::{Description, NewVideo, Tags, Title, Visibility};
+    use storage::webhooks::EventType;
+
+    use super::*;
+
+    struct Stage {
+        videos: Videos,
+        folder: uploads::Folder,
+        scratch: Scratch,
+    }
+
+    impl Stage {
+        async fn new() -> Self {
+            let scratch = Scratch::new(Kind::Sqlite).await;
+            let database = Database::open(scratch.url()).await.expect("a database");
+            let reserve = Reserve {
+                bytes: 0,
+                percent: 0,
+            };
+            Self {
+                videos: database.videos(),
+                folder: uploads::Folder::open(scratch.folder(), reserve).expect("a folder"),
+                scratch,
+            }
+        }
+
+        /// An upload that nothing has come of yet, and its file.
+        async fn begun(&self, expires_at: SystemTime) -> Upload {
+            let new = NewVideo {
+                owner: None,
+                title: Title::new("Harbour").expect("a title"),
+                description: Description::default(),
+                tags: Tags::default(),
+                visibility: Visibility::Public,
+            };
+            let now = SystemTime::now();
+            let video = self.videos.create(new, now).await.expect("created");
+            let new = NewUpload {
+                video: video.id,
+                owner: None,
+                length_bytes: 100,
+                owner_bytes_max: 100,
+                source_name: None,
+                metadata: String::new(),
+                expires_at,
+            };
+            let upload = self.videos.uploads().begin(new, now).await.expect("begun");
+            self.folder.create(&upload.id, 100).expect("room");
+            upload
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_expires_is_told_of_as_a_video_that_failed() {
+        let stage = Stage::new().await;
+        let (events, mut told) = Events::channel();
+        let now = SystemTime::now();
+        let upload = stage.begun(now).await;
+        once(&stage.videos, &stage.folder, &events, now)
+            .await
+            .expect("kept in order");
+        let told = told.try_recv().expect("it is told");
+        assert_eq!(told.event_type, EventType::VideoFailed);
+        let video = upload.video.expect("a video");
+        assert_eq!(told.data["video_id"], video.as_str());
+        assert_eq!(told.data["reason"], "the upload was not finished in time");
+        assert!(!stage.folder.path(&upload.id).exists());
+    }
+
+    #[tokio::test]
+    async fn an_encoding_that_ends_the_process_each_time_is_told_of_in_the_end() {
+        let stage = Stage::new().await;
+        let (events, mut told) = Events::channel();
+        let mut now = SystemTime::now();
+        let upload = stage.begun(now + Duration::from_secs(1000)).await;
+        let uploads = stage.videos.uploads();
+        uploads
+            .advance(&upload.id, 0, 100, now, now)
+            .await
+            .expect("whole");
+        for _ in 0..storage::videos::jobs::ATTEMPTS_MAX {
+            assert!(told.try_recv().is_err());
+            let claim = stage.videos.jobs().claim("dead", now).await;
+            assert!(claim.expect("a database").is_some());
+            now += SILENT_MAX + Duration::from_secs(1);
+            once(&stage.videos, &stage.folder, &events, now)
+                .await
+                .expect("kept in order");
+        }
+        let told = told.try_recv().expect("it is told");
+        assert_eq!(told.event_type, EventType::VideoFailed);
+        // It is not to blame: it is kept.
+        assert!(stage.folder.path(&upload.id).exists());
+    }
+
+    #[tokio::test]
+    async fn files_that_no_row_knows_are_removed_and_no_others() {
+        let stage = Stage::new().await;
+        let known = stage.begun(SystemTime::now()).await;
+        let unknown = UploadId::new("nothere").expect("an id");
+        stage.folder.create(&unknown, 1).expect("room");
+        remove_orphans(&stage.videos.uploads(), &stage.folder)
+            .await
+            .expect("a database");
+        assert_eq!(stage.folder.ids().expect("a folder"), [known.id]);
+        drop(stage.scratch);
+    }
+
+    #[tokio::test]
+    async fn more_files_than_one_batch_are_removed_at_once() {
+        let stage = Stage::new().await;
+        let uploads = stage.videos.uploads();
+        for _ in 0..storage::videos::uploads::BATCH_MAX + 1 {
+            let upload = stage.begun(SystemTime::now()).await;
+            uploads.abandon(&upload.id, "over").await.expect("open");
+        }
+        remove_spent(&uploads, &stage.folder)
+            .await
+            .expect("a database");
+        assert_eq!(stage.folder.ids().expect("a folder"), []);
+        assert_eq!(uploads.spent(None).await.expect("a database"), []);
     }
 }

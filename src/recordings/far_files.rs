@@ -173,6 +173,16 @@ impl Files {
     }
 }
 
+/// The names of an asset's renditions, as the store has them.
+pub(super) async fn read_names(
+    objects: &Inner,
+    asset: &AssetId,
+) -> Result<Vec<RenditionName>, Error> {
+    let manifest = read_whole(objects, asset, MANIFEST, MANIFEST_BYTES_MAX).await?;
+    let inits = outline::inits(asset, &manifest)?;
+    Ok(inits.into_iter().map(|init| init.rendition).collect())
+}
+
 /// An asset's renditions, as the store has them.
 pub(super) async fn read_outline(
     objects: &Inner,

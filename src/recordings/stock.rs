@@ -3,13 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use media_core::{AssetId, StoredRendition};
+use media_core::{AssetId, RenditionName, StoredRendition};
 use packager::{Disk, vod};
 use storage::asset::{self, Folder};
 use storage::objects::{self, InvalidName};
 use storage::recording::Place;
 
-use super::far_files::{FarFiles, read_outline};
+use super::far_files::{FarFiles, read_names, read_outline};
 use super::objects::{Inner, Objects};
 use super::stored_files::StoredFiles;
 
@@ -79,6 +79,26 @@ impl Media {
             Some(objects) => open_anywhere(objects.inner(), asset, place).await,
             None => open_here(self.folder.clone(), asset.clone(), &self.disk).await,
         }
+    }
+}
+
+impl control_api::Media for Media {
+    fn renditions(&self, asset: &AssetId) -> control_api::media::Pending<Vec<RenditionName>> {
+        let Some(objects) = &self.objects else {
+            return self.folder.renditions(asset);
+        };
+        let near = self.folder.renditions(asset);
+        let (objects, asset) = (Arc::clone(objects.inner()), asset.clone());
+        Box::pin(async move {
+            let near = near.await;
+            if !near.is_empty() {
+                return near;
+            }
+            read_names(&objects, &asset).await.unwrap_or_else(|error| {
+                tracing::warn!(%asset, %error, "an asset's renditions are not known now");
+                Vec::new()
+            })
+        })
     }
 }
 

@@ -75,15 +75,16 @@ impl Folder {
         self.path.join(id.as_str())
     }
 
-    /// Makes the file of a new upload, empty.
+    /// Makes the file of a new upload, empty, where all open uploads together are still to bring
+    /// `promised_bytes`, this one included.
     ///
     /// # Errors
-    /// It is there already, the disk has no room for all `len_bytes` of it, or does not take it.
-    pub fn create(&self, id: &UploadId, len_bytes: u64) -> Result<(), Error> {
+    /// It is there already, the disk has no room for all that is promised, or does not take it.
+    pub fn create(&self, id: &UploadId, promised_bytes: u64) -> Result<(), Error> {
         let path = self.path(id);
         let create = || -> io::Result<Result<(), Shortage>> {
             let file = data_dir::private().create_new(true).open(&path)?;
-            let room = self.reserve.check(&file, len_bytes)?;
+            let room = self.reserve.check(&file, promised_bytes)?;
             match room {
                 Ok(()) => File::open(&self.path)?.sync_all()?,
                 Err(_) => std::fs::remove_file(&path)?,

@@ -45,6 +45,10 @@ pub use webvtt::WebVtt;
 /// How many videos a database holds: more than the disks of one machine, and few enough to list.
 pub const VIDEOS_MAX: u32 = 100_000;
 
+/// How many of them one user may have: a hundredth of the disks' work, and no way to take the
+/// library from everybody else. The operator's are bounded by [`VIDEOS_MAX`] alone.
+pub const VIDEOS_OF_USER_MAX: u32 = 10_000;
+
 /// Characters of base32 in the id of a video, an upload or a job: 70 bits, as in a recording's.
 const ID_CHARS: usize = 14;
 
@@ -77,6 +81,12 @@ pub enum Error {
     /// [`VIDEOS_MAX`] are there already.
     #[error("the database holds {VIDEOS_MAX} videos already; delete some first")]
     TooManyVideos,
+    /// The owner has [`VIDEOS_OF_USER_MAX`] already.
+    #[error("a user has at most {VIDEOS_OF_USER_MAX} videos; delete some first")]
+    TooManyOwnVideos,
+    /// The video has not failed, or its file is gone.
+    #[error("there is no file of video {0} that could be encoded again")]
+    NothingToRetry(VideoId),
     /// No upload has this id (any more).
     #[error("there is no upload {0}")]
     UnknownUpload(UploadId),
@@ -99,6 +109,12 @@ pub enum Error {
     /// [`uploads::OPEN_MAX`] of this owner are there already.
     #[error("at most {} files can be on their way at once", uploads::OPEN_MAX)]
     TooManyUploads,
+    /// The owner's files that are on their way or not encoded yet would have more.
+    #[error("your files that are on their way or not encoded yet have at most {bytes_max} bytes")]
+    TooManyBytes {
+        /// So many.
+        bytes_max: u64,
+    },
     /// The job was deleted with its video, or taken up by another process: stop.
     #[error("job {0} is not this process's (any more)")]
     JobLost(JobId),
@@ -171,11 +187,12 @@ impl Videos {
     }
 
     /// Makes a video at `now` whose file is to come. [`Error::TooManyVideos`],
-    /// [`Error::UnknownUser`].
+    /// [`Error::TooManyOwnVideos`], [`Error::UnknownUser`].
     pub async fn create(&self, new: NewVideo, now: SystemTime) -> Result<Video, Error> {
         let id = new_id()?;
         let id = VideoId::new(&id).expect("base32 is valid in an id");
         let mut write = self.pool.begin().await?;
+        hold_owner(&mut write, new.owner.as_ref()).await?;
         sqlx::query(
             "INSERT INTO videos (id, owner_id, title, title_lower, description, \
              description_lower, visibility, status, progress_permille, duration_ms, size_bytes, \
@@ -193,7 +210,7 @@ impl Videos {
         .execute(&mut *write)
         .await
         .map_err(|error| refused(error, new.owner.as_ref()))?;
-        refuse_too_many(&mut write).await?;
+        refuse_too_many(&mut write, new.owner.as_ref()).await?;
         put_tags(&mut write, &id, &new.tags).await?;
         write.commit().await?;
         self.existing(&id).await
@@ -338,6 +355,25 @@ async fn lock(
     Ok(row.try_get(0)?)
 }
 
+/// Holds the row of a user until the transaction ends, so that what is counted of it stays so. Before
+/// any video: a user that is deleted lets go of them in this order too.
+async fn hold_owner(
+    write: &mut Transaction<'static, Any>,
+    owner: Option<&UserId>,
+) -> Result<(), Error> {
+    let Some(owner) = owner else {
+        return Ok(());
+    };
+    let held = sqlx::query("UPDATE users SET role = role WHERE id = $1")
+        .bind(owner.as_str())
+        .execute(&mut **write)
+        .await?;
+    match held.rows_affected() {
+        0 => Err(Error::UnknownUser(owner.clone())),
+        _ => Ok(()),
+    }
+}
+
 /// Why a row of `owner`'s was refused: of all that it refers to, the owner alone is not held.
 fn refused(error: sqlx::Error, owner: Option<&UserId>) -> Error {
     let told = error.as_database_error();
@@ -350,10 +386,18 @@ fn refused(error: sqlx::Error, owner: Option<&UserId>) -> Error {
 }
 
 /// Ends a transaction that has inserted one too many.
-async fn refuse_too_many(write: &mut Transaction<'static, Any>) -> Result<(), Error> {
-    let row: AnyRow = sqlx::query("SELECT COUNT(*) FROM videos")
-        .fetch_one(&mut **write)
-        .await?;
+async fn refuse_too_many(
+    write: &mut Transaction<'static, Any>,
+    owner: Option<&UserId>,
+) -> Result<(), Error> {
+    let row: AnyRow =
+        sqlx::query("SELECT COUNT(*), COUNT(CASE WHEN owner_id = $1 THEN 1 END) FROM videos")
+            .bind(owner.map(UserId::as_str))
+            .fetch_one(&mut **write)
+            .await?;
+    if row.try_get::<i64, _>(1)? > i64::from(VIDEOS_OF_USER_MAX) {
+        return Err(Error::TooManyOwnVideos);
+    }
     match row.try_get::<i64, _>(0)? > i64::from(VIDEOS_MAX) {
         true => Err(Error::TooManyVideos),
         false => Ok(()),

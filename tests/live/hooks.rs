@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::clip::Clip;
 use crate::decode::assert_every_frame_once;
 use crate::encoder::{self, Carrier};
+use crate::library::upload;
 use crate::program::wait_for;
 use crate::server::{SMALL_LADDER, Server, Stream, free_tcp};
 use crate::viewer::Viewer;
@@ -309,4 +310,38 @@ fn a_recording_that_the_disk_does_not_take_fails_with_an_event_and_the_broadcast
     assert_eq!(listed["items"][0]["status"], "failed");
     // Not by `stop`, which takes no error in the log: there is one, and should be.
     publisher.kill();
+}
+
+#[test]
+fn a_webhook_is_told_of_a_video_and_of_a_file_that_becomes_none() {
+    let hook = Hook::start("200 OK", Duration::ZERO);
+    let server = Server::start();
+    let body = json!({ "url": hook.url(), "events": ["video.ready", "video.failed"] });
+    let created = server.admin("POST", "/api/v1/webhooks", Some(&body.to_string()));
+    assert_eq!(created.status, 201, "{}", created.text());
+    let created = created.json();
+    server.keep_secret(created["secret"].as_str().expect("a secret"));
+    let ready = upload(&server, &Clip::new(60).file(), 1);
+    wait_for("the video", || hook.bodies().len() == 1);
+    let garbage = server.scratch().join("garbage.mp4");
+    let head = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41".to_vec();
+    std::fs::write(&garbage, [head, vec![7; 10_000]].concat()).expect("a disk");
+    let failed = upload(&server, &garbage, 1);
+    wait_for("the failure", || hook.bodies().len() == 2);
+    let bodies = hook.bodies();
+    assert_eq!(bodies[0]["type"], "video.ready");
+    assert_eq!(bodies[0]["data"]["video_id"], ready.as_str());
+    assert!(bodies[0]["data"]["bytes"].as_u64() > Some(0), "{bodies:?}");
+    assert!(
+        bodies[0]["data"]["duration_ms"].as_u64() >= Some(1900),
+        "{bodies:?}"
+    );
+    assert_eq!(bodies[1]["type"], "video.failed");
+    assert_eq!(bodies[1]["data"]["video_id"], failed.as_str());
+    let reason = bodies[1]["data"]["reason"].as_str();
+    assert!(
+        reason.is_some_and(|reason| reason.contains("MP4")),
+        "{bodies:?}"
+    );
+    server.stop();
 }

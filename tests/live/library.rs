@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use crate::clip::{Clip, H264};
 use crate::decode::{self, assert_every_frame_once};
@@ -59,7 +61,7 @@ impl Upload {
 }
 
 /// Uploads a file in so many pieces; the video's id.
-fn upload(server: &Server, file: &Path, pieces: usize) -> String {
+pub(crate) fn upload(server: &Server, file: &Path, pieces: usize) -> String {
     let bytes = fs::read(file).expect("a file");
     let upload = Upload::begin(server, bytes.len());
     let mut offset = 0;
@@ -103,6 +105,13 @@ fn assert_has_every_frame(server: &Server, video: &str, frames: u32) {
         let expected: Vec<_> = (0..frames).map(Some).collect();
         assert!(numbers == expected, "{rendition}: {numbers:?}");
     }
+}
+
+/// How much of a video is encoded, of 1000.
+fn progress(server: &Server, video: &str) -> u64 {
+    let video = server.admin("GET", &format!("/api/v1/videos/{video}"), None);
+    let progress = &video.json()["progress_permille"];
+    progress.as_u64().expect("a number")
 }
 
 fn count(folder: &Path) -> usize {
@@ -211,13 +220,27 @@ fn a_broadcast_beside_it_misses_no_frame() {
     server.wait_for_log(&["encoding a file", &video]);
     let clip = Clip {
         video: H264,
-        ..Clip::new(300)
+        ..Clip::new(30 * 15)
     };
     let stream = server.stream();
     let viewer = Viewer::follow(server.http, &stream.id);
     let carrier = Carrier::Rtmp;
     let tail = carrier.tail_frames();
-    carrier.publish(&clip.file(), &stream).finish();
+    let publisher = carrier.publish(&clip.file(), &stream);
+    let cores = thread::available_parallelism().expect("cores").get();
+    if cores <= 4 {
+        server.wait_for_log(&["encoding waits for broadcasts"]);
+        // What was in hand is noted within three seconds.
+        thread::sleep(Duration::from_secs(4));
+        let held = progress(&server, &video);
+        thread::sleep(Duration::from_secs(4));
+        assert!(
+            !server.log_has(&["encoding goes on"]),
+            "the broadcast was too short"
+        );
+        assert_eq!(progress(&server, &video), held, "it is not held");
+    }
+    publisher.finish();
     assert_every_frame_once(&viewer.until_end(), clip.frames, tail, &server.scratch());
     ready(&server, &video);
     assert_has_every_frame(&server, &video, file.frames);

@@ -28,7 +28,7 @@ const fn kind(status: StatusCode, code: &'static str, meaning: &'static str) -> 
 /// The status of tus 1.0's checksum extension, which is registered nowhere.
 const CHECKSUM_MISMATCH: u16 = 460;
 
-/// All that [`Error`](super::Error) is mapped to, by status; a test holds that none is missing.
+/// All that [`Error`](super::Error) is mapped to, and what delivery answers below `/vod`, by status; a test holds that none is missing.
 pub(crate) const KINDS: &[Kind] = &[
     kind(
         StatusCode::BAD_REQUEST,
@@ -216,12 +216,23 @@ pub(crate) const KINDS: &[Kind] = &[
     kind(
         StatusCode::CONFLICT,
         "too_many_videos",
-        "There are as many videos as the server takes: delete one first.",
+        "There are as many videos as the server takes, or a user may have: delete one first.",
     ),
     kind(
         StatusCode::CONFLICT,
         "too_many_uploads",
         "There are as many uploads under way as the server takes: finish one first, or give it up.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
+        "upload_quota",
+        "Your files that are on their way or not encoded yet have as many bytes as a user's may have: \
+         wait until some are encoded, or delete their videos.",
+    ),
+    kind(
+        StatusCode::CONFLICT,
+        "nothing_to_retry",
+        "The video has not failed, or its file is not kept any more: upload it anew.",
     ),
     kind(
         StatusCode::CONFLICT,
@@ -318,6 +329,11 @@ pub(crate) const KINDS: &[Kind] = &[
          Broadcasts and their viewers go on meanwhile.",
     ),
     kind(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "storage_unavailable",
+        "Of `/vod`: where the media lies does not answer. Try again after the seconds in `Retry-After`.",
+    ),
+    kind(
         StatusCode::INSUFFICIENT_STORAGE,
         "disk_full",
         "The server's disk is full: its operator has to make room.",
@@ -331,9 +347,11 @@ mod tests {
     use super::*;
 
     /// Where errors are mapped to a status and a code.
-    const MAPPINGS: [&str; 2] = [
+    const MAPPINGS: [&str; 3] = [
         include_str!("../problem.rs"),
         include_str!("../uploads/fault.rs"),
+        // What is played has problems of the same kinds, in a crate that knows nothing of this one.
+        include_str!("../../../packager/src/vod/reply.rs"),
     ];
 
     /// The pair that `(StatusCode::GONE, "upload_gone")` is.

@@ -88,6 +88,15 @@ impl Server {
         self.send(request.expect("request")).await
     }
 
+    /// The access token of a new streamer.
+    async fn streamer(&self, name: &str) -> String {
+        let id = self.register(name).await;
+        let path = format!("/api/v1/users/{id}");
+        self.admin_json("PATCH", &path, r#"{"role": "streamer"}"#)
+            .await;
+        text(&self.log_in(name, PASSWORD).await.json()["access_token"])
+    }
+
     fn file(&self, path: &str) -> std::path::PathBuf {
         let id = path.rsplit('/').next().expect("an id");
         self.scratch.folder().join("data/uploads").join(id)
@@ -190,6 +199,9 @@ scratch::on_each_database! {
         let last = server.put(&video, Some("bytes 10000-29999/30000"), &film[10_000..]).await;
         assert_eq!(last.status, StatusCode::CREATED, "{last:?}");
         assert_eq!(server.status(&video).await, Status::Queued);
+        // Whose answer was lost asks, and hears that nothing is missing.
+        let asked = server.put(&video, Some("bytes */30000"), b"").await;
+        assert_eq!(asked.status, StatusCode::OK, "{asked:?}");
         let again = server.put(&video, None, &film).await;
         assert_problem(&again, StatusCode::CONFLICT, "video_has_file");
 
@@ -199,15 +211,107 @@ scratch::on_each_database! {
         assert_eq!(server.status(&video).await, Status::Queued);
     }
 
+    async fn a_whole_file_that_is_sent_again_begins_anew(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(30_000);
+        let video = server.waiting_video().await;
+        let whole = server.admin_request("PUT", &format!("/api/v1/videos/{video}/file")).body(());
+        server.socket.hang_up(&whole.expect("request"), film.len(), &film[..20_000]).await;
+        let again = server.put(&video, None, &film).await;
+        assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+        assert_eq!(server.status(&video).await, Status::Queued);
+    }
+
+    async fn an_owners_files_have_a_bound_together_and_the_operators_have_none(scratch) {
+        let server = Server::open(scratch, |options| options.upload_limits.owner_bytes_max = 100_000).await;
+        let streamer = server.streamer("mona").await;
+        let begin = |length: usize| {
+            let request = request("POST", "/api/v1/uploads")
+                .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
+                .header("Tus-Resumable", "1.0.0")
+                .header("Upload-Length", length)
+                .header("Upload-Metadata", metadata("filename", "a film.mp4"))
+                .body(Body::empty());
+            server.send(request.expect("request"))
+        };
+        assert_eq!(begin(60_000).await.status, StatusCode::CREATED);
+        assert_problem(&begin(60_000).await, StatusCode::CONFLICT, "upload_quota");
+        assert_eq!(begin(40_000).await.status, StatusCode::CREATED);
+        assert_eq!(server.begin(200_000).await.status, StatusCode::CREATED);
+    }
+
+    async fn files_that_begin_by_put_are_counted_as_any_other_request(scratch) {
+        let server = Server::open(scratch, |options| {
+            options.limits.requests_per_minute = NonZeroU32::new(30).expect("not 0");
+        })
+        .await;
+        let streamer = server.streamer("mona").await;
+        let body = r#"{"title": "A film"}"#;
+        let made = request("POST", "/api/v1/videos")
+            .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body));
+        let made = server.send(made.expect("request")).await;
+        let path = format!("/api/v1/videos/{}/file", text(&made.json()["id"]));
+        let mut begun = 0;
+        let refused = loop {
+            // As many bytes as were not sent the last time, so that each begins anew.
+            let length = 2 + begun % 2;
+            let put = request("PUT", &path)
+                .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
+                .header(header::CONTENT_RANGE, format!("bytes 0-0/{length}"))
+                .header(header::CONTENT_LENGTH, 1)
+                .body(Body::from("a"));
+            let answer = server.send(put.expect("request")).await;
+            if answer.status != StatusCode::PERMANENT_REDIRECT {
+                break answer;
+            }
+            begun += 1;
+            assert!(begun < 100, "nothing counts them");
+        };
+        assert_problem(&refused, StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+    }
+
+    async fn a_file_name_that_no_database_keeps_is_refused(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let request = server
+            .tus("POST", "/api/v1/uploads")
+            .header("Upload-Length", 50)
+            .header("Upload-Metadata", metadata("filename", "a\0film.mp4"))
+            .body(Body::empty());
+        let refused = server.send(request.expect("request")).await;
+        assert_problem(&refused, StatusCode::BAD_REQUEST, "invalid_request");
+    }
+
+    async fn a_failed_video_is_encoded_again_as_long_as_its_file_is_kept(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(30_000);
+        let video = server.waiting_video().await;
+        let path = format!("/api/v1/videos/{video}/retry");
+        assert_problem(&server.admin("POST", &path).await, StatusCode::CONFLICT, "nothing_to_retry");
+        let whole = server.put(&video, None, &film).await;
+        assert_eq!(whole.status, StatusCode::CREATED, "{whole:?}");
+        let jobs = server.database.videos().jobs();
+        let mut now = SystemTime::now();
+        for _ in 0..storage::videos::jobs::ATTEMPTS_MAX {
+            let claim = jobs.claim("here", now).await.expect("database").expect("due");
+            let next = jobs.failed(&claim, "the server's disk is full", false, now).await;
+            if let storage::videos::jobs::Next::Retry(at) = next.expect("database") {
+                now = at;
+            }
+        }
+        assert_eq!(server.status(&video).await, Status::Failed);
+        assert_problem(&server.stranger("POST", &path).await, StatusCode::UNAUTHORIZED, "unauthorized");
+        let queued = server.admin("POST", &path).await;
+        assert_eq!(queued.json()["status"], "queued", "{queued:?}");
+        let claim = jobs.claim("here", SystemTime::now()).await.expect("database").expect("due");
+        jobs.failed(&claim, "this is no video", true, SystemTime::now()).await.expect("database");
+        assert_problem(&server.admin("POST", &path).await, StatusCode::CONFLICT, "nothing_to_retry");
+    }
+
     async fn only_an_uploads_owner_and_admins_have_to_do_with_it(scratch) {
         let server = Server::open(scratch, |_| {}).await;
-        let mut tokens = Vec::new();
-        for name in ["mona", "leo"] {
-            let id = server.register(name).await;
-            let path = format!("/api/v1/users/{id}");
-            server.admin_json("PATCH", &path, r#"{"role": "streamer"}"#).await;
-            tokens.push(text(&server.log_in(name, PASSWORD).await.json()["access_token"]));
-        }
+        let tokens = [server.streamer("mona").await, server.streamer("leo").await];
         let viewer = server.member("viewer").await.access;
         let create = |token: &str| {
             request("POST", "/api/v1/uploads")
@@ -249,6 +353,84 @@ scratch::on_each_database! {
 }
 
 scratch::on_each_database! {
+    async fn what_is_offered_is_said_also_where_pages_of_other_origins_may_call(scratch) {
+        let app = "https://app.example.org";
+        let server = Server::open(scratch, |options| {
+            options.cors_origins = vec![crate::WebOrigin::new(app).expect("origin")];
+        })
+        .await;
+        let options = || request("OPTIONS", "/api/v1/uploads").header(header::ORIGIN, app);
+        let asked = options().body(Body::empty()).expect("request");
+        let offered = server.send(asked).await;
+        assert_eq!(offered.status, StatusCode::NO_CONTENT, "{offered:?}");
+        assert_eq!(said(&offered, "tus-version"), "1.0.0");
+        assert_eq!(said(&offered, "access-control-allow-origin"), app);
+        let preflight = options()
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .body(Body::empty());
+        let preflight = server.send(preflight.expect("request")).await;
+        assert!(!preflight.headers.contains_key("tus-version"));
+        assert!(said(&preflight, "access-control-allow-methods").contains("POST"));
+    }
+
+    async fn a_creation_may_bring_the_whole_file(scratch) {
+        let server = Server::on(scratch).await;
+        let film = film(30_000);
+        let request = server
+            .tus("POST", "/api/v1/uploads")
+            .header("Upload-Length", film.len())
+            .header("Upload-Metadata", metadata("filename", "a film.mp4"))
+            .header(header::CONTENT_TYPE, PIECE_TYPE)
+            .body(Body::from(film.clone()));
+        let made = server.send(request.expect("request")).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        assert_eq!(said(&made, "upload-offset"), "30000");
+        let path = made.header(header::LOCATION);
+        assert_eq!(std::fs::read(server.file(path)).expect("the file"), film);
+        let video = VideoId::new(said(&made, "millrace-video")).expect("an id");
+        assert_eq!(server.status(&video).await, Status::Queued);
+    }
+
+    async fn an_upload_that_nothing_came_of_is_gone_and_no_cache_keeps_how_it_was(scratch) {
+        let server = Server::on(scratch).await;
+        let path = server.begun(100).await;
+        let head = || server.tus("HEAD", &path).body(Body::empty());
+        let open = server.send(head().expect("request")).await;
+        assert_eq!(open.header(header::CACHE_CONTROL), "no-store");
+        let expired = server.database.videos().uploads();
+        let id = UploadId::new(path.rsplit('/').next().expect("an id")).expect("an id");
+        let past = SystemTime::now() - Duration::from_secs(1);
+        let noted = expired.advance(&id, 0, 0, past, past).await;
+        noted.expect("database");
+        let gone = server.send(head().expect("request")).await;
+        assert_eq!(gone.status, StatusCode::GONE);
+        assert_problem(
+            &server.patch(&path, 0, film(100)).await,
+            StatusCode::GONE,
+            "upload_gone",
+        );
+    }
+
+    async fn a_full_disk_is_said_before_a_file_comes(scratch) {
+        let full = Reserve {
+            bytes: u64::MAX,
+            percent: 100,
+        };
+        let data = scratch.folder().join("data");
+        let server = Server::open(scratch, |options| {
+            options.uploads = storage::uploads::Folder::open(&data, full).expect("folder");
+        })
+        .await;
+        let refused = server.begin(100).await;
+        assert_problem(&refused, StatusCode::INSUFFICIENT_STORAGE, "disk_full");
+        let videos = server.admin("GET", "/api/v1/videos").await.json();
+        assert_eq!(
+            videos["items"],
+            serde_json::json!([]),
+            "the new video is not left"
+        );
+    }
+
     async fn what_is_offered_is_said_to_everybody(scratch) {
         let server = Server::on(scratch).await;
         let answer = server.stranger("OPTIONS", "/api/v1/uploads").await;

@@ -11,6 +11,11 @@ const NAME: &str = "Content-Range";
 /// What a PUT brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Put {
+    /// All of a file, whatever came before.
+    Whole {
+        /// How long it is.
+        length: u64,
+    },
     /// Bytes from `first` on, of `length` in all.
     Piece {
         /// Where it begins.
@@ -30,11 +35,7 @@ pub(crate) fn put(headers: &HeaderMap) -> Result<Put, Fault> {
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| whole(length.as_bytes()));
         let length = length.ok_or(fault("Content-Length", "is missing: the whole file comes"))?;
-        return Ok(Put::Piece {
-            first: 0,
-            end: length,
-            length,
-        });
+        return Ok(Put::Whole { length });
     };
     let invalid = fault(
         NAME,
@@ -105,11 +106,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert!(put(&headers).is_err());
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(7));
-        let whole = Put::Piece {
-            first: 0,
-            end: 7,
-            length: 7,
-        };
+        let whole = Put::Whole { length: 7 };
         assert_eq!(put(&headers).expect("valid"), whole);
     }
 }

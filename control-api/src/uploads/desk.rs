@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use media_core::{UploadId, VideoId};
 use storage::accounts::{Role, UserId};
 use storage::uploads::{Folder, Lock, Sink};
-use storage::videos::uploads::{NewUpload, Status, Upload};
-use storage::videos::{Description, NewVideo, Tags, Title, Uploads, Videos, Visibility};
+use storage::videos::uploads::{GIVEN_UP, NewUpload, Status, Upload};
+use storage::videos::{Description, NewVideo, Tags, Uploads, Video, Videos, Visibility};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fault::Fault;
@@ -18,6 +18,7 @@ use super::metadata::Metadata;
 use super::receive::{self, Piece};
 use super::tus;
 use crate::caller::Caller;
+use crate::options::UploadLimits;
 use crate::problem::{Error, FieldError};
 
 /// How long nothing may come of an upload: a laptop is opened again the next day.
@@ -36,6 +37,7 @@ pub(crate) struct Desk {
     pub(super) uploads: Uploads,
     files: Folder,
     pub(super) bytes_max: u64,
+    owner_bytes_max: u64,
     arriving: Arc<Semaphore>,
 }
 
@@ -76,12 +78,13 @@ impl Uploader {
 }
 
 impl Desk {
-    pub(crate) fn new(videos: Videos, files: Folder, bytes_max: u64) -> Self {
+    pub(crate) fn new(videos: Videos, files: Folder, limits: UploadLimits) -> Self {
         Self {
             uploads: videos.uploads(),
             videos,
             files,
-            bytes_max,
+            bytes_max: limits.bytes_max,
+            owner_bytes_max: limits.owner_bytes_max,
             arriving: Arc::new(Semaphore::new(ARRIVING_MAX)),
         }
     }
@@ -95,7 +98,7 @@ impl Desk {
     ) -> Result<Upload, Error> {
         let now = SystemTime::now();
         let (video, is_new) = match &metadata.video {
-            Some(id) => (self.video(uploader, id).await?, false),
+            Some(id) => (self.video(uploader, id).await?.id, false),
             None => {
                 let new = new_video(uploader, &metadata)?;
                 (self.videos.create(new, now).await?.id, true)
@@ -123,26 +126,35 @@ impl Desk {
             video,
             owner: uploader.owner.clone(),
             length_bytes: length,
+            owner_bytes_max: self.owner_bytes_max,
             source_name: metadata.file_name,
             metadata: metadata.sent,
             expires_at: now + IDLE_MAX,
         };
         let upload = self.uploads.begin(new, now).await?;
-        let id = upload.id.clone();
-        let created = self.on_disk(move |files| files.create(&id, length)).await;
+        let created = self.create_file(&upload.id).await;
         if created.is_err() {
-            self.uploads.abandon(&upload.id).await?;
+            self.uploads.abandon(&upload.id, GIVEN_UP).await?;
         }
         created?;
         Ok(upload)
     }
 
+    /// Makes an upload's file, if there is room for all that it and the others are still to bring.
+    async fn create_file(&self, id: &UploadId) -> Result<(), Error> {
+        // With its row in it: of two that begin at once neither overlooks the other.
+        let promised = self.uploads.promised_bytes().await?;
+        let id = id.clone();
+        let create = move |files: &Folder| files.create(&id, promised);
+        self.on_disk(create).await
+    }
+
     /// The video with this id, if it is this uploader's business.
-    pub(super) async fn video(&self, uploader: &Uploader, id: &str) -> Result<VideoId, Error> {
+    pub(super) async fn video(&self, uploader: &Uploader, id: &str) -> Result<Video, Error> {
         let id = VideoId::new(id).map_err(|_| Fault::NoVideo)?;
         let video = self.videos.find(&id).await?;
         let video = video.filter(|video| uploader.may_see(video.owner.as_ref()));
-        Ok(video.ok_or(Fault::NoVideo)?.id)
+        Ok(video.ok_or(Fault::NoVideo)?)
     }
 
     /// The upload with this id, if it is this uploader's business.
@@ -236,9 +248,8 @@ impl Piece {
 
 /// A video that is made for a file. Nobody finds it until its owner wants that.
 fn new_video(uploader: &Uploader, metadata: &Metadata) -> Result<NewVideo, Error> {
-    let title = metadata.title().unwrap_or_default();
-    let title =
-        Title::new(title).map_err(|error| Error::Invalid(FieldError::new("title", error)))?;
+    let title = metadata.title();
+    let title = title.map_err(|error| Error::Invalid(FieldError::new("title", error)))?;
     Ok(NewVideo {
         owner: uploader.owner.clone(),
         title,

@@ -3,12 +3,17 @@
 use axum::http::HeaderValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use storage::videos::Title;
+use storage::videos::text::InvalidText;
 use storage::videos::uploads::METADATA_BYTES_MAX;
 
 use super::fault::Fault;
 use super::tus::fault;
 
 const NAME: &str = "Upload-Metadata";
+
+/// The title of a video whose file's name has nothing to read.
+const UNTITLED: &str = "Upload";
 
 /// What an uploader says of a file. Names other than these are kept and not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,19 +57,29 @@ impl Metadata {
             let bytes = bytes.map_err(|_| fault(NAME, "has a value that is no Base64"))?;
             let text = String::from_utf8(bytes);
             let text = text.map_err(|_| fault(NAME, "has a value that is no UTF-8"))?;
+            // A database keeps no U+0000, and a log no line's end.
+            if text.contains(char::is_control) {
+                return Err(fault(NAME, "has a value with control characters"));
+            }
             *field = Some(text).filter(|text| !text.is_empty());
         }
         Ok(metadata)
     }
 
-    /// The title of a video that is to be made: what is said, or the file's name without its end.
-    pub(crate) fn title(&self) -> Option<&str> {
-        let stem = || {
-            let name = self.file_name.as_deref()?;
-            let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-            Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
+    /// The title of a video that is to be made: what is said, or else what can be read of the file's
+    /// name without its end.
+    ///
+    /// # Errors
+    /// It is no title that is kept, or neither is said.
+    pub(crate) fn title(&self) -> Result<Title, InvalidText> {
+        let said = self.title.as_deref();
+        let Some(name) = self.file_name.as_deref().filter(|_| said.is_none()) else {
+            return Title::new(said.unwrap_or_default());
         };
-        self.title.as_deref().or_else(stem)
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let short = Title::out_of(name, &Title::new(UNTITLED)?);
+        Ok(Title::out_of(stem, &short))
     }
 }
 
@@ -82,19 +97,43 @@ mod tests {
         let sent = "filename YSBmaWxtLm1wNA==, title RWluIFRpdGVsIOKAkyDDvA==,is_confidential,x !";
         let metadata = of(sent).expect("valid");
         assert_eq!(metadata.file_name.as_deref(), Some("a film.mp4"));
-        assert_eq!(metadata.title(), Some("Ein Titel – ü"));
+        assert_eq!(title(sent), "Ein Titel – ü");
         assert_eq!(metadata.sent, sent);
-        assert_eq!(
-            of("filename YSBmaWxtLm1wNA==").expect("valid").title(),
-            Some("a film")
-        );
-        assert_eq!(Metadata::of(None).expect("nothing").title(), None);
-        assert_eq!(of("title ").expect("empty").title(), None);
+        assert!(Metadata::of(None).expect("nothing").title().is_err());
+        assert!(of("title ").expect("empty").title().is_err());
+    }
+
+    fn title(sent: &str) -> String {
+        let title = of(sent).expect("valid").title();
+        title.expect("a title").as_str().to_owned()
+    }
+
+    #[test]
+    fn a_files_name_becomes_a_title_whatever_it_is() {
+        let (long, cut) = (format!("{}.mp4", "a".repeat(300)), "a".repeat(100));
+        for (name, wanted) in [
+            ("a film.mp4", "a film"),
+            ("C:\\films\\a film.mov", "a film"),
+            ("1.mp4", "1.mp4"),
+            ("a", "Upload"),
+            (".mp4", ".mp4"),
+            (long.as_str(), cut.as_str()),
+        ] {
+            let sent = format!("filename {}", STANDARD.encode(name));
+            assert_eq!(title(&sent), wanted, "{name}");
+        }
     }
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for text in ["title !", "title /w==", "title YQ==,title YQ=="] {
+        // The last two: "a<U+0000>.mp4", "a<LF>".
+        for text in [
+            "title !",
+            "title /w==",
+            "title YQ==,title YQ==",
+            "filename YQAubXA0",
+            "title YQo=",
+        ] {
             assert!(of(text).is_err(), "{text}");
         }
         let long = format!("x {}", "a".repeat(METADATA_BYTES_MAX));

@@ -4,21 +4,23 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use media_core::VideoId;
-use storage::videos::uploads::{Status, Upload};
+use storage::videos::uploads::{GIVEN_UP, Status, Upload};
+use storage::videos::{self, Video};
 
 use super::content_range::{self, Put};
-use super::desk::Uploader;
+use super::desk::{Desk, Uploader};
 use super::fault::Fault;
 use super::metadata::Metadata;
 use super::receive::Piece;
 use super::tus;
 use crate::Api;
+use crate::limits::Budget;
 use crate::problem::{Error, Problem};
 
 /// Takes the file of a video that waits for it: all of it, or, with `Content-Range`, the range that
 /// comes next. Where more is to come the answer is 308, and its header `Range` says what is there;
-/// `Content-Range: bytes */LENGTH` asks for that. For streamers and admins.
+/// `Content-Range: bytes */LENGTH` asks for that. Without `Content-Range` the file begins anew,
+/// whatever came of it before. For streamers and admins.
 #[utoipa::path(
     put,
     path = "/api/v1/videos/{id}/file",
@@ -30,6 +32,7 @@ use crate::problem::{Error, Problem};
     ),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
+        (status = 200, description = "It was asked how much is there, and all is."),
         (status = 201, description = "All is there: the video waits for being encoded."),
         (status = 308, description = "More is to come; `Range` says what is there, and is left out where nothing is."),
         (status = 400, description = "A header is missing or invalid (code `invalid_request`), or the body \
@@ -42,7 +45,8 @@ use crate::problem::{Error, Problem};
         (status = 408, description = "The body came too slowly; what came is kept (code `body_too_slow`).",
             body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The upload is somewhere else (code `wrong_offset`), has another length, \
-            or the video has its file already (`video_has_file`).", body = Problem,
+            the video has its file already (`video_has_file`), too many files are on their way \
+            (`too_many_uploads`), or the caller's have too many bytes together (`upload_quota`).", body = Problem,
             content_type = "application/problem+json"),
         (status = 413, description = "The file is too large (code `upload_too_large`).", body = Problem,
             content_type = "application/problem+json"),
@@ -50,7 +54,7 @@ use crate::problem::{Error, Problem};
             content_type = "application/problem+json"),
         (status = 423, description = "Another request is sending it (code `upload_busy`).", body = Problem,
             content_type = "application/problem+json"),
-        (status = 429, description = "Too many pieces arrive at once.", body = Problem,
+        (status = 429, description = "Too many pieces arrive at once, or too many files begin.", body = Problem,
             content_type = "application/problem+json"),
         (status = 507, description = "The disk is full (code `disk_full`).", body = Problem,
             content_type = "application/problem+json"),
@@ -59,6 +63,7 @@ use crate::problem::{Error, Problem};
 pub(crate) async fn put(
     State(api): State<Api>,
     uploader: Uploader,
+    budget: Budget,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -66,26 +71,31 @@ pub(crate) async fn put(
     let desk = &api.uploads;
     let put = content_range::put(&headers)?;
     let video = desk.video(&uploader, &id).await?;
-    let open = desk.uploads.open_of(&video).await?;
-    let (first, end, length) = match (put, open.as_ref()) {
-        (Put::Question, Some(open)) => return Ok(more(desk.offset(open).await?)),
-        (Put::Question, None) => return Ok(more(0)),
-        (Put::Piece { first, end, length }, _) => (first, end, length),
+    let open = desk.uploads.open_of(&video.id).await?;
+    let (first, end, length) = match put {
+        Put::Question => return how_much(desk, &video, open).await,
+        Put::Piece { first, end, length } => (first, end, length),
+        Put::Whole { length } => (0, length, length),
     };
     tus::check_length(length, desk.bytes_max)?;
+    let starts_over = matches!(put, Put::Whole { .. });
     let upload = match open {
-        Some(open) if open.length_bytes == length => open,
+        Some(open) if open.length_bytes == length && !starts_over => open,
         // Who sends a file from its beginning means another one.
         Some(open) if first > 0 => {
             let at = desk.offset(&open).await?;
             return Err(Fault::WrongOffset { at }.into());
         }
-        Some(open) => {
-            desk.uploads.abandon(&open.id).await?;
-            begin(&api, &uploader, video, length).await?
-        }
         None if first > 0 => return Err(Fault::WrongOffset { at: 0 }.into()),
-        None => begin(&api, &uploader, video, length).await?,
+        open => {
+            budget.take()?;
+            if let Some(open) = open {
+                desk.uploads.abandon(&open.id, GIVEN_UP).await?;
+            }
+            let metadata = Metadata::default();
+            let begun = desk.begin_of(&uploader, video.id, metadata, length);
+            begun.await?
+        }
     };
     let piece = Piece {
         end: Some(end),
@@ -99,16 +109,17 @@ pub(crate) async fn put(
     }
 }
 
-async fn begin(
-    api: &Api,
-    uploader: &Uploader,
-    video: VideoId,
-    length: u64,
-) -> Result<Upload, Error> {
-    let begun = api
-        .uploads
-        .begin_of(uploader, video, Metadata::default(), length);
-    begun.await
+/// How much is there of a video's file.
+async fn how_much(desk: &Desk, video: &Video, open: Option<Upload>) -> Result<Response, Error> {
+    match (open, video.status) {
+        (Some(open), _) => Ok(more(desk.offset(&open).await?)),
+        (None, videos::Status::Uploading | videos::Status::Failed) => Ok(more(0)),
+        // Its media is a recording's: no file was ever to come.
+        (None, _) if video.recording.is_some() => {
+            Err(videos::Error::NotUploading(video.id.clone()).into())
+        }
+        (None, _) => Ok(StatusCode::OK.into_response()),
+    }
 }
 
 /// `308 Resume Incomplete`: so much is there.

@@ -148,7 +148,8 @@ impl Intake<'_> {
         match looks_right {
             true => Ok(()),
             false => {
-                self.desk.uploads.abandon(&self.upload.id).await?;
+                let why = Fault::NotMedia.to_string();
+                self.desk.uploads.abandon(&self.upload.id, &why).await?;
                 Err(Fault::NotMedia.into())
             }
         }
@@ -167,7 +168,12 @@ impl Intake<'_> {
         self.upload = noted.await?;
         self.noted = end;
         if self.upload.status == Status::Complete {
-            let Upload { id, video, length_bytes, .. } = &self.upload;
+            let Upload {
+                id,
+                video,
+                length_bytes,
+                ..
+            } = &self.upload;
             let video = video.as_ref().map(tracing::field::display);
             tracing::info!(upload = %id, video, bytes = length_bytes, "a file has arrived");
         }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use storage::videos::uploads::{Status, Upload};
+use storage::videos::uploads::{GIVEN_UP, Status, Upload};
 
 use super::checksum;
 use super::desk::Uploader;
@@ -63,8 +63,9 @@ pub(crate) async fn offer(State(api): State<Api>) -> Response {
             body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such video (code `no_such_video`).",
             body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The video has its file already (code `video_has_file`), or too \
-            many files are on their way (`too_many_uploads`).",
+        (status = 409, description = "The video has its file already (code `video_has_file`), too many \
+            files are on their way (`too_many_uploads`), or the caller's have too many bytes together \
+            (`upload_quota`).",
             body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "Another version of tus (code `tus_version`).",
             body = Problem, content_type = "application/problem+json"),
@@ -230,7 +231,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Error> {
     tus::check_version(&headers)?;
     let upload = api.uploads.upload(&uploader, &id).await?;
-    api.uploads.uploads.abandon(&upload.id).await?;
+    api.uploads.uploads.abandon(&upload.id, GIVEN_UP).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

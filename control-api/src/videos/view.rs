@@ -1,7 +1,6 @@
 //! A video as callers see it, and where it plays.
 
 use serde::{Deserialize, Serialize};
-use storage::asset;
 use storage::videos::{Status, Tag, Video, Visibility};
 use utoipa::ToSchema;
 
@@ -99,7 +98,7 @@ pub(crate) struct VideoUrls {
     /// The multivariant playlist.
     #[schema(example = "https://live.example.org/vod/k3f9a2mzq7xw2b/master.m3u8")]
     hls: String,
-    /// One a rendition. Lists leave them out, and so does a server whose media is elsewhere.
+    /// One a rendition. Lists leave them out.
     download: Vec<Download>,
     /// JPEGs from the beginning, the middle and the end. Videos without pictures have none.
     thumbnails: Vec<String>,
@@ -139,18 +138,11 @@ impl Origin {
 
 /// The renditions that can be downloaded of a video. What cannot be read is none.
 pub(super) async fn downloads(api: &Api, video: &Video) -> Vec<String> {
-    let Some(id) = video.asset.clone() else {
+    let Some(asset) = &video.asset else {
         return Vec::new();
     };
-    let folder = api.assets.clone();
-    let opened = tokio::task::spawn_blocking(move || asset::open(&folder, &id)).await;
-    let Ok(Ok(asset)) = opened else {
-        return Vec::new();
-    };
-    let renditions = asset.renditions().iter();
-    renditions
-        .map(|rendition| rendition.init.rendition.to_string())
-        .collect()
+    let renditions = api.media.renditions(asset).await;
+    renditions.iter().map(ToString::to_string).collect()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -171,7 +163,8 @@ pub(crate) struct VideoView {
     visibility: VideoVisibility,
     /// What has become of it.
     status: VideoStatus,
-    /// Why it failed.
+    /// Why it failed, or what is wrong with the file that came; of a ready one, what of its file is
+    /// missing.
     reason: Option<String>,
     /// How much of it is encoded: 0 to 1000.
     #[schema(maximum = 1000)]

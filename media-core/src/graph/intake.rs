@@ -19,6 +19,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+pub use self::chain::TooLarge;
 pub(super) use self::chain::{Chain, Decoding, picture_source, running_time};
 use self::codecs::Track;
 pub(super) use self::codecs::av1_decoder;

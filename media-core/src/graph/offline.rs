@@ -35,6 +35,7 @@ use std::time::Duration;
 pub use self::container::Container;
 pub use self::control::{Control, Progress};
 pub use self::inspection::{AudioTrack, Inspection, VideoTrack, inspect};
+pub use super::intake::TooLarge;
 
 use self::job::Job;
 use super::transcoder::{Output, Settings};
@@ -44,6 +45,14 @@ use crate::timeline::Counters;
 /// How long nothing may be decoded or encoded before the transcoder gives up: longer than its nice
 /// threads wait on a machine that is busy with broadcasts.
 const STALL_MAX: Duration = Duration::from_secs(120);
+
+/// The longest that is made of a file: a day. One whose timestamps say more is broken, and would keep
+/// all others waiting.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What may stand in for pictures, or sound, that a file does not have, all together: a working day
+/// of slides. A file of a megabyte could be months of one picture.
+const GAPS_MAX: Duration = Duration::from_secs(8 * 60 * 60);
 
 /// Why a file is not transcoded.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +97,18 @@ pub enum Error {
         /// The first fault, where one was noticed.
         reason: Option<String>,
     },
+    /// Its pictures are larger than is decoded.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// More than [`DURATION_MAX`] would be made of it.
+    #[error("the file is longer than {} hours", DURATION_MAX.as_secs() / 3600)]
+    TooLong,
+    /// It has gaps of more than [`GAPS_MAX`].
+    #[error(
+        "in more than {} hours of the file there are no pictures, or there is no sound",
+        GAPS_MAX.as_secs() / 3600
+    )]
+    Gaps,
     /// [`Control::cancel`] was called.
     #[error("cancelled")]
     Cancelled,
@@ -126,6 +147,8 @@ pub struct Summary {
     pub counters: Counters,
     /// Whether that is all of it.
     pub extent: Extent,
+    /// It has a track of sound, of which nothing could be decoded: it is silent.
+    pub lost_sound: bool,
 }
 
 /// How much of a file could be read.
@@ -160,6 +183,11 @@ pub fn transcode(
     control: &Control,
 ) -> Result<Summary, Error> {
     let inspection = inspect(path)?;
+    let stated = inspection.duration;
+    let stated = stated.filter(|_| inspection.container.states_duration());
+    if stated.is_some_and(|stated| stated > DURATION_MAX) {
+        return Err(Error::TooLong);
+    }
     let mut job = Job::start(path, &inspection, settings, output, control)?;
     let fault = job.read()?;
     job.finish(&inspection, fault)

@@ -450,6 +450,14 @@ impl Running {
         self.silence(first_sample, fill.silence);
     }
 
+    /// Silence up to so far behind the pictures of a file whose sound does not come.
+    pub(super) fn silence_behind(&mut self, lag: Duration) {
+        let first = self.timeline.next_sample();
+        let silence = self.timeline.silence_behind(lag);
+        self.meters.set_timeline(self.timeline.counters());
+        self.silence(first, silence);
+    }
+
     fn silence(&self, first: u64, samples: u64) {
         let mut at = first;
         let end = first + samples;

@@ -384,3 +384,31 @@ fn sound_that_outlasts_the_pictures_by_its_last_frame_adds_no_picture() {
     timeline.audio(MediaTime::ZERO, 48_000 + 2048, Duration::ZERO);
     assert_eq!(timeline.even_out(), Fill::default());
 }
+
+#[test]
+fn only_what_is_no_frame_rate_counts_as_a_gap_of_a_file() {
+    let mut timeline = Timeline::of_file(rate(25, 1), MediaTime::ZERO);
+    for second in [0.0, 0.5, 1.4, 2.4] {
+        timeline.video(millis(second), Duration::ZERO);
+    }
+    assert_eq!(timeline.gaps(), Duration::ZERO);
+    timeline.video(millis(2.44 + 599.0), Duration::ZERO);
+    timeline.video(millis(2.48 + 599.0 + 599.0), Duration::ZERO);
+    timeline.audio(millis(10.0), 480, Duration::ZERO);
+    assert_eq!(timeline.gaps(), Duration::from_secs(2 * 599));
+    assert_eq!(timeline.end(), millis(2.52 + 599.0 + 599.0));
+}
+
+#[test]
+fn silence_follows_pictures_whose_sound_does_not_come() {
+    let mut timeline = Timeline::of_file(rate(25, 1), MediaTime::ZERO);
+    for frame in 0..25 * 12 {
+        timeline.video(millis(f64::from(frame) * 0.04), Duration::ZERO);
+    }
+    assert_eq!(timeline.silence_behind(Duration::from_secs(10)), 2 * 48_000);
+    assert_eq!(timeline.silence_behind(Duration::from_secs(10)), 0);
+    // What comes at last lies behind that silence, and all of it counts.
+    let placed = timeline.audio(millis(11.0), 480, Duration::ZERO);
+    let silence = 9 * 48_000;
+    assert_eq!(placed, AudioPlacement::Place { silence, skip: 0 });
+}

@@ -2,7 +2,9 @@
 
 use media_core::graph::offline::{Container, Error, Extent, inspect};
 
-use super::{Folder, PICTURES, TONE, assert_gapless, run, settings, transcode};
+use super::{
+    Folder, PICTURES, TONE, assert_gapless, assert_rungs, run, settings, sound_end, transcode,
+};
 
 const CODECS: &str = "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac";
 
@@ -172,4 +174,55 @@ fn no_truncation_of_a_head_is_taken_for_more_than_it_is() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_that_says_more_than_a_day_is_refused_before_it_is_encoded() {
+    let folder = Folder::new();
+    let source = "-f lavfi -i testsrc2=size=320x180:rate=25 -frames:v 150 \
+                  -vf setpts=N*599/TB -fps_mode passthrough -c:v libx264 -preset ultrafast";
+    let path = folder.make("gaps.mp4", source);
+    let (refused, collected) = run(&path);
+    let error = refused.expect_err("it is refused");
+    assert!(matches!(error, Error::TooLong), "{error:?}");
+    assert!(collected.samples.lock().unwrap().is_empty());
+}
+
+#[test]
+fn pictures_that_are_too_large_are_refused_before_one_is_decoded() {
+    settings();
+    let folder = Folder::new();
+    let large = "-f lavfi -i color=size=8320x64:rate=25 -t 0.2 -c:v libx264 -preset ultrafast";
+    let error = inspect(&folder.make("large.mp4", large)).expect_err("it is refused");
+    assert!(matches!(error, Error::TooLarge(_)), "{error:?}");
+    assert!(error.to_string().contains("8320x64"), "{error}");
+}
+
+#[test]
+fn a_track_of_sound_that_cannot_be_decoded_is_silence_and_said() {
+    let folder = Folder::new();
+    let path = folder.make(
+        "garbled.mkv",
+        &format!("{PICTURES} {TONE} -t 16 {CODECS} -bsf:a noise=amount=1"),
+    );
+    let (summary, collected) = transcode(&path);
+    assert!(summary.lost_sound, "{summary:?}");
+    assert_rungs(&collected, &["180p", "90p"], 400, "garbled sound");
+    assert!((sound_end(&collected) - 16.0).abs() < 0.1);
+}
+
+#[test]
+fn pictures_that_cannot_be_decoded_are_the_files_fault() {
+    let folder = Folder::new();
+    let path = folder.make(
+        "garbled.mkv",
+        &format!("{PICTURES} {TONE} -t 5 {CODECS} -bsf:v noise=amount=1"),
+    );
+    let (refused, _) = run(&path);
+    let error = refused.expect_err("it is refused");
+    let is_its_fault = matches!(
+        error,
+        Error::Undecodable { .. } | Error::Unreadable { .. } | Error::NoTracks(_)
+    );
+    assert!(is_its_fault, "{error:?}");
 }

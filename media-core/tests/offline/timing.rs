@@ -53,6 +53,24 @@ fn a_flash_and_its_beep_stay_together_in_every_container() {
 }
 
 #[test]
+fn sound_that_begins_late_is_kept_where_it_belongs() {
+    let folder = Folder::new();
+    for name in ["late.mp4", "late.mkv", "late.ts"] {
+        let source = format!("{PICTURES} -itsoffset 20 {TONE} -t 22 {CODECS}");
+        let path = folder.make(name, &source);
+        let (summary, collected) = transcode(&path);
+        assert_rungs(&collected, &["180p", "90p"], 550, name);
+        assert!(!summary.lost_sound, "{name}");
+        let loud = loudness(&folder, &collected)
+            .iter()
+            .position(|sample| sample.unsigned_abs() > 2000)
+            .expect("there is a tone");
+        let begins = loud as f64 / 48_000.0;
+        assert!((begins - 20.0).abs() < 0.1, "{name}: it begins at {begins}");
+    }
+}
+
+#[test]
 fn what_an_edit_list_cuts_is_not_shown() {
     let folder = Folder::new();
     let whole = format!("{FLASH} -t 5 {CODECS} -x264-params keyint=50:scenecut=0");

@@ -68,7 +68,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn small_file(&self, file: SmallFile<'_>) -> Pending<Result<Bytes, Lost>>;
 
     /// The URL at which viewers are to fetch a rendition's file themselves, signed or a CDN's;
-    /// `None`: from here.
+    /// `None`: from here. Not asked for private titles.
     fn elsewhere(&self, rendition: &RenditionName) -> Pending<Result<Option<String>, Lost>>;
 }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Method, Request, Response};
-use media_core::StoredRendition;
+use media_core::{RenditionName, StoredRendition};
 use tokio::time::timeout;
 
 pub use crate::playlist::multivariant::Subtitles;
@@ -208,9 +208,7 @@ impl Delivery {
         rendition: &StoredRendition,
     ) -> Result<Response<Body>, Refused> {
         let (title, name) = (request.title, &rendition.init.rendition);
-        let store = &title.contents().store;
-        let elsewhere = in_time(store.elsewhere(name)).await;
-        if let Some(url) = elsewhere.map_err(|lost| Refused::of(title, &lost))? {
+        if let Some(url) = self.elsewhere(&request, name).await? {
             let location = HeaderValue::try_from(url).map_err(|_| {
                 let asset = &title.contents().asset;
                 tracing::error!(%asset, rendition = %name, "its URL elsewhere is none");
@@ -227,6 +225,21 @@ impl Delivery {
         };
         let tag = title.media_tag(&[rendition]);
         Ok(request.found(kind, tag, body).answer(request.conditions))
+    }
+
+    /// The URL at which a rendition's file is to be fetched. Of a private title there is none: it would
+    /// let everybody in who has it, for longer than the token does.
+    async fn elsewhere(
+        &self,
+        request: &Admitted<'_>,
+        name: &RenditionName,
+    ) -> Result<Option<String>, Refused> {
+        if request.audience == Audience::Granted {
+            return Ok(None);
+        }
+        let store = &request.title.contents().store;
+        let elsewhere = in_time(store.elsewhere(name)).await;
+        elsewhere.map_err(|lost| Refused::of(request.title, &lost))
     }
 
     /// The rendition at `index`, and its sound, as one file.

@@ -42,28 +42,30 @@ impl Refused {
         }
     }
 
-    /// The one place where a refusal becomes a status and a problem (RFC 9457).
-    fn problem(self) -> (StatusCode, &'static str) {
+    /// The one place where a refusal becomes a status and a problem (RFC 9457): a kind of those that
+    /// the control API explains, and its title.
+    fn problem(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::NotFound => (
-                StatusCode::NOT_FOUND,
-                r#"{"status":404,"title":"not found"}"#,
-            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "no_such_route", "not found"),
             Self::NoToken => (
                 StatusCode::FORBIDDEN,
-                r#"{"status":403,"title":"a valid playback token is needed"}"#,
+                "playback_token_required",
+                "a valid playback token is needed",
             ),
             Self::Method => (
                 StatusCode::METHOD_NOT_ALLOWED,
-                r#"{"status":405,"title":"only GET, HEAD and OPTIONS are answered"}"#,
+                "method_not_allowed",
+                "only GET, HEAD and OPTIONS are answered",
             ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":503,"title":"the storage does not answer"}"#,
+                "storage_unavailable",
+                "the storage does not answer",
             ),
             Self::Damaged => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                r#"{"status":500,"title":"what is stored is damaged"}"#,
+                "internal",
+                "what is stored is damaged",
             ),
             Self::TooLong => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -185,8 +187,12 @@ impl Found {
 
 /// No content, and why.
 pub(super) fn refusal(refused: Refused) -> Response<Body> {
-    let (status, problem) = refused.problem();
-    let body = Body::whole(Bytes::from_static(problem.as_bytes()));
+    let (status, code, title) = refused.problem();
+    let number = status.as_u16();
+    let problem = format!(
+        r#"{{"type":"/api/v1/problems/{code}","status":{number},"title":"{title}","code":"{code}"}}"#
+    );
+    let body = Body::whole(Bytes::from(problem));
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -468,6 +468,38 @@ async fn media_that_lies_elsewhere_is_not_read_here() {
 }
 
 #[tokio::test]
+async fn a_refusal_says_of_which_kind_it_is() {
+    let stage = Stage::new();
+    for (path, kind) in [
+        ("/vod/nobody/720p.mp4", "no_such_route"),
+        ("/vod/private/720p.mp4", "playback_token_required"),
+    ] {
+        let refused = stage.get(path).await;
+        assert_eq!(field(&refused, "content-type"), "application/problem+json");
+        let problem = String::from_utf8(body(refused).await.to_vec()).unwrap();
+        let start = format!(r#"{{"type":"/api/v1/problems/{kind}","status":40"#);
+        assert!(problem.starts_with(&start), "{problem}");
+        assert!(
+            problem.ends_with(&format!(r#""code":"{kind}"}}"#)),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_private_title_is_never_given_away_by_a_url_that_outlives_its_token() {
+    let stage = Stage::new();
+    let url = "https://cdn.example/a1/720p.mp4?signature=x";
+    *stage.shelf.elsewhere.lock().unwrap() = Some(url.to_owned());
+    let response = stage
+        .get(&format!("/vod/private/720p.mp4?token={TOKEN}"))
+        .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(!response.headers().contains_key(header::LOCATION));
+    assert!(response.body().len_bytes() > 0);
+}
+
+#[tokio::test]
 async fn what_was_asked_for_is_counted() {
     let stage = Stage::new();
     let master = stage.text("/vod/public/master.m3u8").await;

@@ -14,7 +14,7 @@ use crate::unix_time::to_unix_ms;
 impl Videos {
     /// Makes a ready video of a recording that has ended, at `now`; doing so again makes another
     /// one. [`Error::UnknownRecording`], [`Error::NotPlayable`], [`Error::TooManyVideos`],
-    /// [`Error::UnknownUser`].
+    /// [`Error::TooManyOwnVideos`], [`Error::UnknownUser`].
     pub async fn import(
         &self,
         recording: &RecordingId,
@@ -58,7 +58,7 @@ impl Videos {
         if inserted.rows_affected() == 0 {
             return Err(Error::NotPlayable(recording.clone()));
         }
-        refuse_too_many(&mut write).await?;
+        refuse_too_many(&mut write, new.owner.as_ref()).await?;
         put_tags(&mut write, &id, &new.tags).await?;
         write.commit().await?;
         self.existing(&id).await

@@ -26,6 +26,10 @@ pub const RETRY_FIRST: Duration = Duration::from_secs(60);
 /// How often a claim looks again where another process was faster.
 const CLAIM_TRIES_MAX: usize = 8;
 
+/// How long a file is kept that could not be encoded through no fault of its own: somebody may have
+/// been away for a week.
+pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The most jobs that one call puts back.
 const BATCH_MAX: u32 = 500;
 
@@ -48,12 +52,14 @@ pub struct Claim {
 }
 
 /// What was made of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
     /// Its length.
     pub duration: Duration,
     /// Bytes of its media.
     pub bytes: u64,
+    /// What of the file is not in it, for people.
+    pub missing: Option<String>,
 }
 
 /// What comes after a failed attempt.
@@ -189,7 +195,7 @@ impl Jobs {
         .execute(&mut *write)
         .await?;
         sqlx::query(
-            "UPDATE videos SET status = 'ready', reason = NULL, asset_id = $1, \
+            "UPDATE videos SET status = 'ready', reason = $6, asset_id = $1, \
              progress_permille = 1000, duration_ms = $2, size_bytes = $3, \
              published_at_ms = COALESCE(published_at_ms, $4) WHERE id = $5",
         )
@@ -198,6 +204,7 @@ impl Jobs {
         .bind(bytes)
         .bind(to_unix_ms(now))
         .bind(claim.video.as_str())
+        .bind(encoded.missing)
         .execute(&mut *write)
         .await?;
         sqlx::query(
@@ -213,8 +220,9 @@ impl Jobs {
     }
 
     /// Notes at `now` why the attempt failed. It is tried again later, unless that is of no use
-    /// (`is_permanent`) or was tried [`ATTEMPTS_MAX`] times: then the video has failed, and the
-    /// upload is spent. What the attempt wrote is to be removed. [`Error::JobLost`].
+    /// (`is_permanent`: the file's fault) or was tried [`ATTEMPTS_MAX`] times: then the video has
+    /// failed. Only a file that is itself to blame is spent: any other is kept for [`KEPT_FOR`], for
+    /// [`Jobs::retry`]. What the attempt wrote is to be removed. [`Error::JobLost`].
     pub async fn failed(
         &self,
         claim: &Claim,
@@ -228,7 +236,8 @@ impl Jobs {
             true => Next::Retry(now + wait),
             false => Next::GivenUp,
         };
-        self.put_back(claim, Some(reason), next, claim.attempt)
+        let kept_until = (!is_permanent).then(|| now + KEPT_FOR);
+        self.put_back(claim, Some(reason), next, claim.attempt, kept_until)
             .await?;
         Ok(next)
     }
@@ -237,7 +246,38 @@ impl Jobs {
     /// [`Error::JobLost`].
     pub async fn give_back(&self, claim: &Claim, now: SystemTime) -> Result<(), Error> {
         let attempts = claim.attempt.saturating_sub(1);
-        self.put_back(claim, None, Next::Retry(now), attempts).await
+        self.put_back(claim, None, Next::Retry(now), attempts, None)
+            .await
+    }
+
+    /// Queues at `now` a failed video's file anew, where it is kept. [`Error::UnknownVideo`],
+    /// [`Error::NothingToRetry`].
+    pub async fn retry(&self, video: &VideoId, now: SystemTime) -> Result<(), Error> {
+        let mut write = self.pool.begin().await?;
+        lock(&mut write, video).await?;
+        let kept = sqlx::query(
+            "SELECT uploads.id FROM jobs JOIN uploads ON uploads.id = jobs.upload_id \
+             WHERE jobs.video_id = $1 AND jobs.status = 'failed' AND uploads.status = 'complete'",
+        )
+        .bind(video.as_str())
+        .fetch_optional(&mut *write)
+        .await?;
+        let nothing = || Error::NothingToRetry(video.clone());
+        let upload: String = kept.ok_or_else(nothing)?.try_get(0)?;
+        let upload = UploadId::new(&upload).map_err(|error| damaged(&upload, error))?;
+        let queued = sqlx::query(
+            "UPDATE videos SET status = 'queued', reason = NULL, progress_permille = 0 \
+             WHERE id = $1 AND status = 'failed'",
+        )
+        .bind(video.as_str())
+        .execute(&mut *write)
+        .await?;
+        if queued.rows_affected() == 0 {
+            return Err(nothing());
+        }
+        enqueue(&mut write, video, &upload, now).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     /// Puts back what `worker` was working on when it died, at its next start at `now`. Those
@@ -289,7 +329,8 @@ impl Jobs {
                 true => Next::Retry(now),
                 false => Next::GivenUp,
             };
-            let put = self.put_back(&claim, Some(PROCESS_ENDED), next, claim.attempt);
+            let kept_until = Some(now + KEPT_FOR);
+            let put = self.put_back(&claim, Some(PROCESS_ENDED), next, claim.attempt, kept_until);
             match put.await {
                 Ok(()) => back.push((claim, next)),
                 // Another process did, or its video was deleted.
@@ -300,13 +341,15 @@ impl Jobs {
         Ok(back)
     }
 
-    /// Ends an attempt that made nothing.
+    /// Ends an attempt that made nothing. A file that is given up is kept until then, where one is
+    /// said.
     async fn put_back(
         &self,
         claim: &Claim,
         reason: Option<&str>,
         next: Next,
         attempts: u32,
+        kept_until: Option<SystemTime>,
     ) -> Result<(), Error> {
         let (job_status, video_status, next_at_ms) = match next {
             Next::Retry(at) => ("queued", "queued", to_unix_ms(at)),
@@ -334,8 +377,16 @@ impl Jobs {
         .execute(&mut *write)
         .await?;
         holders::release(&mut write, asset.as_deref()).await?;
-        if next == Next::GivenUp {
-            spend(&mut write, &claim.upload).await?;
+        match (next, kept_until) {
+            (Next::Retry(_), _) => {}
+            (Next::GivenUp, None) => spend(&mut write, &claim.upload).await?,
+            (Next::GivenUp, Some(until)) => {
+                sqlx::query("UPDATE uploads SET expires_at_ms = $1 WHERE id = $2")
+                    .bind(to_unix_ms(until))
+                    .bind(claim.upload.as_str())
+                    .execute(&mut *write)
+                    .await?;
+            }
         }
         write.commit().await?;
         Ok(())
@@ -365,13 +416,22 @@ impl Jobs {
     }
 }
 
-/// Queues `upload` at `now`, in place of what was queued for the video before.
+/// Queues `upload` at `now`, in place of what was queued for the video before, whose file nobody
+/// needs any more.
 pub(super) async fn enqueue(
     write: &mut Transaction<'static, Any>,
     video: &VideoId,
     upload: &UploadId,
     now: SystemTime,
 ) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE uploads SET status = 'spent' WHERE id <> $1 AND status = 'complete' \
+         AND id IN (SELECT upload_id FROM jobs WHERE video_id = $2)",
+    )
+    .bind(upload.as_str())
+    .bind(video.as_str())
+    .execute(&mut **write)
+    .await?;
     sqlx::query("DELETE FROM jobs WHERE video_id = $1")
         .bind(video.as_str())
         .execute(&mut **write)

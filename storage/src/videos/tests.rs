@@ -170,6 +170,27 @@ scratch::on_each_database! {
         }
     }
 
+    async fn no_user_takes_the_library_from_the_others(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let (mona, kurt) = (user(&database, "mona").await, user(&database, "kurt").await);
+        sqlx::query(
+            "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < $1) \
+             INSERT INTO videos (id, owner_id, title, title_lower, description, description_lower, \
+             visibility, status, progress_permille, duration_ms, size_bytes, views, likes, created_at_ms) \
+             SELECT 'v' || n, $2, 't', 't', '', '', 'public', 'uploading', 0, 0, 0, 0, 0, 0 FROM number",
+        )
+        .bind(i64::from(VIDEOS_OF_USER_MAX))
+        .bind(mona.id.as_str())
+        .execute(database.pool())
+        .await
+        .expect("many");
+        let error = videos.create(new("one more", Some(&mona)), at(1)).await.expect_err("too many");
+        assert!(matches!(error, Error::TooManyOwnVideos), "{error}");
+        videos.create(new("Harbour", Some(&kurt)), at(1)).await.expect("another user's");
+        videos.create(new("Harbour", None), at(1)).await.expect("the operator's");
+    }
+
     async fn a_user_likes_a_video_once_and_takes_it_along(scratch) {
         let database = open(&scratch).await;
         let videos = database.videos();

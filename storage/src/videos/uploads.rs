@@ -5,16 +5,14 @@
 //! transaction locks the video first, and so none waits for another in a circle.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use media_core::{UploadId, VideoId};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
-use super::list::Owner;
-use super::{Error, column, damaged, jobs, lock, new_id, refused};
+use super::{Error, column, damaged, hold_owner, jobs, lock, new_id, refused};
 use crate::accounts::UserId;
-use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::recording::word;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
@@ -27,8 +25,17 @@ pub const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// The most uploads that one call expires or returns.
 pub const BATCH_MAX: u32 = 500;
 
-/// What viewers of a failed video's page read where its file never came.
+/// What viewers of a failed video's page read where its file did not come to its end.
 const EXPIRED: &str = "the upload was not finished in time";
+
+/// What its owner reads of a video whose uploader did not want to go on.
+pub const GIVEN_UP: &str = "the upload was given up; another one may come";
+
+/// Where not even that was begun.
+const NEVER_CAME: &str = "no file has come for it";
+
+/// How long a video waits for a file while none is on its way.
+pub const WAITING_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 macro_rules! select {
     ($conditions:literal) => {
@@ -55,7 +62,8 @@ pub struct Upload {
     pub offset_bytes: u64,
     /// Bytes that are to come in all.
     pub length_bytes: u64,
-    /// Up to when it is waited for more.
+    /// Up to when it is waited for more; of a file that could not be encoded through no fault of its
+    /// own, up to when it is kept.
     pub expires_at: SystemTime,
     /// What the uploader said of it, as it was sent.
     pub metadata: String,
@@ -84,12 +92,24 @@ pub struct NewUpload {
     pub owner: Option<UserId>,
     /// Bytes that are to come in all.
     pub length_bytes: u64,
+    /// What the owner's files may have together that are on their way or not encoded yet. Nothing
+    /// bounds the operator's but the disk.
+    pub owner_bytes_max: u64,
     /// What the file is called.
     pub source_name: Option<String>,
     /// What the uploader says of it: at most [`METADATA_BYTES_MAX`], and no U+0000.
     pub metadata: String,
     /// Up to when it is waited for more.
     pub expires_at: SystemTime,
+}
+
+/// What nothing has come of for too long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Uploads whose files are to be removed.
+    pub uploads: usize,
+    /// Videos that have failed.
+    pub failed: Vec<VideoId>,
 }
 
 /// The uploads of a [`crate::Database`]. Clones share its connections.
@@ -105,11 +125,12 @@ impl Uploads {
 
     /// Notes that a file begins to come at `now`. To be called before the file is made.
     /// [`Error::UnknownVideo`], [`Error::NotUploading`], [`Error::TooManyUploads`],
-    /// [`Error::UnknownUser`].
+    /// [`Error::TooManyBytes`], [`Error::UnknownUser`].
     pub async fn begin(&self, new: NewUpload, now: SystemTime) -> Result<Upload, Error> {
         let id = new_id()?;
         let id = UploadId::new(&id).expect("base32 is valid in an id");
         let mut write = self.pool.begin().await?;
+        hold_owner(&mut write, new.owner.as_ref()).await?;
         lock(&mut write, &new.video).await?;
         let waiting = sqlx::query(
             "UPDATE videos SET status = 'uploading', reason = NULL, progress_permille = 0, \
@@ -137,18 +158,20 @@ impl Uploads {
         .execute(&mut *write)
         .await
         .map_err(|error| refused(error, new.owner.as_ref()))?;
-        let open = sqlx::query(
-            "SELECT COUNT(*) FROM uploads WHERE status = 'open' \
-             AND (owner_id = $1 OR (owner_id IS NULL AND $1 IS NULL))",
-        )
-        .bind(new.owner.as_ref().map(UserId::as_str))
-        .fetch_one(&mut *write)
-        .await?;
-        if open.try_get::<i64, _>(0)? > OPEN_MAX as i64 {
-            return Err(Error::TooManyUploads);
-        }
+        refuse_beyond(&mut write, &new).await?;
         write.commit().await?;
         self.existing(&id).await
+    }
+
+    /// Bytes that all open uploads are still to bring.
+    pub async fn promised_bytes(&self) -> Result<u64, Error> {
+        let row = sqlx::query(
+            "SELECT CAST(COALESCE(SUM(length_bytes - offset_bytes), 0) AS BIGINT) AS promised \
+             FROM uploads WHERE status = 'open'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        column::number(&row, "promised", "uploads")
     }
 
     /// The upload with this id.
@@ -158,27 +181,6 @@ impl Uploads {
             .fetch_optional(&self.pool)
             .await?;
         row.as_ref().map(upload_of).transpose()
-    }
-
-    /// Uploads that are open or complete, those of one owner where one is given, the newest first.
-    pub async fn list(
-        &self,
-        owner: Option<&Owner>,
-        paging: &Paging,
-    ) -> Result<Page<Upload>, Error> {
-        let newest_first = Order {
-            column: Column::Number("created_at_ms"),
-            descending: true,
-        };
-        let select = Select::new(select!("")).always("status <> 'spent'");
-        let select = match owner {
-            None => select,
-            Some(Owner::Operator) => select.always("owner_id IS NULL"),
-            Some(Owner::User(user)) => select.only("owner_id", Some(user.as_str())),
-        };
-        select
-            .page(&self.pool, newest_first, paging, upload_of)
-            .await
     }
 
     /// Notes at `now` that an open upload went on `from` one offset `to` another, whose bytes are
@@ -284,61 +286,84 @@ impl Uploads {
         row.as_ref().map(upload_of).transpose()
     }
 
-    /// Gives up an upload that is open: its uploader does not want it any more. Its video waits for
-    /// another one. [`Error::UnknownUpload`], [`Error::UploadClosed`].
-    pub async fn abandon(&self, id: &UploadId) -> Result<(), Error> {
+    /// Gives up an upload that is open, and says `why` in its video, which waits for another one.
+    /// [`Error::UnknownUpload`], [`Error::UploadClosed`].
+    pub async fn abandon(&self, id: &UploadId, why: &str) -> Result<(), Error> {
+        let upload = self.existing(id).await?;
+        let Some(video) = &upload.video else {
+            return Err(Error::UploadClosed(upload.id));
+        };
+        let mut write = self.pool.begin().await?;
+        lock(&mut write, video).await?;
         let given_up =
             sqlx::query("UPDATE uploads SET status = 'spent' WHERE id = $1 AND status = 'open'")
                 .bind(id.as_str())
-                .execute(&self.pool)
+                .execute(&mut *write)
                 .await?;
         if given_up.rows_affected() == 0 {
-            let upload = self.existing(id).await?;
             return Err(Error::UploadClosed(upload.id));
         }
+        sqlx::query("UPDATE videos SET reason = $1 WHERE id = $2 AND status = 'uploading'")
+            .bind(why)
+            .bind(video.as_str())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
         Ok(())
     }
 
-    /// Gives up the open uploads that nothing has come of for too long at `now`, at most
-    /// [`BATCH_MAX`]. A video that waits for nothing else has failed. How many there were.
-    pub async fn expire(&self, now: SystemTime) -> Result<usize, Error> {
+    /// Gives up what nothing has come of for too long at `now`, at most [`BATCH_MAX`] of each: open
+    /// uploads, files that are kept though they could not be encoded, and videos that wait for a file
+    /// while none is on its way.
+    pub async fn expire(&self, now: SystemTime) -> Result<Expired, Error> {
         let now_ms = to_unix_ms(now);
         let due = sqlx::query(
-            "SELECT id, video_id FROM uploads WHERE status = 'open' AND expires_at_ms <= $1 \
-             AND video_id IS NOT NULL ORDER BY expires_at_ms LIMIT $2",
+            "SELECT id, video_id FROM uploads WHERE expires_at_ms <= $1 AND video_id IS NOT NULL \
+             AND (status = 'open' OR status = 'complete' AND EXISTS (SELECT 1 FROM jobs \
+             WHERE jobs.upload_id = uploads.id AND jobs.status = 'failed')) \
+             ORDER BY expires_at_ms LIMIT $2",
         )
         .bind(now_ms)
         .bind(i64::from(BATCH_MAX))
         .fetch_all(&self.pool)
         .await?;
-        let mut expired = 0;
+        let mut expired = Expired::default();
         for row in &due {
             let (id, video): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let video = VideoId::new(&video).map_err(|error| damaged(&id, error))?;
-            expired += usize::from(self.expire_one(&id, &video, now_ms).await?);
+            self.expire_one(&id, video, now_ms, &mut expired).await?;
         }
+        expired.failed.extend(self.expire_waiting(now).await?);
         Ok(expired)
     }
 
-    async fn expire_one(&self, id: &str, video: &VideoId, now_ms: i64) -> Result<bool, Error> {
+    async fn expire_one(
+        &self,
+        id: &str,
+        video: VideoId,
+        now_ms: i64,
+        expired: &mut Expired,
+    ) -> Result<(), Error> {
         let mut write = self.pool.begin().await?;
-        match lock(&mut write, video).await {
+        match lock(&mut write, &video).await {
             // Deleted since, and its uploads with it.
-            Err(Error::UnknownVideo(_)) => return Ok(false),
+            Err(Error::UnknownVideo(_)) => return Ok(()),
             locked => locked?,
         };
+        // Asked again: it may have gone on, or been tried again, since.
         let spent = sqlx::query(
-            "UPDATE uploads SET status = 'spent' \
-             WHERE id = $1 AND status = 'open' AND expires_at_ms <= $2",
+            "UPDATE uploads SET status = 'spent' WHERE id = $1 AND expires_at_ms <= $2 \
+             AND (status = 'open' OR status = 'complete' AND EXISTS (SELECT 1 FROM jobs \
+             WHERE jobs.upload_id = uploads.id AND jobs.status = 'failed'))",
         )
         .bind(id)
         .bind(now_ms)
         .execute(&mut *write)
         .await?;
         if spent.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(());
         }
-        sqlx::query(
+        let failed = sqlx::query(
             "UPDATE videos SET status = 'failed', reason = $1 \
              WHERE id = $2 AND status = 'uploading' AND NOT EXISTS \
              (SELECT 1 FROM uploads WHERE video_id = $2 AND status = 'open')",
@@ -348,15 +373,44 @@ impl Uploads {
         .execute(&mut *write)
         .await?;
         write.commit().await?;
-        Ok(true)
+        expired.uploads += 1;
+        if failed.rows_affected() > 0 {
+            expired.failed.push(video);
+        }
+        Ok(())
     }
 
-    /// At most [`BATCH_MAX`] uploads whose files are to be removed.
-    pub async fn spent(&self) -> Result<Vec<UploadId>, Error> {
-        let rows = sqlx::query("SELECT id FROM uploads WHERE status = 'spent' LIMIT $1")
-            .bind(i64::from(BATCH_MAX))
-            .fetch_all(&self.pool)
-            .await?;
+    /// Fails videos that have waited for a file for [`WAITING_MAX`] while none is on its way.
+    async fn expire_waiting(&self, now: SystemTime) -> Result<Vec<VideoId>, Error> {
+        let failed = sqlx::query(
+            "UPDATE videos SET status = 'failed', reason = COALESCE(reason, $1) WHERE id IN \
+             (SELECT id FROM videos WHERE status = 'uploading' AND created_at_ms <= $2 \
+             AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.video_id = videos.id \
+             AND uploads.status = 'open') LIMIT $3) AND status = 'uploading' RETURNING id",
+        )
+        .bind(NEVER_CAME)
+        .bind(to_unix_ms(now - WAITING_MAX))
+        .bind(i64::from(BATCH_MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        let of = |row: &AnyRow| {
+            let id: String = row.try_get(0)?;
+            VideoId::new(&id).map_err(|error| damaged(&id, error))
+        };
+        failed.iter().map(of).collect()
+    }
+
+    /// At most [`BATCH_MAX`] uploads whose files are to be removed, in order of their ids: those
+    /// behind `after`, where one is given.
+    pub async fn spent(&self, after: Option<&UploadId>) -> Result<Vec<UploadId>, Error> {
+        let rows = sqlx::query(
+            "SELECT id FROM uploads WHERE status = 'spent' AND id > $1 ORDER BY id LIMIT $2",
+        )
+        // Before every id.
+        .bind(after.map_or("", UploadId::as_str))
+        .bind(i64::from(BATCH_MAX))
+        .fetch_all(&self.pool)
+        .await?;
         let of = |row: &AnyRow| {
             let id: String = row.try_get(0)?;
             UploadId::new(&id).map_err(|error| damaged(&id, error))
@@ -390,6 +444,31 @@ impl Upload {
             },
             Status::Complete | Status::Spent => Error::UploadClosed(self.id),
         }
+    }
+}
+
+/// Ends a transaction that has begun one upload, or one byte, too many of an owner's.
+async fn refuse_beyond(
+    write: &mut Transaction<'static, Any>,
+    new: &NewUpload,
+) -> Result<(), Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(CASE WHEN status = 'open' THEN 1 END) AS open, \
+         CAST(COALESCE(SUM(length_bytes), 0) AS BIGINT) AS bytes FROM uploads \
+         WHERE status IN ('open', 'complete') \
+         AND (owner_id = $1 OR (owner_id IS NULL AND $1 IS NULL))",
+    )
+    .bind(new.owner.as_ref().map(UserId::as_str))
+    .fetch_one(&mut **write)
+    .await?;
+    if row.try_get::<i64, _>("open")? > OPEN_MAX as i64 {
+        return Err(Error::TooManyUploads);
+    }
+    let bytes_max = new.owner_bytes_max;
+    let bytes: u64 = column::number(&row, "bytes", "uploads")?;
+    match new.owner.is_some() && bytes > bytes_max {
+        true => Err(Error::TooManyBytes { bytes_max }),
+        false => Ok(()),
     }
 }
 

@@ -16,6 +16,39 @@ use crate::time::{FrameRate, MediaTime};
 /// lies ahead of its sound.
 const TRACK_QUEUED_MAX: gst::ClockTime = gst::ClockTime::from_seconds(3);
 
+/// The longest side of a picture that is decoded, in pixels.
+const PICTURE_SIDE_MAX: u32 = 8192;
+
+/// The most pixels of one: 8K as cinemas have it. A decoder has a dozen of them in hand, at 53 MB
+/// each.
+const PICTURE_PIXELS_MAX: u64 = 8192 * 4320;
+
+/// Pictures that are larger than is decoded, as coded or in square pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pictures of {width}x{height} are too large: 8192x4320 is the most")]
+pub struct TooLarge {
+    /// Their width.
+    pub width: u32,
+    /// Their height.
+    pub height: u32,
+}
+
+impl TooLarge {
+    /// What is wrong with pictures of these caps; `None`: nothing.
+    pub(in crate::graph) fn of(caps: &gst::CapsRef) -> Option<Self> {
+        let source = picture_source(caps)?;
+        let coded = caps.structure(0)?.get::<i32>("width").ok()?;
+        let width = source.width.max(coded.unsigned_abs());
+        Self::sized(width, source.height)
+    }
+
+    fn sized(width: u32, height: u32) -> Option<Self> {
+        let is_long = width.max(height) > PICTURE_SIDE_MAX;
+        let is_large = u64::from(width) * u64::from(height) > PICTURE_PIXELS_MAX;
+        (is_long || is_large).then_some(Self { width, height })
+    }
+}
+
 /// How one track is decoded.
 pub(in crate::graph) struct Decoding {
     /// Pictures or sound.
@@ -158,10 +191,17 @@ fn set_form_from_source(decoder: &gst::Element, form: &gst::Element, shared: &Ar
     };
     let form = form.downgrade();
     let shared = Arc::downgrade(shared);
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
         let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) else {
             return gst::PadProbeReturn::Ok;
         };
+        if let Some(fault) = TooLarge::of(caps.caps()) {
+            // Whoever has the pipeline hears of it, and ends.
+            if let Some(decoder) = pad.parent_element() {
+                gst::element_error!(decoder, gst::StreamError::Format, ("{fault}"));
+            }
+            return gst::PadProbeReturn::Drop;
+        }
         if let (Some(shared), Some(form), Some(source)) = (
             shared.upgrade(),
             form.upgrade(),
@@ -287,4 +327,36 @@ pub(in crate::graph) fn running_time(
         gst::Signed::Negative(time) => -i64::try_from(time.nseconds()).ok()?,
     };
     Some(MediaTime::from_nanos(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video(width: i32, height: i32, aspect: (i32, i32)) -> gst::Caps {
+        crate::graph::init().expect("GStreamer");
+        gst::Caps::builder("video/x-raw")
+            .field("width", width)
+            .field("height", height)
+            .field("pixel-aspect-ratio", gst::Fraction::new(aspect.0, aspect.1))
+            .build()
+    }
+
+    #[test]
+    fn pictures_larger_than_cinemas_have_them_are_refused() {
+        for (width, height, aspect, fits) in [
+            (7680, 4320, (1, 1), true),
+            (8192, 4320, (1, 1), true),
+            (4320, 8192, (1, 1), true),
+            (8192, 8192, (1, 1), false),
+            (8193, 16, (1, 1), false),
+            (16, 16_000, (1, 1), false),
+            // Wide pixels: a picture that is large only when it is shown, and the other way round.
+            (1920, 1080, (100, 1), false),
+            (16_000, 16, (1, 100), false),
+        ] {
+            let fault = TooLarge::of(&video(width, height, aspect));
+            assert_eq!(fault.is_none(), fits, "{width}x{height}: {fault:?}");
+        }
+    }
 }

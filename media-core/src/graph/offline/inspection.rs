@@ -17,7 +17,7 @@ use super::container::Container;
 use super::rate::frame_rate;
 use super::reader::source;
 use crate::graph::elements;
-use crate::graph::intake::{Decoding, PictureSource, TrackKind, picture_source};
+use crate::graph::intake::{Decoding, PictureSource, TooLarge, TrackKind, picture_source};
 use crate::time::{FrameRate, MediaTime};
 
 /// A decoder's threads: one a core.
@@ -62,9 +62,9 @@ pub struct VideoTrack {
 pub struct AudioTrack {
     /// The codec's usual name.
     pub codec: &'static str,
-    /// Samples a second.
+    /// Samples a second; 0 where it is not known before its first one.
     pub sample_rate: u32,
-    /// Number of channels.
+    /// Number of channels; 0 likewise.
     pub channels: u32,
     chosen: Chosen,
 }
@@ -75,15 +75,16 @@ struct Chosen {
     /// The demultiplexer's pad.
     pad: String,
     codec: Codec,
-    /// Its first timestamp that is presented.
-    first: MediaTime,
+    /// Its first timestamp that is presented; `None`: further behind the other track's than was
+    /// looked.
+    first: Option<MediaTime>,
 }
 
 impl Inspection {
     /// The first picture or sound, whichever is earlier, on the file's clock.
     pub(super) fn origin(&self) -> MediaTime {
-        let video = self.video.as_ref().map(|video| video.chosen.first);
-        let audio = self.audio.as_ref().map(|audio| audio.chosen.first);
+        let video = self.video.as_ref().and_then(|video| video.chosen.first);
+        let audio = self.audio.as_ref().and_then(|audio| audio.chosen.first);
         video.into_iter().chain(audio).min().unwrap_or_default()
     }
 
@@ -158,11 +159,29 @@ fn choose(
     let duration = duration
         .map(|duration| duration.saturating_sub(start.map(Duration::from).unwrap_or_default()))
         .filter(|duration| !duration.is_zero());
+    let caps = look
+        .tracks
+        .iter()
+        .filter(|it| it.codec.kind == TrackKind::Video);
+    let mut caps = caps.filter_map(|track| track.caps.as_ref());
+    if let Some(fault) = caps.find_map(|caps| TooLarge::of(caps)) {
+        return Err(fault.into());
+    }
     let mut videos: Vec<VideoTrack> = look.tracks.iter().filter_map(video).collect();
-    let mut audios: Vec<(bool, AudioTrack)> = look.tracks.iter().filter_map(audio).collect();
+    // Sound may begin after the look has ended, pictures tell by their first ones what they are.
+    let has_pictures = !videos.is_empty();
+    let audible = |track: &&Track| has_pictures || track.first.is_some();
+    let audios = look.tracks.iter().filter(audible).filter_map(audio);
+    let mut audios: Vec<(bool, AudioTrack)> = audios.collect();
+    let late = |track: &&Track| track.codec.kind == TrackKind::Video && track.first.is_none();
+    let late = look.tracks.iter().filter(late);
+    let late: Vec<String> = late.map(|track| track.codec.name.to_owned()).collect();
     // Both sorts keep the file's order among equals.
     videos.sort_by_key(|video| std::cmp::Reverse(u64::from(video.width) * u64::from(video.height)));
-    audios.sort_by_key(|(is_default, audio)| std::cmp::Reverse((*is_default, audio.channels)));
+    audios.sort_by_key(|(is_default, audio)| {
+        let is_early = audio.chosen.first.is_some();
+        std::cmp::Reverse((is_early, *is_default, audio.channels))
+    });
     for (kind, none) in [
         (TrackKind::Video, videos.is_empty()),
         (TrackKind::Audio, audios.is_empty()),
@@ -185,6 +204,7 @@ fn choose(
     let left_out = videos
         .map(|video| video.codec.to_owned())
         .chain(audios.map(|audio| audio.codec.to_owned()))
+        .chain(late)
         .chain(look.unsupported.into_iter().map(|(_, name)| name));
     Ok(Inspection {
         container,
@@ -198,6 +218,7 @@ fn choose(
 /// A video track that has pictures of a size.
 fn video(track: &Track) -> Option<VideoTrack> {
     let chosen = chosen(track, TrackKind::Video)?;
+    chosen.first?;
     let caps = track.caps.as_ref()?;
     let source = picture_source(caps)?;
     let mode = caps.structure(0)?.get::<&str>("interlace-mode").ok();
@@ -229,9 +250,9 @@ fn video(track: &Track) -> Option<VideoTrack> {
 /// An audio track that has sound, and whether it is the default.
 fn audio(track: &Track) -> Option<(bool, AudioTrack)> {
     let chosen = chosen(track, TrackKind::Audio)?;
-    let structure = track.caps.as_ref()?.structure(0)?;
+    let structure = track.caps.as_ref().and_then(|caps| caps.structure(0));
     let of = |field: &str| {
-        let value = structure.get::<i32>(field).ok();
+        let value = structure?.get::<i32>(field).ok();
         value.and_then(|value| u32::try_from(value).ok())
     };
     let audio = AudioTrack {
@@ -248,6 +269,6 @@ fn chosen(track: &Track, kind: TrackKind) -> Option<Chosen> {
     Some(Chosen {
         pad: track.pad.clone(),
         codec: track.codec,
-        first: track.first?,
+        first: track.first,
     })
 }

@@ -86,11 +86,10 @@ impl Job {
         let outward = Arc::clone(&tap) as Arc<dyn Output>;
         let running = start.run(settings, &outward, &meters)?;
         let ladder = Stopped(running.ladder().pipeline());
-        let has_sound = inspection.audio.is_some();
         let joint = Arc::new(Joint::new(
             running,
             caps,
-            has_sound,
+            inspection,
             Arc::clone(tap.activity()),
         ));
         let shared = Arc::new(Shared::new(Arc::clone(&joint) as _, meters));
@@ -139,6 +138,7 @@ impl Job {
         inspection: &Inspection,
         fault: Option<(MediaTime, String)>,
     ) -> Result<Summary, Error> {
+        self.still()?;
         let running = self.joint.end();
         if let Some(running) = &running {
             running.ladder().end_inputs();
@@ -162,12 +162,14 @@ impl Job {
                 reason: fault.map(|(_, reason)| reason),
             });
         }
+        let lost_sound = inspection.audio.is_some() && !self.joint.has_heard();
         let duration = self.tap.end().saturating_since(MediaTime::ZERO);
         Ok(Summary {
             duration,
             frames,
             counters: timeline.map(Timeline::counters).unwrap_or_default(),
             extent: extent(inspection, duration, fault),
+            lost_sound,
         })
     }
 
@@ -175,6 +177,9 @@ impl Job {
     fn still(&mut self) -> Result<Duration, Error> {
         if self.control.is_cancelled() {
             return Err(Error::Cancelled);
+        }
+        if let Some(refusal) = self.joint.refusal() {
+            return Err(refusal);
         }
         let still = self.watch.still(&self.tap, self.control.is_paused());
         if still > STALL_MAX {

@@ -1,7 +1,9 @@
 //! Files on their way to the library, and what becomes of them.
 
-use super::jobs::{ATTEMPTS_MAX, Claim, Encoded, Next, RETRY_FIRST};
-use super::uploads::{NewUpload, OPEN_MAX, Status as UploadStatus, Upload};
+use super::jobs::{ATTEMPTS_MAX, Claim, Encoded, KEPT_FOR, Next, RETRY_FIRST};
+use super::uploads::{
+    Expired, GIVEN_UP, NewUpload, OPEN_MAX, Status as UploadStatus, Upload, WAITING_MAX,
+};
 use super::*;
 
 fn upload_to(video: &VideoId, owner: Option<&User>) -> NewUpload {
@@ -9,6 +11,7 @@ fn upload_to(video: &VideoId, owner: Option<&User>) -> NewUpload {
         video: video.clone(),
         owner: owner.map(|user| user.id.clone()),
         length_bytes: 5_000_000_000,
+        owner_bytes_max: u64::MAX,
         source_name: Some("holiday.mov".to_owned()),
         metadata: "filename aG9saWRheS5tb3Y=".to_owned(),
         expires_at: at(1000),
@@ -46,6 +49,7 @@ fn encoded() -> Encoded {
     Encoded {
         duration: Duration::from_millis(61_040),
         bytes: 7_000_000_000,
+        missing: None,
     }
 }
 
@@ -80,7 +84,7 @@ scratch::on_each_database! {
         assert_eq!((ready.asset, ready.duration), (Some(asset("v1")), Duration::from_millis(61_040)));
         assert_eq!((ready.bytes, ready.published_at), (7_000_000_000, Some(at(13))));
 
-        assert_eq!(uploads.spent().await.expect("spent"), std::slice::from_ref(&upload.id));
+        assert_eq!(uploads.spent(None).await.expect("spent"), std::slice::from_ref(&upload.id));
         uploads.forget(&upload.id).await.expect("forget");
         assert_eq!(uploads.find(&upload.id).await.expect("find"), None);
         let error = jobs.done(&claim, encoded(), at(14)).await.expect_err("over");
@@ -104,15 +108,15 @@ scratch::on_each_database! {
         let unknown = UploadId::new("nothere").expect("an id");
         let error = uploads.advance(&unknown, 0, 1, at(1), at(3)).await.expect_err("unknown");
         assert!(matches!(error, Error::UnknownUpload(_)), "{error}");
-        uploads.abandon(&upload.id).await.expect("abandon");
+        uploads.abandon(&upload.id, GIVEN_UP).await.expect("abandon");
         for error in [
             uploads.advance(&upload.id, 100, 200, at(1), at(3)).await.expect_err("closed"),
             uploads.advance(&upload.id, 100, 5_000_000_000, at(1), at(3)).await.expect_err("closed"),
-            uploads.abandon(&upload.id).await.expect_err("closed"),
+            uploads.abandon(&upload.id, GIVEN_UP).await.expect_err("closed"),
         ] {
             assert!(matches!(error, Error::UploadClosed(_)), "{error}");
         }
-        assert_eq!(uploads.spent().await.expect("spent"), [upload.id]);
+        assert_eq!(uploads.spent(None).await.expect("spent"), [upload.id]);
     }
 
     async fn of_two_files_for_a_video_the_second_is_not_needed(scratch) {
@@ -123,7 +127,7 @@ scratch::on_each_database! {
         uploads.advance(&first.id, 0, 5_000_000_000, at(1000), at(4)).await.expect("whole");
         let error = uploads.advance(&second.id, 0, 5_000_000_000, at(1000), at(5)).await.expect_err("has one");
         assert!(matches!(error, Error::NotUploading(_)), "{error}");
-        assert_eq!(uploads.spent().await.expect("spent"), [second.id]);
+        assert_eq!(uploads.spent(None).await.expect("spent"), [second.id]);
         assert_eq!(claimed(&videos, at(4)).await.upload, first.id);
     }
 
@@ -131,19 +135,20 @@ scratch::on_each_database! {
         let videos = open(&scratch).await.videos();
         let uploads = videos.uploads();
         let (id, upload) = begun(&videos, "Holiday").await;
-        assert_eq!(uploads.expire(at(999)).await.expect("expire"), 0);
-        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), 1);
-        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), 0);
+        assert_eq!(uploads.expire(at(999)).await.expect("expire"), Expired::default());
+        let expired = Expired { uploads: 1, failed: vec![id.clone()] };
+        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), expired);
+        assert_eq!(uploads.expire(at(1000)).await.expect("expire"), Expired::default());
         let failed = video(&videos, &id).await;
         assert_eq!(failed.status, Status::Failed);
         assert_eq!(failed.reason.as_deref(), Some("the upload was not finished in time"));
-        assert_eq!(uploads.spent().await.expect("spent"), [upload.id]);
+        assert_eq!(uploads.spent(None).await.expect("spent"), [upload.id]);
         uploads.begin(upload_to(&id, None), at(1001)).await.expect("another");
         let waiting = video(&videos, &id).await;
         assert_eq!((waiting.status, waiting.reason), (Status::Uploading, None));
     }
 
-    async fn uploads_are_bounded_by_owner_and_listed(scratch) {
+    async fn uploads_are_bounded_by_owner(scratch) {
         let database = open(&scratch).await;
         let videos = database.videos();
         let uploads = videos.uploads();
@@ -155,11 +160,8 @@ scratch::on_each_database! {
         let error = uploads.begin(upload_to(&video, Some(&mona)), at(2)).await.expect_err("full");
         assert!(matches!(error, Error::TooManyUploads), "{error}");
         uploads.begin(upload_to(&video, None), at(3)).await.expect("another owner");
-        let owner = Owner::User(mona.id.clone());
-        for (owner, wanted) in [(None, OPEN_MAX + 1), (Some(&owner), OPEN_MAX), (Some(&Owner::Operator), 1)] {
-            let page = uploads.list(owner, &all(100, None)).await.expect("list");
-            assert_eq!(page.items.len(), wanted, "{owner:?}");
-        }
+        let promised = (OPEN_MAX as u64 + 1) * 5_000_000_000;
+        assert_eq!(uploads.promised_bytes().await.expect("sum"), promised);
         let error = uploads.begin(upload_to(&unknown(), None), at(3)).await.expect_err("unknown");
         assert!(matches!(error, Error::UnknownVideo(_)), "{error}");
     }
@@ -194,14 +196,105 @@ scratch::on_each_database! {
                 }
             }
         }
-        assert_eq!(videos.uploads().spent().await.expect("spent"), [upload.id]);
         assert_eq!(jobs.claim("here", now + RETRY_FIRST * 1000).await.expect("claim"), None);
+        assert_eq!(videos.uploads().spent(None).await.expect("spent"), []);
 
-        let (id, _) = complete(&videos, "No video", at(10)).await;
+        let (id, refused) = complete(&videos, "No video", at(10)).await;
         let claim = claimed(&videos, at(10)).await;
         let next = jobs.failed(&claim, "this is no video", true, at(11)).await.expect("failed");
         assert_eq!(next, Next::GivenUp);
         assert_eq!(video(&videos, &id).await.reason.as_deref(), Some("this is no video"));
+        assert_eq!(videos.uploads().spent(None).await.expect("spent"), [refused.id]);
+        assert_ne!(upload.id, claim.upload);
+    }
+
+    async fn a_file_that_the_server_could_not_encode_is_kept_and_tried_again(scratch) {
+        let videos = open(&scratch).await.videos();
+        let (uploads, jobs) = (videos.uploads(), videos.jobs());
+        let (id, upload) = complete(&videos, "Holiday", at(10)).await;
+        let error = jobs.retry(&id, at(10)).await.expect_err("it is queued");
+        assert!(matches!(error, Error::NothingToRetry(_)), "{error}");
+        let give_up = async |from: SystemTime| {
+            let mut now = from;
+            for _ in 0..ATTEMPTS_MAX {
+                let claim = claimed(&videos, now).await;
+                match jobs.failed(&claim, "the disk was full", false, now).await.expect("failed") {
+                    Next::Retry(at) => now = at,
+                    Next::GivenUp => return now,
+                }
+            }
+            panic!("it is not given up");
+        };
+        let given_up = give_up(at(10)).await;
+        jobs.retry(&id, given_up).await.expect("it is kept");
+        assert_eq!(video(&videos, &id).await.status, Status::Queued);
+        let again = give_up(given_up).await;
+        let last = again + KEPT_FOR;
+        let nothing = uploads.expire(last - Duration::from_millis(1)).await.expect("expire");
+        assert_eq!(nothing, Expired::default());
+        let expired = uploads.expire(last).await.expect("expire");
+        assert_eq!(expired, Expired { uploads: 1, failed: vec![] });
+        assert_eq!(uploads.spent(None).await.expect("spent"), [upload.id]);
+        assert_eq!(video(&videos, &id).await.reason.as_deref(), Some("the disk was full"));
+        let error = jobs.retry(&id, last).await.expect_err("it is gone");
+        assert!(matches!(error, Error::NothingToRetry(_)), "{error}");
+    }
+
+    async fn a_kept_file_goes_when_another_one_has_come(scratch) {
+        let videos = open(&scratch).await.videos();
+        let (uploads, jobs) = (videos.uploads(), videos.jobs());
+        let (id, kept) = complete(&videos, "Holiday", at(10)).await;
+        for _ in 0..ATTEMPTS_MAX {
+            claimed(&videos, at(10)).await;
+            jobs.requeue("here", at(10)).await.expect("requeue");
+        }
+        assert_eq!(video(&videos, &id).await.status, Status::Failed);
+        let other = uploads.begin(upload_to(&id, None), at(20)).await.expect("begin");
+        assert_eq!(uploads.spent(None).await.expect("spent"), []);
+        let error = jobs.retry(&id, at(21)).await.expect_err("another one is coming");
+        assert!(matches!(error, Error::NothingToRetry(_)), "{error}");
+        uploads.advance(&other.id, 0, 5_000_000_000, at(1000), at(22)).await.expect("whole");
+        assert_eq!(uploads.spent(None).await.expect("spent"), [kept.id]);
+        assert_eq!(claimed(&videos, at(22)).await.upload, other.id);
+    }
+
+    async fn an_owners_files_have_a_bound_together(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let uploads = videos.uploads();
+        let mona = user(&database, "mona").await;
+        let bounded = |video: &VideoId, owner| NewUpload { owner_bytes_max: 12_000_000_000, ..upload_to(video, owner) };
+        let mut made = Vec::new();
+        for title in ["first", "second", "third"] {
+            made.push(videos.create(new(title, Some(&mona)), at(1)).await.expect("create").id);
+        }
+        let first = uploads.begin(bounded(&made[0], Some(&mona)), at(2)).await.expect("begin");
+        uploads.begin(bounded(&made[1], Some(&mona)), at(2)).await.expect("begin");
+        // What waits for being encoded is on the disk too.
+        uploads.advance(&first.id, 0, 5_000_000_000, at(1000), at(3)).await.expect("whole");
+        let error = uploads.begin(bounded(&made[2], Some(&mona)), at(4)).await.expect_err("too much");
+        assert!(matches!(error, Error::TooManyBytes { .. }), "{error}");
+        uploads.begin(bounded(&made[2], None), at(4)).await.expect("the operator's");
+        videos.delete(&made[1]).await.expect("delete");
+        let fourth = videos.create(new("fourth", Some(&mona)), at(5)).await.expect("create").id;
+        uploads.begin(bounded(&fourth, Some(&mona)), at(5)).await.expect("there is room");
+    }
+
+    async fn a_video_whose_file_never_comes_fails(scratch) {
+        let videos = open(&scratch).await.videos();
+        let uploads = videos.uploads();
+        let never = videos.create(new("never", None), at(0)).await.expect("create").id;
+        let (given_up, upload) = begun(&videos, "given up").await;
+        uploads.abandon(&upload.id, "this is no video").await.expect("abandon");
+        let waiting = video(&videos, &given_up).await;
+        assert_eq!((waiting.status, waiting.reason.as_deref()), (Status::Uploading, Some("this is no video")));
+        let last = at(0) + WAITING_MAX;
+        assert_eq!(uploads.expire(last - Duration::from_millis(1)).await.expect("expire"), Expired::default());
+        assert_eq!(uploads.expire(last).await.expect("expire").failed, std::slice::from_ref(&never));
+        assert_eq!(video(&videos, &never).await.reason.as_deref(), Some("no file has come for it"));
+        let failed = uploads.expire(last + Duration::from_secs(1)).await.expect("expire").failed;
+        assert_eq!(failed, std::slice::from_ref(&given_up));
+        assert_eq!(video(&videos, &given_up).await.reason.as_deref(), Some("this is no video"));
     }
 
     async fn a_job_is_taken_up_by_one_process(scratch) {
@@ -279,7 +372,7 @@ scratch::on_each_database! {
         assert!(matches!(error, Error::JobLost(_)), "{error}");
         assert_eq!(database.recordings().gone().await.expect("gone"), [(asset("half"), Place::Local)]);
         database.recordings().forget(&asset("half")).await.expect("forget");
-        assert_eq!(videos.uploads().spent().await.expect("spent"), std::slice::from_ref(&upload.id));
+        assert_eq!(videos.uploads().spent(None).await.expect("spent"), std::slice::from_ref(&upload.id));
         videos.uploads().forget(&upload.id).await.expect("forget");
         assert_eq!(jobs.claim("here", at(1000)).await.expect("claim"), None);
     }
