@@ -291,6 +291,11 @@ pub(crate) const KINDS: &[Kind] = &[
         "Values of the body's fields are not acceptable: all of them are in `errors`.",
     ),
     kind(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "too_long_to_download",
+        "Of `/vod`: it is too long for one file of MP4; it plays as HLS.",
+    ),
+    kind(
         StatusCode::LOCKED,
         "upload_busy",
         "Another request is sending this upload: wait, ask where it is and go on from there.",

@@ -69,7 +69,8 @@ impl Refused {
             ),
             Self::TooLong => (
                 StatusCode::UNPROCESSABLE_ENTITY,
-                r#"{"status":422,"title":"it is too long for one file: it plays as HLS"}"#,
+                "too_long_to_download",
+                "it is too long for one file: it plays as HLS",
             ),
         }
     }
