@@ -348,15 +348,17 @@ impl Recording {
         let (this, asset) = (Arc::clone(self), asset.clone());
         let finished = tokio::task::spawn_blocking(move || {
             let summary = writer.finish();
+            // Before the store has all media: what it has then is looked for.
+            if let Ok(summary) = &summary {
+                this.save_pictures(&asset, summary);
+            }
             let trail = this.state().trail.take();
             match (&summary, trail) {
                 (Ok(summary), Some(trail)) if summary.segments > 0 => trail.finish(summary),
                 (_, Some(trail)) => trail.abandon(),
                 (_, None) => {}
             }
-            let summary = summary?;
-            this.save_pictures(&asset, &summary);
-            Ok::<_, asset::Error>(End::of(&summary))
+            summary.map(|summary| End::of(&summary))
         });
         match finished.await {
             Ok(Ok(end)) => Some(end),

@@ -152,12 +152,14 @@ impl Recordings {
         let mut write = self.pool.begin().await?;
         let entered = sqlx::query(
             "INSERT INTO assets (id, status, place, bytes, duration_ms, created_at_ms, writer, \
-             heard_at_ms) VALUES ($1, 'writing', 'local', 0, 0, $2, $3, $2) \
+             heard_at_ms) VALUES ($1, 'writing', 'local', 0, 0, $2, $3, $4) \
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(asset.as_str())
         .bind(started_at_ms)
         .bind(self.writer())
+        // Not when its broadcast began: that may be long ago where the database was away.
+        .bind(to_unix_ms(SystemTime::now()))
         .execute(&mut *write)
         .await?;
         if entered.rows_affected() == 0 {

@@ -386,6 +386,7 @@ scratch::on_each_database! {
         let stream = stream(&streams, Visibility::Public).await;
         write_asset(&folder, &asset("a1"), 2);
         let running = begin(&first, &stream, "a1", 100).await;
+        first.heard(&asset("a1"), 77, at(100)).await.expect("heard");
         let none = |_: &AssetId| false;
         // Not at its start, and not when the first one has been silent for long.
         for now in [at(101), at(100_000)] {
