@@ -7,7 +7,6 @@ use media_core::{UploadId, VideoId};
 use sha1::{Digest, Sha1};
 use storage::videos::Status;
 
-use super::accounts::PASSWORD;
 use super::*;
 
 const PIECE_TYPE: &str = "application/offset+octet-stream";
@@ -86,15 +85,6 @@ impl Server {
         let request = request.header(header::CONTENT_LENGTH, bytes.len());
         let request = request.body(Body::from(bytes.to_vec()));
         self.send(request.expect("request")).await
-    }
-
-    /// The access token of a new streamer.
-    async fn streamer(&self, name: &str) -> String {
-        let id = self.register(name).await;
-        let path = format!("/api/v1/users/{id}");
-        self.admin_json("PATCH", &path, r#"{"role": "streamer"}"#)
-            .await;
-        text(&self.log_in(name, PASSWORD).await.json()["access_token"])
     }
 
     fn file(&self, path: &str) -> std::path::PathBuf {
@@ -224,7 +214,7 @@ scratch::on_each_database! {
 
     async fn an_owners_files_have_a_bound_together_and_the_operators_have_none(scratch) {
         let server = Server::open(scratch, |options| options.upload_limits.owner_bytes_max = 100_000).await;
-        let streamer = server.streamer("mona").await;
+        let streamer = server.streamer("mona").await.access;
         let begin = |length: usize| {
             let request = request("POST", "/api/v1/uploads")
                 .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
@@ -245,7 +235,7 @@ scratch::on_each_database! {
             options.limits.requests_per_minute = NonZeroU32::new(30).expect("not 0");
         })
         .await;
-        let streamer = server.streamer("mona").await;
+        let streamer = server.streamer("mona").await.access;
         let body = r#"{"title": "A film"}"#;
         let made = request("POST", "/api/v1/videos")
             .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
@@ -311,7 +301,7 @@ scratch::on_each_database! {
 
     async fn only_an_uploads_owner_and_admins_have_to_do_with_it(scratch) {
         let server = Server::open(scratch, |_| {}).await;
-        let tokens = [server.streamer("mona").await, server.streamer("leo").await];
+        let tokens = [server.streamer("mona").await.access, server.streamer("leo").await.access];
         let viewer = server.member("viewer").await.access;
         let create = |token: &str| {
             request("POST", "/api/v1/uploads")

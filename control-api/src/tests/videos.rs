@@ -16,7 +16,7 @@ const SUBTITLES: &str = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n";
 
 impl Server {
     /// Somebody who may have videos.
-    async fn streamer(&self, name: &str) -> Member {
+    pub(super) async fn streamer(&self, name: &str) -> Member {
         let member = self.member(name).await;
         let path = format!("/api/v1/users/{}", member.id);
         let role = json!({ "role": "streamer" }).to_string();
