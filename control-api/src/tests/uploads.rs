@@ -13,7 +13,7 @@ use super::*;
 const PIECE_TYPE: &str = "application/offset+octet-stream";
 
 /// A file that begins as an MP4 does.
-fn film(len: usize) -> Vec<u8> {
+pub(super) fn film(len: usize) -> Vec<u8> {
     let mut film = b"\0\0\0\x20ftypisom\0\0\x02\0".to_vec();
     film.extend((film.len()..len).map(|at| (at * 31 % 251) as u8));
     film
@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// A new upload's path.
-    async fn begun(&self, length: usize) -> String {
+    pub(super) async fn begun(&self, length: usize) -> String {
         let answer = self.begin(length).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         answer.header(header::LOCATION).to_owned()
@@ -233,204 +233,199 @@ scratch::on_each_database! {
         }
         assert_eq!(limit, storage::videos::uploads::OPEN_MAX);
     }
-}
 
-#[tokio::test]
-async fn what_is_offered_is_said_to_everybody() {
-    let server = Server::start().await;
-    let answer = server.stranger("OPTIONS", "/api/v1/uploads").await;
-    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
-    assert_eq!(said(&answer, "tus-version"), "1.0.0");
-    assert_eq!(said(&answer, "tus-max-size"), UPLOAD_BYTES_MAX.to_string());
-    assert_eq!(said(&answer, "tus-checksum-algorithm"), "sha1,sha256");
-    assert_eq!(
-        said(&answer, "tus-extension"),
-        "creation,creation-with-upload,expiration,termination,checksum"
-    );
-}
-
-#[tokio::test]
-async fn a_piece_with_a_checksum_counts_whole_or_not_at_all() {
-    let server = Server::start().await;
-    let film = film(20_000);
-    let path = server.begun(film.len()).await;
-    let piece = |offset: usize, checksum: &str| {
-        let piece = server.piece(&path, offset);
-        piece.header("Upload-Checksum", checksum)
-    };
-    let patch = |offset: usize, checksum: String, body: Body| {
-        let request = piece(offset, &checksum).body(body);
-        server.send(request.expect("request"))
-    };
-    let sha1 = |bytes: &[u8]| format!("sha1 {}", STANDARD.encode(Sha1::digest(bytes)));
-    let right = sha1(&film[..5000]);
-    let wrong = patch(0, right.clone(), Body::from(film[..5001].to_vec())).await;
-    // The protocol's own status, which has no name elsewhere.
-    assert_eq!(wrong.status.as_u16(), 460, "{wrong:?}");
-    assert_eq!(wrong.json()["code"], "checksum_mismatch");
-    assert_eq!(server.offset(&path).await, "0");
-    let broken = piece(0, &right).body(()).expect("request");
-    server.socket.hang_up(&broken, 5001, &film[..5000]).await;
-    assert_eq!(server.offset(&path).await, "0");
-    let taken = patch(0, right, Body::from(film[..5000].to_vec())).await;
-    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
-    let unknown = patch(5000, "crc32 AAAAAA==".into(), Body::empty()).await;
-    assert_problem(&unknown, StatusCode::BAD_REQUEST, "invalid_request");
-    let rest = patch(5000, sha1(&film[5000..]), Body::from(film[5000..].to_vec())).await;
-    assert_eq!(said(&rest, "upload-offset"), "20000");
-}
-
-#[tokio::test]
-async fn every_refusal_of_the_protocol_has_its_answer() {
-    let server = Server::start().await;
-    let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
-        let mut request = server.admin_request(method, path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        server.send(request.body(Body::from(body.to_vec())).expect("request"))
-    };
-    let version = ("tus-resumable", "1.0.0");
-    let path = server.begun(100).await;
-    let old = send(
-        "POST",
-        "/api/v1/uploads",
-        &[("tus-resumable", "0.2.2")],
-        b"",
-    )
-    .await;
-    assert_problem(&old, StatusCode::PRECONDITION_FAILED, "tus_version");
-    assert_eq!(said(&old, "tus-version"), "1.0.0");
-    let large = (UPLOAD_BYTES_MAX + 1).to_string();
-    let title = metadata("title", "ab");
-    let missing = metadata("video", "nothere");
-    let name = metadata("filename", "film.mp4");
-    for (headers, status, code) in [
-        (&[version][..], StatusCode::BAD_REQUEST, "invalid_request"),
-        (
-            &[
-                version,
-                ("upload-length", &large),
-                ("upload-metadata", &name),
-            ],
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "upload_too_large",
-        ),
-        (
-            &[version, ("upload-length", "5")],
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-        ),
-        (
-            &[version, ("upload-length", "5"), ("upload-metadata", &title)],
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-        ),
-        (
-            &[
-                version,
-                ("upload-length", "5"),
-                ("upload-metadata", &missing),
-            ],
-            StatusCode::NOT_FOUND,
-            "no_such_video",
-        ),
-        (
-            &[
-                version,
-                ("upload-length", "5"),
-                ("upload-concat", "partial"),
-            ],
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-        ),
-    ] {
-        assert_problem(
-            &send("POST", "/api/v1/uploads", headers, b"").await,
-            status,
-            code,
+    async fn what_is_offered_is_said_to_everybody(scratch) {
+        let server = Server::on(scratch).await;
+        let answer = server.stranger("OPTIONS", "/api/v1/uploads").await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        assert_eq!(said(&answer, "tus-version"), "1.0.0");
+        assert_eq!(said(&answer, "tus-max-size"), UPLOAD_BYTES_MAX.to_string());
+        assert_eq!(said(&answer, "tus-checksum-algorithm"), "sha1,sha256");
+        assert_eq!(
+            said(&answer, "tus-extension"),
+            "creation,creation-with-upload,expiration,termination,checksum"
         );
     }
-    let piece = ("content-type", PIECE_TYPE);
-    let at_0 = ("upload-offset", "0");
-    for (headers, status, code) in [
-        (
-            &[piece, at_0][..],
-            StatusCode::PRECONDITION_FAILED,
-            "tus_version",
-        ),
-        (
-            &[version, at_0, ("content-type", "video/mp4")],
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-        ),
-        (
-            &[version, piece],
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-        ),
-        (
-            &[version, piece, ("upload-offset", "1")],
-            StatusCode::CONFLICT,
-            "wrong_offset",
-        ),
-    ] {
-        assert_problem(&send("PATCH", &path, headers, b"abc").await, status, code);
+
+    async fn a_piece_with_a_checksum_counts_whole_or_not_at_all(scratch) {
+        let server = Server::on(scratch).await;
+        let film = film(20_000);
+        let path = server.begun(film.len()).await;
+        let piece = |offset: usize, checksum: &str| {
+            let piece = server.piece(&path, offset);
+            piece.header("Upload-Checksum", checksum)
+        };
+        let patch = |offset: usize, checksum: String, body: Body| {
+            let request = piece(offset, &checksum).body(body);
+            server.send(request.expect("request"))
+        };
+        let sha1 = |bytes: &[u8]| format!("sha1 {}", STANDARD.encode(Sha1::digest(bytes)));
+        let right = sha1(&film[..5000]);
+        let wrong = patch(0, right.clone(), Body::from(film[..5001].to_vec())).await;
+        // The protocol's own status, which has no name elsewhere.
+        assert_eq!(wrong.status.as_u16(), 460, "{wrong:?}");
+        assert_eq!(wrong.json()["code"], "checksum_mismatch");
+        assert_eq!(server.offset(&path).await, "0");
+        let broken = piece(0, &right).body(()).expect("request");
+        server.socket.hang_up(&broken, 5001, &film[..5000]).await;
+        assert_eq!(server.offset(&path).await, "0");
+        let taken = patch(0, right, Body::from(film[..5000].to_vec())).await;
+        assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+        let unknown = patch(5000, "crc32 AAAAAA==".into(), Body::empty()).await;
+        assert_problem(&unknown, StatusCode::BAD_REQUEST, "invalid_request");
+        let rest = patch(5000, sha1(&film[5000..]), Body::from(film[5000..].to_vec())).await;
+        assert_eq!(said(&rest, "upload-offset"), "20000");
     }
-    let beyond = server.patch(&path, 0, film(101)).await;
-    assert_problem(&beyond, StatusCode::PAYLOAD_TOO_LARGE, "piece_too_large");
-    let unknown = server.patch("/api/v1/uploads/nothere", 0, vec![]).await;
-    assert_problem(&unknown, StatusCode::NOT_FOUND, "no_such_upload");
-    let over = [version, piece, at_0, ("x-http-method-override", "PATCH")];
-    let taken = send("POST", &path, &over, &film(10)).await;
-    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
-    let none = send("POST", &path, &[version], b"").await;
-    assert_problem(&none, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
-    let gone = send("DELETE", &path, &[version], b"").await;
-    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
-    let head = server
-        .tus("HEAD", &path)
-        .body(Body::empty())
-        .expect("request");
-    assert_eq!(server.send(head).await.status, StatusCode::GONE);
-}
 
-#[tokio::test]
-async fn what_is_no_video_is_known_by_its_first_bytes() {
-    let server = Server::start().await;
-    let path = server.begun(1 << 20).await;
-    let text = "not a film, a text ".repeat(1000).into_bytes();
-    let refused = server.patch(&path, 0, text).await;
-    assert_problem(&refused, StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_media");
-    let head = server
-        .tus("HEAD", &path)
-        .body(Body::empty())
-        .expect("request");
-    assert_eq!(server.send(head).await.status, StatusCode::GONE);
-}
+    async fn every_refusal_of_the_protocol_has_its_answer(scratch) {
+        let server = Server::on(scratch).await;
+        let send = |method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+            let mut request = server.admin_request(method, path);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            server.send(request.body(Body::from(body.to_vec())).expect("request"))
+        };
+        let version = ("tus-resumable", "1.0.0");
+        let path = server.begun(100).await;
+        let old = send(
+            "POST",
+            "/api/v1/uploads",
+            &[("tus-resumable", "0.2.2")],
+            b"",
+        )
+        .await;
+        assert_problem(&old, StatusCode::PRECONDITION_FAILED, "tus_version");
+        assert_eq!(said(&old, "tus-version"), "1.0.0");
+        let large = (UPLOAD_BYTES_MAX + 1).to_string();
+        let title = metadata("title", "ab");
+        let missing = metadata("video", "nothere");
+        let name = metadata("filename", "film.mp4");
+        for (headers, status, code) in [
+            (&[version][..], StatusCode::BAD_REQUEST, "invalid_request"),
+            (
+                &[
+                    version,
+                    ("upload-length", &large),
+                    ("upload-metadata", &name),
+                ],
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "upload_too_large",
+            ),
+            (
+                &[version, ("upload-length", "5")],
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+            ),
+            (
+                &[version, ("upload-length", "5"), ("upload-metadata", &title)],
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+            ),
+            (
+                &[
+                    version,
+                    ("upload-length", "5"),
+                    ("upload-metadata", &missing),
+                ],
+                StatusCode::NOT_FOUND,
+                "no_such_video",
+            ),
+            (
+                &[
+                    version,
+                    ("upload-length", "5"),
+                    ("upload-concat", "partial"),
+                ],
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+            ),
+        ] {
+            assert_problem(
+                &send("POST", "/api/v1/uploads", headers, b"").await,
+                status,
+                code,
+            );
+        }
+        let piece = ("content-type", PIECE_TYPE);
+        let at_0 = ("upload-offset", "0");
+        for (headers, status, code) in [
+            (
+                &[piece, at_0][..],
+                StatusCode::PRECONDITION_FAILED,
+                "tus_version",
+            ),
+            (
+                &[version, at_0, ("content-type", "video/mp4")],
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+            ),
+            (
+                &[version, piece],
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+            ),
+            (
+                &[version, piece, ("upload-offset", "1")],
+                StatusCode::CONFLICT,
+                "wrong_offset",
+            ),
+        ] {
+            assert_problem(&send("PATCH", &path, headers, b"abc").await, status, code);
+        }
+        let beyond = server.patch(&path, 0, film(101)).await;
+        assert_problem(&beyond, StatusCode::PAYLOAD_TOO_LARGE, "piece_too_large");
+        let unknown = server.patch("/api/v1/uploads/nothere", 0, vec![]).await;
+        assert_problem(&unknown, StatusCode::NOT_FOUND, "no_such_upload");
+        let over = [version, piece, at_0, ("x-http-method-override", "PATCH")];
+        let taken = send("POST", &path, &over, &film(10)).await;
+        assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+        let none = send("POST", &path, &[version], b"").await;
+        assert_problem(&none, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed");
+        let gone = send("DELETE", &path, &[version], b"").await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+        let head = server
+            .tus("HEAD", &path)
+            .body(Body::empty())
+            .expect("request");
+        assert_eq!(server.send(head).await.status, StatusCode::GONE);
+    }
 
-#[tokio::test]
-async fn two_never_send_one_upload_at_once() {
-    let server = Server::start().await;
-    let film = film(50_000);
-    let path = server.begun(film.len()).await;
-    let folder = server.scratch.folder().join("data");
-    let files = storage::uploads::Folder::open(&folder, NO_RESERVE).expect("folder");
-    let id = UploadId::new(path.rsplit('/').next().expect("an id")).expect("an id");
-    let lock = files.lock(&id).expect("nobody else");
-    let busy = server.patch(&path, 0, film.clone()).await;
-    assert_problem(&busy, StatusCode::LOCKED, "upload_busy");
-    drop(lock);
-    let (one, other) = tokio::join!(
-        server.patch(&path, 0, film.clone()),
-        server.patch(&path, 0, film.clone())
-    );
-    let statuses = [one.status, other.status];
-    assert!(statuses.contains(&StatusCode::NO_CONTENT), "{statuses:?}");
-    let refusals = [StatusCode::LOCKED, StatusCode::CONFLICT, StatusCode::GONE];
-    assert!(
-        statuses.iter().any(|status| refusals.contains(status)),
-        "{statuses:?}"
-    );
-    assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
+    async fn what_is_no_video_is_known_by_its_first_bytes(scratch) {
+        let server = Server::on(scratch).await;
+        let path = server.begun(1 << 20).await;
+        let text = "not a film, a text ".repeat(1000).into_bytes();
+        let refused = server.patch(&path, 0, text).await;
+        assert_problem(&refused, StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_media");
+        let head = server
+            .tus("HEAD", &path)
+            .body(Body::empty())
+            .expect("request");
+        assert_eq!(server.send(head).await.status, StatusCode::GONE);
+    }
+
+    async fn two_never_send_one_upload_at_once(scratch) {
+        let server = Server::on(scratch).await;
+        let film = film(50_000);
+        let path = server.begun(film.len()).await;
+        let folder = server.scratch.folder().join("data");
+        let files = storage::uploads::Folder::open(&folder, NO_RESERVE).expect("folder");
+        let id = UploadId::new(path.rsplit('/').next().expect("an id")).expect("an id");
+        let lock = files.lock(&id).expect("nobody else");
+        let busy = server.patch(&path, 0, film.clone()).await;
+        assert_problem(&busy, StatusCode::LOCKED, "upload_busy");
+        drop(lock);
+        let (one, other) = tokio::join!(
+            server.patch(&path, 0, film.clone()),
+            server.patch(&path, 0, film.clone())
+        );
+        let statuses = [one.status, other.status];
+        assert!(statuses.contains(&StatusCode::NO_CONTENT), "{statuses:?}");
+        let refusals = [StatusCode::LOCKED, StatusCode::CONFLICT, StatusCode::GONE];
+        assert!(
+            statuses.iter().any(|status| refusals.contains(status)),
+            "{statuses:?}"
+        );
+        assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
+    }
 }
