@@ -11,6 +11,7 @@ mod http1;
 mod http2;
 mod limits;
 mod places;
+mod proxies;
 mod pulse;
 mod redirect;
 mod service;
@@ -80,9 +81,10 @@ pub(crate) struct Front {
 impl Front {
     /// Carries at most so many connections of one address.
     pub(crate) fn new(service: Service, per_address_max: usize) -> Arc<Self> {
+        let proxies = service.proxies().clone();
         Arc::new(Self {
             service: Arc::new(service),
-            places: Places::new(CONNECTIONS_MAX, per_address_max),
+            places: Places::new(CONNECTIONS_MAX, per_address_max, proxies),
             counters: Counters::default(),
         })
     }

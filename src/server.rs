@@ -153,6 +153,7 @@ impl Server {
         let requests = Arc::clone(delivery.counters());
         let service = Service::new(delivery, vod, control_api::router(api))
             .redirecting(redirect(config))
+            .trusting(config.http_trusted_proxies.clone())
             .with_hsts(config.tls.as_ref().map_or(0, |tls| tls.hsts_s));
         let front = Front::new(service, config.http_connections_per_address);
         let sources = Sources {

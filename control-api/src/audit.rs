@@ -4,15 +4,17 @@
 //! It sits around all routes, so that no handler can forget it: what was asked by a method that
 //! changes something and succeeded is a change. Refreshing a session is none, nor is watching.
 
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use storage::audit::{Actor, Entry, Filter};
 use utoipa::{IntoParams, ToSchema};
 
@@ -22,10 +24,41 @@ use crate::list::{self, Asked, Filters, Page, PageQuery};
 use crate::peer;
 use crate::problem::{Error, Problem};
 use crate::time::rfc3339;
+use crate::uploads::tus;
 
 /// What happens every quarter of an hour, or whenever anybody watches, and changes nothing that
 /// anybody looks for.
 const NOT_CHANGES: [&str; 2] = ["/api/v1/session/refresh", "/api/v1/videos/{id}/views"];
+
+/// Fields whose values are written down beside their names: they say what somebody may do, and are
+/// no secrets.
+const SHOWN: [&str; 3] = ["disabled", "role", "visibility"];
+
+/// What the body of a request said, as an extension of it: noted by whoever reads the body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said(Arc<OnceLock<String>>);
+
+impl Said {
+    /// Notes the names of the body's fields. The body was understood before, so that no name is one
+    /// that this crate does not know.
+    pub(crate) fn note(&self, body: &[u8]) {
+        let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
+            return;
+        };
+        let fields = fields.into_iter().map(|(name, value)| match value {
+            Value::String(text) if SHOWN.contains(&name.as_str()) => format!("{name}={text}"),
+            value if SHOWN.contains(&name.as_str()) => format!("{name}={value}"),
+            _ => name,
+        });
+        let text = fields.collect::<Vec<_>>().join(", ");
+        // A body is read once.
+        let _ = self.0.set(text);
+    }
+
+    fn text(&self) -> Option<String> {
+        self.0.get().filter(|text| !text.is_empty()).cloned()
+    }
+}
 
 /// What was changed, as an extension of an answer: for routes whose path does not name it.
 #[derive(Clone, Debug)]
@@ -46,6 +79,10 @@ pub(crate) struct EntryView {
     action: String,
     /// Of what: an id; null where there is none.
     subject: Option<String>,
+    /// What of it: the names of the fields that the request said, with the values of `role`,
+    /// `disabled` and `visibility`; null where it said none.
+    #[schema(example = "disabled=false, email, role=admin")]
+    detail: Option<String>,
     /// From where; null where it is not known.
     #[schema(example = "192.0.2.7")]
     address: Option<String>,
@@ -64,6 +101,7 @@ impl EntryView {
             actor_name,
             action: entry.action,
             subject: entry.subject,
+            detail: entry.detail,
             address: entry.address,
         }
     }
@@ -115,6 +153,42 @@ pub(crate) async fn record(
     if request.method().is_safe() || NOT_CHANGES.contains(&path.as_str()) {
         return next.run(request).await;
     }
+    let method = request.method().clone();
+    let subject = parameters.ok().and_then(first);
+    record_as(api, &method, path.as_str(), subject, request, next).await
+}
+
+/// The same around the pieces of files, of which nothing but giving up an upload is written down.
+pub(crate) async fn record_termination(
+    State(api): State<Api>,
+    path: MatchedPath,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !tus::terminates(request.method(), request.headers()) {
+        return next.run(request).await;
+    }
+    let subject = parameters.ok().and_then(first);
+    record_as(api, &Method::DELETE, path.as_str(), subject, request, next).await
+}
+
+/// What a path names first.
+fn first(parameters: RawPathParams) -> Option<String> {
+    let (_, value) = parameters.iter().next()?;
+    Some(value.to_owned())
+}
+
+async fn record_as(
+    api: Api,
+    method: &Method,
+    path: &str,
+    subject: Option<String>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let said = Said::default();
+    request.extensions_mut().insert(said.clone());
     let mut entry = Entry {
         actor: match Identified::of(request.extensions()) {
             Ok(Caller::Operator) => Actor::Operator,
@@ -124,17 +198,16 @@ pub(crate) async fn record(
             },
             Ok(Caller::Anonymous) | Err(_) => Actor::Anonymous,
         },
-        action: format!("{} {}", request.method(), path.as_str()),
-        subject: parameters.ok().and_then(|parameters| {
-            let (_, value) = parameters.iter().next()?;
-            Some(value.to_owned())
-        }),
+        action: format!("{method} {path}"),
+        subject,
+        detail: None,
         address: peer::ip(request.extensions()).map(|ip| ip.to_string()),
         at: SystemTime::now(),
     };
     let changing = tokio::spawn(async move {
         let response = next.run(request).await;
         if response.status().is_success() {
+            entry.detail = said.text();
             let named = response.extensions().get::<Subject>();
             let named = named.map(|Subject(id)| id.clone());
             entry.subject = named

@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoResponses;
 
+use crate::audit::Said;
 use crate::problem::{CONTENT_TYPE, Error, FieldError, Problem};
 
 /// The largest body: a hundred times what any request needs.
@@ -74,6 +75,7 @@ pub(crate) async fn read<T: DeserializeOwned, S: Send + Sync>(
     if !is_json(request.headers()) {
         return Err(Error::NotJsonType);
     }
+    let said = request.extensions().get::<Said>().cloned();
     let bytes = tokio::time::timeout(wait_max, Bytes::from_request(request, state))
         .await
         .map_err(|_| Error::BodyTooSlow)?
@@ -81,7 +83,11 @@ pub(crate) async fn read<T: DeserializeOwned, S: Send + Sync>(
             StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
             _ => Error::BodyBroken,
         })?;
-    parse(&bytes)
+    let value = parse(&bytes)?;
+    if let Some(said) = said {
+        said.note(&bytes);
+    }
+    Ok(value)
 }
 
 /// `application/json` or another JSON type (RFC 6839 §3.1), whatever its parameters.

@@ -2,7 +2,8 @@
 //!
 //! The operator has the admin token, a user an access token ([`storage::access_token`]): as a bearer
 //! token (RFC 6750 §2.1: in the header alone, never in a URL, where logs would keep it), or in a
-//! browser's cookie. A request that changes something by a cookie must come from a page of this
+//! browser's cookie. An access token is valid until it expires; whoever changes something, and an
+//! admin whatever it asks, is looked up beside it. A request that changes something by a cookie must come from a page of this
 //! server's or one in the CORS list ([`crate::cors`]); a bearer token no page sends by itself.
 
 use std::time::SystemTime;
@@ -27,7 +28,8 @@ use crate::problem::Error;
 pub(crate) enum Caller {
     /// Has the admin token.
     Operator,
-    /// Has an account, with the role of the time at which the access token was made.
+    /// Has an account, with the role of the time at which the access token was made, or of now
+    /// ([`confirm`]).
     User(Identity),
     /// Has shown nothing.
     Anonymous,
@@ -116,6 +118,29 @@ pub(crate) async fn identify(State(api): State<Api>, request: Request, next: Nex
     next.run(Request::from_parts(parts, body)).await
 }
 
+/// Looks up who changes something or is an admin: what an access token says may be a quarter of an
+/// hour old, and who is no admin any more must not make itself one again. What others only look at
+/// costs no query.
+pub(crate) async fn confirm(
+    State(api): State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let is_change = !request.method().is_safe();
+    let user = match Identified::of(request.extensions()) {
+        Ok(Caller::User(user)) if is_change || user.role == Role::Admin => user,
+        _ => return Ok(next.run(request).await),
+    };
+    let confirmed = match api.accounts.sessions.role(&user.session, &user.id).await? {
+        Some(role) => Ok(Caller::User(Identity { role, ..user })),
+        None if bearer(request.headers()).is_some() => Err(Refused::Wrong),
+        // As where a cookie's token has expired.
+        None => Ok(Caller::Anonymous),
+    };
+    request.extensions_mut().insert(Identified(confirmed));
+    Ok(next.run(request).await)
+}
+
 fn caller(api: &Api, parts: &Parts) -> Result<Caller, Refused> {
     let now = SystemTime::now();
     if let Some(token) = bearer(&parts.headers) {
@@ -195,16 +220,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Streamer {
     }
 }
 
-/// Lets pass who has shown a token.
-pub(crate) async fn require_known(
+/// Lets pass who has shown a token; to change something, who may have streams. Whoever is no
+/// streamer any more sees what it has, and no more.
+pub(crate) async fn require_owner(
     caller: Caller,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     match caller {
-        Caller::Anonymous => Err(Error::NoToken),
-        _ => Ok(next.run(request).await),
+        Caller::Anonymous => return Err(Error::NoToken),
+        caller if request.method().is_safe() => drop(caller),
+        caller => drop(caller.streamer()?),
     }
+    Ok(next.run(request).await)
 }
 
 /// Lets the operator and admins pass.

@@ -28,8 +28,8 @@ pub(crate) struct StreamChange {
     title: Option<String>,
     /// Who may watch from the next request on.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false)]
-    visibility: Option<Visibility>,
+    #[schema(value_type = Option<Visibility>, nullable = false)]
+    visibility: Option<String>,
     /// What viewers read below the title; an empty text is none.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
@@ -75,7 +75,11 @@ impl StreamChange {
                 Description::new(&text)
             }),
             tags: faults.optional("tags", self.tags, |tags| Tags::new(&tags)),
-            visibility: self.visibility.map(Into::into),
+            visibility: faults
+                .optional("visibility", self.visibility, |text| {
+                    text.parse::<Visibility>()
+                })
+                .map(Into::into),
             srt_passphrase: faults.optional("srt_passphrase", self.srt_passphrase, |text| {
                 text.map(|text| SrtPassphrase::new(&text)).transpose()
             }),

@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use storage::accounts::Invitation;
 use storage::accounts::invitations::{InvitedAs, Lifetime};
+use storage::accounts::{Invitation, InvitationId};
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -24,7 +24,8 @@ use crate::time::rfc3339;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewInvitation {
     /// What whoever uses it becomes: `viewer` (where it is not given) or `streamer`.
-    role: Option<Role>,
+    #[schema(value_type = Option<Role>)]
+    role: Option<String>,
     /// For how many seconds it is valid: 604800 (a week) where it is not given.
     #[schema(minimum = 1, maximum = 7_776_000, example = 604_800)]
     expires_in_s: Option<u64>,
@@ -52,7 +53,7 @@ pub(crate) struct InvitationView {
 impl InvitationView {
     fn of(invitation: Invitation) -> Self {
         Self {
-            id: invitation.id,
+            id: invitation.id.to_string(),
             role: invitation.role.into(),
             created_at: rfc3339(invitation.created_at),
             expires_at: rfc3339(invitation.expires_at),
@@ -92,10 +93,10 @@ pub(crate) async fn create(
 ) -> Result<impl IntoResponse, Error> {
     let JsonBody(new) = body.unwrap_or_default();
     let mut faults = Faults::default();
-    let invited = faults.optional("role", new.role, |role| match role {
-        Role::Viewer => Ok(InvitedAs::Viewer),
-        Role::Streamer => Ok(InvitedAs::Streamer),
-        Role::Admin => Err("is `viewer` or `streamer`: admins are made of users"),
+    let invited = faults.optional("role", new.role, |role| match role.parse() {
+        Ok(Role::Viewer) => Ok(InvitedAs::Viewer),
+        Ok(Role::Streamer) => Ok(InvitedAs::Streamer),
+        Ok(Role::Admin) | Err(_) => Err("is `viewer` or `streamer`: admins are made of users"),
     });
     let lifetime = faults.optional("expires_in_s", new.expires_in_s, Lifetime::from_secs);
     faults.end()?;
@@ -157,6 +158,7 @@ pub(crate) async fn delete(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let Path(id) = id.map_err(|_| Error::NoInvitation)?;
+    let id = InvitationId::new(&id).map_err(|_| Error::NoInvitation)?;
     api.accounts.invitations.delete(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

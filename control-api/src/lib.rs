@@ -126,13 +126,21 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(health::health))
         .routes(routes!(watch::watch));
     // As many as a file has pieces: neither counted nor written down one by one.
-    let pieces = uploads::pieces_of_files();
-    let limited = for_everybody()
+    let pieces = uploads::pieces_of_files()
+        .route_layer(from_fn_with_state(api.clone(), audit::record_termination))
+        .route_layer(from_fn_with_state(api.clone(), caller::confirm))
+        .route_layer(from_fn_with_state(api.clone(), limits::limit_termination));
+    let confirmed = for_everybody()
         .merge(for_users())
         .merge(uploads::files())
-        .merge(for_owners().route_layer(from_fn(caller::require_known)))
+        .merge(for_owners().route_layer(from_fn(caller::require_owner)))
         .merge(for_admins().route_layer(from_fn(caller::require_admin)))
         .route_layer(from_fn_with_state(api.clone(), audit::record))
+        .route_layer(from_fn_with_state(api.clone(), caller::confirm));
+    // Whoever's session has ended can still log out, which takes a browser's cookies away.
+    let sessions = for_sessions().route_layer(from_fn_with_state(api.clone(), audit::record));
+    let limited = confirmed
+        .merge(sessions)
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::outline())
         .merge(limited)
@@ -143,7 +151,7 @@ pub fn router(api: Api) -> Router {
     let router = router
         .method_not_allowed_fallback(|| async { problem::Error::MethodNotAllowed })
         .fallback(|| async { problem::Error::NoRoute })
-        .layer(Extension(openapi::Document::new(&document)))
+        .layer(Extension(openapi::Document::new(&mut document)))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX))
         .layer(from_fn_with_state(api.clone(), caller::identify));
     let router = match cors::layer(&api.cors_origins) {
@@ -203,11 +211,17 @@ fn for_users() -> OpenApiRouter<Api> {
     router
 }
 
+fn for_sessions() -> OpenApiRouter<Api> {
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(session::log_in, session::log_out))
+        .routes(routes!(session::refresh));
+    openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Everybody);
+    router
+}
+
 fn for_everybody() -> OpenApiRouter<Api> {
     let mut router = OpenApiRouter::new()
         .routes(routes!(registration::register))
-        .routes(routes!(session::log_in, session::log_out))
-        .routes(routes!(session::refresh))
         .routes(routes!(videos::list::list))
         .routes(routes!(videos::show))
         .routes(routes!(videos::views::count))

@@ -1,9 +1,11 @@
-//! How much one address may ask: requests, and passwords to try.
+//! How much one address may ask: requests, accounts to make, and wrong passwords.
 
+mod attempts;
 mod buckets;
+mod table;
 
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -17,30 +19,34 @@ use crate::caller::{Caller, Identified};
 use crate::options::Limits;
 use crate::peer::Address;
 use crate::problem::Error;
+use crate::uploads::tus;
 use buckets::Buckets;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What every address has left.
 #[derive(Debug)]
 pub(crate) struct Budgets {
     requests: Mutex<Buckets>,
-    logins: Mutex<Buckets>,
+    registrations: Mutex<Buckets>,
+    attempts: Mutex<attempts::Attempts>,
 }
 
 impl Budgets {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let requests = Buckets::new(limits.requests_per_minute, None);
-        let logins = Buckets::new(limits.logins_per_minute, Some(limits.login_ban));
+        let attempts = attempts::Attempts::new(limits.logins_per_minute, limits.login_ban);
         Self {
-            requests: Mutex::new(requests),
-            logins: Mutex::new(logins),
+            requests: Mutex::new(Buckets::new(limits.requests_per_minute, MINUTE)),
+            registrations: Mutex::new(Buckets::new(limits.registrations_per_hour, HOUR)),
+            attempts: Mutex::new(attempts),
         }
     }
 }
 
-fn take(buckets: &Mutex<Buckets>, address: Address) -> Result<(), Duration> {
-    // A panic cannot have left it half-changed.
-    let mut buckets = buckets.lock().unwrap_or_else(|lock| lock.into_inner());
-    buckets.take(address, Instant::now())
+fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic cannot have left them half-changed.
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a caller may still ask: an argument of handlers that are not limited as such, for what is as
@@ -64,7 +70,7 @@ impl Budget {
     pub(crate) fn take(&self) -> Result<(), Error> {
         let taken = self
             .address
-            .map_or(Ok(()), |address| take(&self.api.budgets.requests, address));
+            .map_or(Ok(()), |address| lock(&self.api.budgets.requests).take(address, Instant::now()));
         taken.map_err(|wait| Error::TooManyRequests { wait })
     }
 }
@@ -87,21 +93,79 @@ pub(crate) async fn limit(
     Ok(next.run(request).await)
 }
 
-/// Leave to try a password: an argument of every handler that checks one.
+/// The same around the pieces of files, which are not counted: but for giving up an upload by a
+/// method that is not its own.
+pub(crate) async fn limit_termination(
+    api: State<Api>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    match tus::terminates(request.method(), request.headers()) {
+        true => limit(api, request, next).await,
+        false => Ok(next.run(request).await),
+    }
+}
+
+/// What somebody's address has left of what costs more than a request. It is spent only once all that
+/// was sent is acceptable: any web page can have its visitors send what is not.
 #[derive(Debug)]
-pub(crate) struct Attempt;
+pub(crate) struct Allowance {
+    budgets: Arc<Budgets>,
+    address: Address,
+}
 
-impl FromRequestParts<Api> for Attempt {
-    type Rejection = Error;
+impl FromRequestParts<Api> for Allowance {
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Error> {
-        let address = Address::of(&parts.extensions);
-        match take(&api.budgets.logins, address) {
-            Ok(()) => Ok(Self),
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
+        Ok(Self {
+            budgets: Arc::clone(&api.budgets),
+            address: Address::of(&parts.extensions),
+        })
+    }
+}
+
+impl Allowance {
+    /// Leave to make one account.
+    pub(crate) fn register(self) -> Result<(), Error> {
+        let taken = lock(&self.budgets.registrations).take(self.address, Instant::now());
+        taken.map_err(|wait| Error::TooManyRegistrations { wait })
+    }
+
+    /// Leave to try one password.
+    pub(crate) fn try_password(self) -> Result<Attempt, Error> {
+        let Self { budgets, address } = self;
+        let begun = lock(&budgets.attempts).begin(address, Instant::now());
+        match begun {
+            Ok(place) => Ok(Attempt {
+                budgets,
+                place,
+                is_wrong: false,
+            }),
             Err(wait) => {
                 tracing::warn!(%address, wait_s = wait.as_secs(), "too many passwords tried");
                 Err(Error::TooManyLogins { wait })
             }
         }
+    }
+}
+
+/// A password that is being checked. It counts only where it was wrong.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    budgets: Arc<Budgets>,
+    place: Address,
+    is_wrong: bool,
+}
+
+impl Attempt {
+    pub(crate) fn was_wrong(mut self) {
+        self.is_wrong = true;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        lock(&self.budgets.attempts).end(self.place, self.is_wrong, Instant::now());
     }
 }

@@ -6,13 +6,14 @@
 use std::fmt::Display;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, MatchedPath, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use storage::listing::{self, PAGE_MAX, Paging};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::openapi::Document;
 use crate::problem::{Error, FieldError};
 
 /// How many items a page has where the caller does not say.
@@ -59,6 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        refuse_unknown(parts)?;
         let Filters(query) = Filters::<PageQuery>::from_request_parts(parts, state).await?;
         let limit = match query.limit {
             None => LIMIT_DEFAULT,
@@ -87,6 +89,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Filters<T> {
         let query: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
         let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
         Ok(Self(query))
+    }
+}
+
+/// An error where the query has a parameter that the document does not know: several structs read one
+/// query, and none knows the others' parameters.
+fn refuse_unknown(parts: &Parts) -> Result<(), Error> {
+    let document = parts.extensions.get::<Document>();
+    let path = parts.extensions.get::<MatchedPath>();
+    let (Some(document), Some(path)) = (document, path) else {
+        return Err(Error::Aborted);
+    };
+    let query: Result<Query<Vec<(String, String)>>, _> = Query::try_from_uri(&parts.uri);
+    let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
+    let mut names = query.iter().map(|(name, _)| name);
+    match names.find(|name| !document.takes(&parts.method, path.as_str(), name)) {
+        Some(name) => Err(invalid(name, "is no parameter of this address")),
+        None => Ok(()),
     }
 }
 

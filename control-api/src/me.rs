@@ -8,6 +8,7 @@ use axum::response::{AppendHeaders, IntoResponse};
 use serde::Deserialize;
 use storage::User;
 use storage::accounts::Password;
+use storage::accounts::users::Change;
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -15,7 +16,7 @@ use crate::body::{self, JsonBody, not_null};
 use crate::caller::LoggedIn;
 use crate::cookies;
 use crate::faults::{self, Faults};
-use crate::limits::Attempt;
+use crate::limits::Allowance;
 use crate::problem::{Error, FieldError, Problem};
 use crate::urls::IsSecured;
 use crate::users::{self, UserView};
@@ -119,7 +120,7 @@ pub(crate) async fn change_password(
     State(api): State<Api>,
     Me(user): Me,
     IsSecured(is_secured): IsSecured,
-    _attempt: Attempt,
+    allowance: Allowance,
     JsonBody(wanted): JsonBody<PasswordChange>,
 ) -> Result<impl IntoResponse, Error> {
     let mut faults = Faults::default();
@@ -133,13 +134,18 @@ pub(crate) async fn change_password(
     let (Some(current), Some(new)) = (current, new) else {
         return Err(Error::Aborted);
     };
+    let attempt = allowance.try_password()?;
     let hash = api.accounts.users.password(&user.id).await?;
     if !api.accounts.hasher.matches(current, hash).await? {
+        attempt.was_wrong();
         let wrong = FieldError::new("current_password", "is wrong");
         return Err(Error::InvalidFields(vec![wrong]));
     }
-    let hash = api.accounts.hasher.hash(new).await?;
-    api.accounts.users.change_password(&user.id, &hash).await?;
+    let change = Change {
+        password: Some(api.accounts.hasher.hash(new).await?),
+        ..Change::default()
+    };
+    api.accounts.users.change(&user.id, &change).await?;
     tracing::info!(user = %user.id, "password changed");
     let cookies = AppendHeaders(cookies::taken(is_secured));
     Ok((StatusCode::NO_CONTENT, cookies))

@@ -1,14 +1,17 @@
 //! The OpenAPI 3.1 document, made from the handlers.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::Bytes;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::IntoResponse;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ContentBuilder, PathItem, Ref, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::cookies;
@@ -178,12 +181,43 @@ pub(crate) fn outline() -> utoipa::openapi::OpenApi {
 
 /// The finished document, written once.
 #[derive(Clone)]
-pub(crate) struct Document(Bytes);
+pub(crate) struct Document {
+    json: Bytes,
+    /// The parameters in the query of every operation, by its method and path.
+    parameters: Arc<HashMap<(Method, String), HashSet<String>>>,
+}
 
 impl Document {
-    pub(crate) fn new(openapi: &utoipa::openapi::OpenApi) -> Self {
+    pub(crate) fn new(openapi: &mut utoipa::openapi::OpenApi) -> Self {
         let json = serde_json::to_vec(openapi).expect("the document's structs are JSON");
-        Self(json.into())
+        let mut parameters = HashMap::new();
+        for (path, item) in &mut openapi.paths.paths {
+            for (method, operation) in operations(item) {
+                let method = method.to_uppercase().parse().expect("a method");
+                let all = operation.parameters.iter().flatten();
+                let names = all.filter_map(|parameter| match parameter {
+                    RefOr::T(it) if it.parameter_in == ParameterIn::Query => Some(it.name.clone()),
+                    _ => None,
+                });
+                let names = names.collect();
+                parameters.insert((method, path.clone()), names);
+            }
+        }
+        Self {
+            json: json.into(),
+            parameters: Arc::new(parameters),
+        }
+    }
+
+    /// Whether the document has a parameter of this name in the query of such a request.
+    pub(crate) fn takes(&self, method: &Method, path: &str, parameter: &str) -> bool {
+        let method = match *method {
+            // What answers it is what answers GET.
+            Method::HEAD => Method::GET,
+            ref method => method.clone(),
+        };
+        let names = self.parameters.get(&(method, path.to_owned()));
+        names.is_some_and(|names| names.contains(parameter))
     }
 }
 
@@ -195,5 +229,5 @@ impl Document {
     responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value))
 )]
 pub(crate) async fn document(Extension(document): Extension<Document>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], document.0)
+    ([(header::CONTENT_TYPE, "application/json")], document.json)
 }

@@ -97,9 +97,11 @@ pub struct Limits {
     /// Requests a minute, but for `/health` and what the watch page asks: many viewers may share an
     /// address.
     pub requests_per_minute: NonZeroU32,
-    /// Passwords tried a minute, right ones too.
+    /// Accounts that can be made in an hour, but by the operator and admins.
+    pub registrations_per_hour: NonZeroU32,
+    /// Wrong passwords in any minute.
     pub logins_per_minute: NonZeroU32,
-    /// For how long an address that tried more may try none.
+    /// For how long an address that tries one more, right or wrong, may try none.
     pub login_ban: Duration,
 }
 
@@ -107,6 +109,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             requests_per_minute: NonZeroU32::new(100).expect("not 0"),
+            registrations_per_hour: NonZeroU32::new(10).expect("not 0"),
             logins_per_minute: NonZeroU32::new(5).expect("not 0"),
             login_ban: Duration::from_secs(900),
         }

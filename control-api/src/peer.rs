@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::request::Parts;
 
-/// The other end of a request's connection, as an extension of it. A request without it counts as
-/// from one unknown address.
+/// Who sent a request, as an extension of it: the other end of its connection, or whom a proxy
+/// there that is trusted names. A request without it counts as from one unknown address.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
@@ -18,6 +18,8 @@ pub struct Peer(pub SocketAddr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     Known(IpAddr),
+    /// A larger network, for when there are too many addresses to tell apart.
+    Network(IpAddr),
     Unknown,
 }
 
@@ -37,11 +39,29 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The network around it, of which one has many addresses: a /24 of IPv4, a /48 of IPv6 (which is
+    /// what one site is given).
+    pub(crate) fn network(self) -> Self {
+        match self {
+            Self::Known(IpAddr::V4(address)) => {
+                Self::Network(Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << 8)).into())
+            }
+            Self::Known(IpAddr::V6(address)) => {
+                Self::Network(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into())
+            }
+            wider => wider,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(IpAddr::V6(network)) => write!(f, "{network}/64"),
             Self::Known(address) => address.fmt(f),
+            Self::Network(IpAddr::V4(network)) => write!(f, "{network}/24"),
+            Self::Network(IpAddr::V6(network)) => write!(f, "{network}/48"),
             Self::Unknown => f.write_str("unknown"),
         }
     }

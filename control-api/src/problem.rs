@@ -98,7 +98,9 @@ pub(crate) enum Error {
     InvitationRequired,
     #[error("too many requests; try again in {} seconds", whole_s(*.wait))]
     TooManyRequests { wait: Duration },
-    #[error("too many passwords tried; try again in {} seconds", whole_s(*.wait))]
+    #[error("too many accounts made; try again in {} seconds", whole_s(*.wait))]
+    TooManyRegistrations { wait: Duration },
+    #[error("too many wrong passwords tried; try again in {} seconds", whole_s(*.wait))]
     TooManyLogins { wait: Duration },
     #[error("this stream is private: the parameter `token` with a playback token for it is needed")]
     NoPlaybackToken,
@@ -186,6 +188,9 @@ impl Error {
             Self::RegistrationClosed => (StatusCode::FORBIDDEN, "registration_closed"),
             Self::InvitationRequired => (StatusCode::FORBIDDEN, "invitation_required"),
             Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooManyRegistrations { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_registrations")
+            }
             Self::TooManyLogins { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_logins"),
             Self::InvalidFields(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields"),
             Self::NoUser => (StatusCode::NOT_FOUND, "no_such_user"),
@@ -318,7 +323,9 @@ impl Error {
             Self::Upload(Fault::Version) => {
                 Some((tus::VERSIONS, HeaderValue::from_static(tus::VERSION)))
             }
-            Self::TooManyRequests { wait } | Self::TooManyLogins { wait } => {
+            Self::TooManyRequests { wait }
+            | Self::TooManyRegistrations { wait }
+            | Self::TooManyLogins { wait } => {
                 Some((header::RETRY_AFTER, HeaderValue::from(whole_s(*wait))))
             }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {

@@ -15,6 +15,7 @@ use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::caller::Caller;
 use crate::faults::{self, Faults};
+use crate::limits::Allowance;
 use crate::options::Registration;
 use crate::problem::{Error, Problem};
 use crate::users::UserView;
@@ -59,6 +60,7 @@ pub(crate) struct NewAccount {
 pub(crate) async fn register(
     State(api): State<Api>,
     caller: Caller,
+    allowance: Allowance,
     JsonBody(new): JsonBody<NewAccount>,
 ) -> Result<impl IntoResponse, Error> {
     let given = new.invitation.as_deref();
@@ -80,6 +82,14 @@ pub(crate) async fn register(
     let (Some(name), Some(email), Some(password)) = (name, email, password) else {
         return Err(Error::Aborted);
     };
+    if !caller.is_admin() {
+        allowance.register()?;
+    }
+    let now = SystemTime::now();
+    // Before anything that tells who is a user already.
+    if let Some(code) = &invitation {
+        api.accounts.invitations.check(code, now).await?;
+    }
     let new = NewUser {
         name,
         email,
@@ -87,8 +97,7 @@ pub(crate) async fn register(
         role: Role::Viewer,
     };
     let users = &api.accounts.users;
-    let user = users.create(new, invitation.as_ref(), SystemTime::now());
-    let user = user.await?;
+    let user = users.create(new, invitation.as_ref(), now).await?;
     tracing::info!(user = %user.id, "user registered");
     let location = format!("/api/v1/users/{}", user.id);
     Ok((

@@ -1,23 +1,24 @@
 //! What a user may do, as the API writes it.
 
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+use serde::Serialize;
 use storage::accounts;
 use utoipa::ToSchema;
 
 /// What a user may do: watch, have streams, or everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-// By way of a text: an enum's own reader calls a null or a number malformed JSON.
-#[serde(rename_all = "lowercase", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     Viewer,
     Streamer,
     Admin,
 }
 
-impl TryFrom<String> for Role {
-    type Error = accounts::user::UnknownRole;
+impl FromStr for Role {
+    type Err = accounts::user::UnknownRole;
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse::<accounts::Role>().map(Self::from)
     }
 }

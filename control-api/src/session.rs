@@ -21,7 +21,7 @@ use crate::audit::Subject;
 use crate::body::{self, JsonBody};
 use crate::caller::{Caller, Identified};
 use crate::faults::{self, Faults};
-use crate::limits::Attempt;
+use crate::limits::Allowance;
 use crate::problem::{Error, Problem};
 use crate::urls::IsSecured;
 use crate::{cookies, cors};
@@ -112,7 +112,7 @@ impl FromRequestParts<Api> for RefreshCookie {
 pub(crate) async fn log_in(
     State(api): State<Api>,
     IsSecured(is_secured): IsSecured,
-    _attempt: Attempt,
+    allowance: Allowance,
     JsonBody(credentials): JsonBody<Credentials>,
 ) -> Result<Response, Error> {
     let mut faults = Faults::default();
@@ -123,16 +123,21 @@ pub(crate) async fn log_in(
     let (Some(login), Some(password)) = (login, password) else {
         return Err(Error::Aborted);
     };
+    let attempt = allowance.try_password()?;
     let found = api.accounts.users.find_by_login(&login).await?;
-    let (user, hash) = found.unzip();
+    let hash = found.as_ref().map(|(_, hash)| hash.clone());
     // The same work where there is no such user.
     let matches = api.accounts.hasher.matches(password, hash).await?;
-    let user = user.filter(|_| matches).ok_or(Error::WrongCredentials)?;
+    let Some((user, hash)) = found.filter(|_| matches) else {
+        attempt.was_wrong();
+        return Err(Error::WrongCredentials);
+    };
     if user.disabled {
         return Err(storage::accounts::Error::Disabled.into());
     }
     let now = SystemTime::now();
-    let (session, refresh) = api.accounts.sessions.open(&user.id, now).await?;
+    let opened = api.accounts.sessions.open(&user.id, &hash, now).await?;
+    let (session, refresh) = opened.ok_or(Error::WrongCredentials)?;
     tracing::info!(user = %user.id, "logged in");
     let identity = Identity::of(&user, session);
     let in_cookies = credentials.cookies.then_some(is_secured);
@@ -175,7 +180,8 @@ pub(crate) async fn refresh(
 }
 
 /// Logs out: ends the session of the refresh token in the body or the cookie, or else that of the
-/// access token. Other access tokens of the session last for up to a quarter of an hour.
+/// access token. Other access tokens of the session change nothing from then on; for up to a quarter
+/// of an hour they show, unless they are an admin's, what they showed.
 #[utoipa::path(
     delete,
     path = "/api/v1/session",
@@ -205,15 +211,19 @@ pub(crate) async fn log_out(
         Some(token) => Some(token),
         None => cookie.token()?,
     };
-    match (token, identified.caller()) {
+    let whose = match (token, identified.caller()) {
         (Some(token), _) => sessions.end_of(&token).await?,
-        (None, Ok(Caller::User(user))) => sessions.end(&user.session).await?,
+        (None, Ok(Caller::User(user))) => {
+            sessions.end(&user.session).await?;
+            Some(user.id)
+        }
         (None, Ok(Caller::Operator)) => return Err(Error::NoAccount),
         (None, Ok(Caller::Anonymous)) => return Err(Error::NoToken),
         (None, Err(refused)) => return Err(refused.into()),
-    }
+    };
+    let subject = whose.map(|user| axum::Extension(Subject(user.to_string())));
     let cookies = AppendHeaders(cookies::taken(is_secured));
-    Ok((StatusCode::NO_CONTENT, cookies))
+    Ok((StatusCode::NO_CONTENT, subject, cookies))
 }
 
 /// A new pair of tokens, in cookies where `in_cookies` says whether they came by TLS.

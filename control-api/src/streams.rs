@@ -21,7 +21,7 @@ use storage::{SrtPassphrase, Stream, Title, Visibility as Watching, streams};
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::{self, JsonBody};
+use crate::body::{self, JsonBody, not_null};
 use crate::caller::{Caller, Streamer};
 use crate::faults::{self, Faults};
 use crate::problem::{Error, Problem};
@@ -49,9 +49,10 @@ pub(crate) struct NewStream {
     #[schema(example = "saltwater42")]
     srt_passphrase: Option<String>,
     /// Who may watch: `public` where it is not given.
-    // No option: a null must not silently make a stream public.
-    #[serde(default)]
-    visibility: Visibility,
+    // A null must not silently make a stream public.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Visibility, required = false)]
+    visibility: Option<String>,
     /// From where may be published: at most 32 IP addresses and networks in CIDR notation; all,
     /// where there is none.
     #[schema(example = json!(["192.0.2.7", "2001:db8::/32"]))]
@@ -76,6 +77,9 @@ impl NewStream {
         let srt_passphrase = faults.optional("srt_passphrase", self.srt_passphrase, |text| {
             SrtPassphrase::new(&text)
         });
+        let visibility = faults.optional("visibility", self.visibility, |text| {
+            text.parse::<Visibility>()
+        });
         let publishers = faults.optional("publishers", self.publishers, |texts| {
             Publishers::new(&texts)
         });
@@ -90,7 +94,7 @@ impl NewStream {
             description: description.unwrap_or_default(),
             tags: tags.unwrap_or_default(),
             srt_passphrase,
-            visibility: self.visibility.into(),
+            visibility: visibility.unwrap_or_default().into(),
             publishers: publishers.unwrap_or_default(),
             recording: settings::choice(recording),
             ..streams::NewStream::titled(title.ok_or(Error::Aborted)?)

@@ -8,9 +8,11 @@ mod docs;
 mod errors;
 mod limits;
 mod owners;
+mod powers;
 mod private;
 mod public;
 mod recordings;
+mod refusals;
 mod socket;
 mod streams;
 mod uploads;
@@ -227,6 +229,7 @@ impl Server {
             cors_origins: Vec::new(),
             limits: Limits {
                 logins_per_minute: NonZeroU32::new(1000).expect("not 0"),
+                registrations_per_hour: NonZeroU32::new(1000).expect("not 0"),
                 ..Limits::default()
             },
         };

@@ -63,11 +63,13 @@ impl UserView {
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
-    /// Counts from the user's next refresh on, in a quarter of an hour at the latest.
+    /// Counts for all that the user changes from now on, and for an admin's requests of any kind. A
+    /// viewer's streams cannot be published to.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false)]
-    role: Option<Role>,
-    /// `true` ends all of the user's sessions; access tokens last for up to a quarter of an hour.
+    #[schema(value_type = Option<Role>, nullable = false)]
+    role: Option<String>,
+    /// `true` ends all of the user's sessions, and nobody publishes to its streams. What its access
+    /// token shows to others than admins it shows for up to a quarter of an hour.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
@@ -216,21 +218,19 @@ pub(crate) async fn change(
 ) -> Result<Json<UserView>, Error> {
     let mut faults = Faults::default();
     let password = faults.optional("password", wanted.password, |text| Password::new(&text));
-    let change = Change {
-        role: wanted.role.map(Into::into),
+    let role = faults.optional("role", wanted.role, |text| text.parse::<accounts::Role>());
+    let mut change = Change {
+        role,
         disabled: wanted.disabled,
         ..profile(&mut faults, wanted.email, wanted.display_name, wanted.bio)
     };
     faults.end()?;
-    // First, since it may fail for want of a turn.
-    let hash = match password {
-        Some(password) => Some(api.accounts.hasher.hash(password).await?),
-        None => None,
-    };
-    let users = &api.accounts.users;
-    let user = users.change(&id, &change).await?;
-    if let Some(hash) = hash {
-        users.change_password(&id, &hash).await?;
+    if let Some(password) = password {
+        change.password = Some(api.accounts.hasher.hash(password).await?);
+    }
+    let user = api.accounts.users.change(&id, &change).await?;
+    if change.concerns_keys() {
+        announce(&api).await;
     }
     tracing::info!(user = %id, role = user.role.as_str(), disabled = user.disabled, "user changed");
     Ok(Json(UserView::of(user)))

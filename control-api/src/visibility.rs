@@ -1,12 +1,13 @@
 //! Who may watch a stream, as the API writes it.
 
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Who may watch: everyone who knows the id, or who has a playback token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-// By way of a text: an enum's own reader calls a null or a number malformed JSON.
-#[serde(rename_all = "lowercase", try_from = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Visibility {
     #[default]
     Public,
@@ -18,11 +19,11 @@ pub(crate) enum Visibility {
 #[error("is `public` or `private`")]
 pub(crate) struct UnknownVisibility;
 
-impl TryFrom<String> for Visibility {
-    type Error = UnknownVisibility;
+impl FromStr for Visibility {
+    type Err = UnknownVisibility;
 
-    fn try_from(text: String) -> Result<Self, UnknownVisibility> {
-        match text.as_str() {
+    fn from_str(text: &str) -> Result<Self, UnknownVisibility> {
+        match text {
             "public" => Ok(Self::Public),
             "private" => Ok(Self::Private),
             _ => Err(UnknownVisibility),

@@ -23,6 +23,8 @@ pub(crate) struct Watch {
     id: String,
     /// What viewers read above the picture.
     title: String,
+    /// What they read below it; may be empty.
+    description: String,
     /// Whether a broadcast runs.
     status: Status,
     /// Where it plays; where it is private, with the token of the request.
@@ -84,6 +86,7 @@ pub(crate) async fn watch(
     Ok(Json(Watch {
         id: stream.id.to_string(),
         title: stream.title.to_string(),
+        description: stream.description.as_str().to_owned(),
         status: Status::of(live_since),
         playback: origin.playback(&stream.id, token, extras),
         live_since: live_since.map(rfc3339),

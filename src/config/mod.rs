@@ -20,6 +20,7 @@ use control_api::urls::{HostPort, HttpBase};
 use control_api::{Limits, Registration, WebOrigin};
 use media_core::graph::{EncoderChoice, Preset, Profile};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
+use storage::Networks;
 use storage::database::Location;
 use storage::webhooks::HookUrl;
 
@@ -37,6 +38,13 @@ const HSTS_S_MAX: u64 = 63_072_000;
 
 /// Half a year.
 const HSTS_S_AUTO: u64 = 15_552_000;
+
+/// How often something may be allowed at the most: as good as always.
+const COUNT_MAX: u64 = 1_000_000;
+
+/// Wrong passwords in a minute, each of which is remembered for so long: about as many as a core can
+/// check.
+const LOGINS_MAX: u64 = 1000;
 
 /// Most rungs of a ladder.
 const RUNGS_MAX: usize = 8;
@@ -95,6 +103,7 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     pub(crate) http_connections_per_address: usize,
+    pub(crate) http_trusted_proxies: Networks,
     pub(crate) rtmp: SocketAddr,
     pub(crate) rtmps: SocketAddr,
     pub(crate) srt: SocketAddr,
@@ -240,6 +249,9 @@ impl Config {
             http_connections_per_address: values
                 .whole("http_connections_per_address", 1..=65_536)?
                 as usize,
+            http_trusted_proxies: values
+                .checked("http_trusted_proxies", networks)?
+                .unwrap_or_default(),
             rtmp: values.parsed("rtmp")?,
             rtmps: values.parsed("rtmps")?,
             srt: values.parsed("srt")?,
@@ -257,8 +269,10 @@ impl Config {
                     .checked("api.cors_origins", origins)?
                     .unwrap_or_default(),
                 limits: Limits {
-                    requests_per_minute: values.count("api.requests_per_minute")?,
-                    logins_per_minute: values.count("api.logins_per_minute")?,
+                    requests_per_minute: values.count("api.requests_per_minute", COUNT_MAX)?,
+                    registrations_per_hour: values
+                        .count("api.registrations_per_hour", COUNT_MAX)?,
+                    logins_per_minute: values.count("api.logins_per_minute", LOGINS_MAX)?,
                     login_ban: Duration::from_secs(values.whole("api.login_ban_s", 1..=86_400)?),
                 },
             },
@@ -402,9 +416,9 @@ impl Reader {
         }
     }
 
-    /// How often something may happen in a minute.
-    fn count(&self, path: &'static str) -> Result<NonZeroU32, Error> {
-        let number = self.whole(path, 1..=1_000_000)? as u32;
+    /// How often something may happen.
+    fn count(&self, path: &'static str, max: u64) -> Result<NonZeroU32, Error> {
+        let number = self.whole(path, 1..=max)? as u32;
         Ok(NonZeroU32::new(number).expect("the range begins at 1"))
     }
 
@@ -425,13 +439,13 @@ fn hsts_s(public: Option<&HttpBase>, https: SocketAddr) -> u64 {
 }
 
 fn admin_token(text: &str) -> Result<String, String> {
-    /// It has to fit into a request's header.
-    const LENGTH_MAX: usize = 512;
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-    match visible && text.len() <= LENGTH_MAX {
+    match visible && storage::admin_token::LENGTH.contains(&text.len()) {
         true => Ok(text.to_owned()),
         false => Err(format!(
-            "at most {LENGTH_MAX} visible ASCII characters are expected"
+            "{} to {} visible ASCII characters are expected",
+            storage::admin_token::LENGTH.start(),
+            storage::admin_token::LENGTH.end(),
         )),
     }
 }
@@ -444,6 +458,12 @@ fn database_url(text: &str) -> Result<Location, String> {
             Err("postgres://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:FILE is expected".into())
         }
     }
+}
+
+/// `127.0.0.1, 10.0.0.0/8`.
+fn networks(text: &str) -> Result<Networks, String> {
+    let texts: Vec<&str> = text.split(',').map(str::trim).collect();
+    Networks::new(&texts).map_err(|error| error.to_string())
 }
 
 /// `https://app.example.org, http://localhost:3000`.

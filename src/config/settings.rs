@@ -29,7 +29,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "admin_token",
         "",
-        "The operator's bearer token. Unset: generated once into DATA/admin-token.",
+        "The operator's bearer token, of 24 characters and more. Unset: generated once into DATA/admin-token.",
     ),
     setting(
         "http",
@@ -44,7 +44,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "http_connections_per_address",
         "4096",
-        "HTTP and HTTPS connections at once of one address (IPv6: of one /64), 1 to 65536. This machine's own are not counted.",
+        "HTTP and HTTPS connections at once of one address (IPv6: of one /64), 1 to 65536. This machine's own and trusted proxies' are not counted.",
+    ),
+    setting(
+        "http_trusted_proxies",
+        "",
+        "Addresses and networks of reverse proxies, such as 127.0.0.1, 10.0.0.0/8: whom they name in X-Forwarded-For counts as the client, and their connections are not counted. Unset: none.",
     ),
     setting("rtmp", "0.0.0.0:1935", "Address of the RTMP listener."),
     setting(
@@ -110,14 +115,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "API requests a minute of one address (IPv6: of one /64), 1 to 1000000. Those with the admin token, of watch pages and for /health are not counted.",
     ),
     setting(
+        "api.registrations_per_hour",
+        "10",
+        "Accounts that can be made in an hour from one address (IPv6: from one /64), but by the operator and admins, 1 to 1000000.",
+    ),
+    setting(
         "api.logins_per_minute",
         "5",
-        "Passwords tried a minute by one address (IPv6: by one /64), 1 to 1000000.",
+        "Wrong passwords in any minute from one address (IPv6: from one /64), 1 to 1000.",
     ),
     setting(
         "api.login_ban_s",
         "900",
-        "For how many seconds an address that tried more may try none, 1 to 86400.",
+        "For how many seconds an address that then tries one more, right or wrong, may try none, 1 to 86400.",
     ),
     setting(
         "hls.segment_ms",

@@ -101,7 +101,17 @@ fn a_wrong_value_is_named_with_where_it_stands() {
         (
             "MILLRACE_ADMIN_TOKEN",
             "with space",
-            "admin_token = \"…\" (MILLRACE_ADMIN_TOKEN): at most 512 visible ASCII characters are expected",
+            "admin_token = \"…\" (MILLRACE_ADMIN_TOKEN): 24 to 512 visible ASCII characters are expected",
+        ),
+        (
+            "MILLRACE_ADMIN_TOKEN",
+            "short-enough-to-guess",
+            "admin_token = \"…\" (MILLRACE_ADMIN_TOKEN): 24 to 512 visible ASCII characters are expected",
+        ),
+        (
+            "MILLRACE_HTTP_TRUSTED_PROXIES",
+            "10.0.0.0/8, proxy",
+            "http_trusted_proxies = \"10.0.0.0/8, proxy\" (MILLRACE_HTTP_TRUSTED_PROXIES): address 2 is none: an IP address, or a network like 192.0.2.0/24, is",
         ),
         (
             "MILLRACE_DATABASE_URL",

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::proxies::Proxies;
+
 /// The places of both ports.
 #[derive(Debug)]
 pub(super) struct Places {
     connections_max: usize,
     per_address_max: usize,
+    proxies: Proxies,
     counts: Mutex<Counts>,
 }
 
@@ -35,24 +38,30 @@ pub(super) struct Place {
 }
 
 impl Places {
-    pub(super) fn new(connections_max: usize, per_address_max: usize) -> Arc<Self> {
+    pub(super) fn new(
+        connections_max: usize,
+        per_address_max: usize,
+        proxies: Proxies,
+    ) -> Arc<Self> {
         Arc::new(Self {
             connections_max,
             per_address_max,
+            proxies,
             counts: Mutex::default(),
         })
     }
 
-    /// Takes a place for a connection from `address`. The loopback is not counted by address: a
-    /// reverse proxy on this machine brings everybody's connections.
+    /// Takes a place for a connection from `address`. The loopback and trusted proxies are not
+    /// counted by address: a reverse proxy brings everybody's connections.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, NoPlace> {
+        let brings_many = address.to_canonical().is_loopback() || self.proxies.trust(address);
         let address = host(address);
         self.with(|counts| {
             if counts.open >= self.connections_max {
                 return Err(NoPlace::Full);
             }
             let of_address = counts.by_address.entry(address).or_default();
-            if *of_address >= self.per_address_max && !address.is_loopback() {
+            if *of_address >= self.per_address_max && !brings_many {
                 return Err(NoPlace::Address);
             }
             *of_address += 1;
@@ -109,8 +118,21 @@ mod tests {
     }
 
     #[test]
+    fn a_trusted_proxy_has_as_many_places_as_there_are() {
+        let trusted = storage::Networks::new(&["192.0.2.0/28"]).expect("networks");
+        let places = Places::new(4, 1, Proxies::new(trusted));
+        let proxy = ["192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"];
+        let proxy = proxy.map(|it| places.take(address(it)));
+        assert!(proxy.iter().all(Result::is_ok));
+        let _other = places.take(address("192.0.2.16")).expect("a place");
+        assert_eq!(refused(&places, "192.0.2.1"), Some(NoPlace::Full));
+        drop(proxy);
+        assert_eq!(refused(&places, "192.0.2.16"), Some(NoPlace::Address));
+    }
+
+    #[test]
     fn an_address_has_so_many_places_and_the_loopback_as_many_as_there_are() {
-        let places = Places::new(6, 1);
+        let places = Places::new(6, 1, Proxies::default());
         let first = places.take(address("192.0.2.1")).expect("a place");
         assert_eq!(refused(&places, "192.0.2.1"), Some(NoPlace::Address));
         assert_eq!(refused(&places, "::ffff:192.0.2.1"), Some(NoPlace::Address));

@@ -12,9 +12,11 @@ use http::header::STRICT_TRANSPORT_SECURITY;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use packager::{Delivery, vod};
+use storage::Networks;
 use tower_service::Service as _;
 
 use super::body::{Body, RequestBody};
+use super::proxies::Proxies;
 use super::redirect::Redirect;
 
 /// How a connection came to be.
@@ -50,6 +52,7 @@ pub(crate) struct Service {
     redirect: Option<Redirect>,
     /// `Strict-Transport-Security` (RFC 6797 §6.1).
     hsts: Option<HeaderValue>,
+    proxies: Proxies,
 }
 
 impl Service {
@@ -60,6 +63,7 @@ impl Service {
             api,
             redirect: None,
             hsts: None,
+            proxies: Proxies::default(),
         }
     }
 
@@ -75,6 +79,17 @@ impl Service {
         let value = HeaderValue::try_from(text).expect("ASCII letters and digits");
         self.hsts = (seconds > 0).then_some(value);
         self
+    }
+
+    /// Believes reverse proxies at these addresses when they say whom they ask for.
+    pub(crate) fn trusting(mut self, proxies: Networks) -> Self {
+        self.proxies = Proxies::new(proxies);
+        self
+    }
+
+    /// The reverse proxies that are believed.
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
     }
 
     /// What answers under `/live/`.
@@ -131,9 +146,9 @@ impl Service {
         via: Via,
         mut request: Request<RequestBody>,
     ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
-        request
-            .extensions_mut()
-            .insert(Peer(SocketAddr::new(via.ip, via.port)));
+        let peer = SocketAddr::new(via.ip, via.port);
+        let client = self.proxies.client(peer, request.headers());
+        request.extensions_mut().insert(Peer(client));
         if via.is_secure {
             request.extensions_mut().insert(Secured);
         }

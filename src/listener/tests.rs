@@ -18,6 +18,7 @@ use packager::vod::{Closed, Library, Opened, Pending};
 use packager::{Delivery, Live, vod};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use storage::Networks;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -116,6 +117,7 @@ impl Served {
             api,
         )
         .redirecting(Some(Redirect::new(None, 8443)))
+        .trusting(Networks::new(&["192.0.2.7", "10.0.0.0/8"]).expect("networks"))
         .with_hsts(300);
         let front = Front::new(service, 1);
         let (client, server) = duplex(PIPE_BYTES);

@@ -62,6 +62,8 @@ CREATE TABLE audit_log (
     actor_name TEXT,
     action TEXT NOT NULL,
     subject TEXT,
+    -- Names of the fields that were changed, with the values of some.
+    detail TEXT,
     address TEXT
 );
 

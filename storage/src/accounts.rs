@@ -16,7 +16,7 @@ use sqlx::{AnyPool, Row};
 use crate::key::KeyHash;
 use crate::listing::InvalidCursor;
 
-pub use invitations::{Invitation, InvitationCode, Invitations};
+pub use invitations::{Invitation, InvitationCode, InvitationId, Invitations};
 pub use password::{Hasher, Password, PasswordHash};
 pub use sessions::{RefreshToken, SessionId, Sessions};
 pub use user::{Bio, DisplayName, Email, Role, User, UserId, UserName};
@@ -39,7 +39,7 @@ pub enum Error {
     UnknownUser(UserId),
     /// No invitation has this id (any more).
     #[error("there is no invitation {0}")]
-    UnknownInvitation(String),
+    UnknownInvitation(InvitationId),
     /// Somebody has this name or this e-mail address already, whatever its case.
     #[error("the user name or the e-mail address is taken")]
     Taken {
@@ -123,6 +123,13 @@ fn stored(secret: &str) -> String {
 /// The one number of a `SELECT COUNT(*)`.
 fn count(row: &AnyRow) -> Result<i64, Error> {
     Ok(row.try_get(0)?)
+}
+
+/// Whether `text` can be an id of [`ID_CHARS`]: nothing else is asked of the database, which may
+/// not even take it (PostgreSQL's texts have no U+0000).
+fn is_id(text: &str) -> bool {
+    let is_base32 = |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+    text.len() == ID_CHARS && text.bytes().all(is_base32)
 }
 
 fn damaged(id: &str, what: impl ToString) -> Error {

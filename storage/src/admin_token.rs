@@ -1,6 +1,7 @@
 //! The secret that opens the control API: `DATA/admin-token`, made once at the first start.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::random;
@@ -15,19 +16,16 @@ const PREFIX: &str = "mra_";
 /// Characters of base32 after the prefix: 160 bits.
 const RANDOM_CHARS: usize = 32;
 
-/// The shortest token accepted from the file, where somebody put one of their own there: less
-/// could be guessed over the network.
-const LENGTH_MIN: usize = 24;
-
-/// The longest token accepted from the file: it has to fit into a request's header.
-const LENGTH_MAX: usize = 512;
+/// How long a token is that somebody made themselves, in the file or the configuration: a shorter one
+/// could be guessed over the network, a longer one does not fit into a request's header.
+pub const LENGTH: RangeInclusive<usize> = 24..=512;
 
 /// The admin token in plain text. `Debug` is redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(String);
 
 impl AdminToken {
-    /// A token that the operator has configured, as it is.
+    /// A token that the operator has configured, of [`LENGTH`], as it is.
     pub fn configured(token: String) -> Self {
         Self(token)
     }
@@ -50,7 +48,7 @@ pub fn load_or_create(data_dir: &Path) -> Result<AdminToken, Error> {
     let file = SecretFile {
         what: "the admin token",
         name: FILE_NAME,
-        length: LENGTH_MIN..=LENGTH_MAX,
+        length: LENGTH,
         generate: || Ok(format!("{PREFIX}{}", random::base32::<RANDOM_CHARS>()?)),
     };
     file.load_or_create(data_dir).map(AdminToken)
@@ -108,7 +106,7 @@ mod tests {
         for text in [
             "",
             "short",
-            &"x".repeat(LENGTH_MAX + 1),
+            &"x".repeat(LENGTH.end() + 1),
             "two words and a good deal more of them",
         ] {
             std::fs::write(&path, text).expect("write");

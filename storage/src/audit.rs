@@ -63,6 +63,9 @@ pub struct Entry {
     pub action: String,
     /// Of what: an id.
     pub subject: Option<String>,
+    /// What of it: the names of fields, and the values of those that say what somebody may do:
+    /// `role=admin, email`.
+    pub detail: Option<String>,
     /// From where: an address.
     pub address: Option<String>,
     /// When, to the millisecond.
@@ -98,8 +101,8 @@ impl Audit {
         };
         let mut write = self.pool.begin().await?;
         sqlx::query(
-            "INSERT INTO audit_log (id, at_ms, actor, actor_name, action, subject, address) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO audit_log (id, at_ms, actor, actor_name, action, subject, detail, \
+             address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(random::base32::<ID_CHARS>()?)
         .bind(to_unix_ms(entry.at))
@@ -107,6 +110,7 @@ impl Audit {
         .bind(name)
         .bind(&entry.action)
         .bind(entry.subject.as_deref())
+        .bind(entry.detail.as_deref())
         .bind(entry.address.as_deref())
         .execute(&mut *write)
         .await?;
@@ -124,11 +128,13 @@ impl Audit {
             column: Column::Number("at_ms"),
             descending: true,
         };
-        Select::new("SELECT id, at_ms, actor, actor_name, action, subject, address FROM audit_log")
-            .only("actor", filter.actor.as_deref())
-            .only("subject", filter.subject.as_deref())
-            .page(&self.pool, newest_first, paging, entry_of)
-            .await
+        Select::new(
+            "SELECT id, at_ms, actor, actor_name, action, subject, detail, address FROM audit_log",
+        )
+        .only("actor", filter.actor.as_deref())
+        .only("subject", filter.subject.as_deref())
+        .page(&self.pool, newest_first, paging, entry_of)
+        .await
     }
 }
 
@@ -144,6 +150,7 @@ fn entry_of(row: &AnyRow) -> Result<Entry, Error> {
         actor,
         action: row.try_get("action")?,
         subject: row.try_get("subject")?,
+        detail: row.try_get("detail")?,
         address: row.try_get("address")?,
         at: from_unix_ms(row.try_get("at_ms")?),
     })

@@ -16,7 +16,7 @@ pub use about::{
     DESCRIPTION_CHARS_MAX, Description, InvalidDescription, InvalidTags, TAG_CHARS_MAX, TAGS_MAX,
     Tags,
 };
-pub use publishers::{InvalidPublishers, PUBLISHERS_MAX, Publishers};
+pub use publishers::Publishers;
 
 /// The shortest title, in characters.
 pub const TITLE_CHARS_MIN: usize = 3;

@@ -298,14 +298,19 @@ impl Streams {
         Ok(Revision(row.try_get(0)?))
     }
 
-    /// All keys as they are now.
+    /// All keys as they are now. Those of users who may not log in or have no streams (any more)
+    /// open nothing.
     pub async fn keys(&self) -> Result<Keys, Error> {
         // Read before the rows: a write in between makes the snapshot newer than it says, so that
         // it is read once more. The other way round the write would be missed.
         let revision = self.revision().await?;
-        let rows = sqlx::query(with_columns!("SELECT key_sha256,", "FROM streams"))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = sqlx::query(with_columns!(
+            "SELECT key_sha256, (SELECT COUNT(*) FROM users WHERE users.id = streams.owner_id \
+             AND (users.disabled = 1 OR users.role = 'viewer')) AS barred,",
+            "FROM streams"
+        ))
+        .fetch_all(&self.pool)
+        .await?;
         let mut keys = Keys {
             revision,
             grants: HashMap::with_capacity(rows.len()),
@@ -316,7 +321,9 @@ impl Streams {
             if row::visibility_of(row, grant.stream.as_str())? == Visibility::Private {
                 keys.private.insert(grant.stream.clone());
             }
-            keys.grants.insert(hash, grant);
+            if row.try_get::<i64, _>("barred")? == 0 {
+                keys.grants.insert(hash, grant);
+            }
         }
         Ok(keys)
     }
@@ -330,11 +337,19 @@ impl Streams {
     /// Whoever sees the new revision sees the rows too: both become visible at once.
     async fn write(&self) -> Result<Transaction<'static, Any>, Error> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("UPDATE stream_revision SET value = value + 1")
-            .execute(&mut *transaction)
-            .await?;
+        raise_revision(&mut transaction).await?;
         Ok(transaction)
     }
+}
+
+/// Has running processes read their snapshots anew once the transaction is committed.
+pub(crate) async fn raise_revision(
+    write: &mut Transaction<'static, Any>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE stream_revision SET value = value + 1")
+        .execute(&mut **write)
+        .await?;
+    Ok(())
 }
 
 /// Writes all of a stream that can change into its row.

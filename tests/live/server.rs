@@ -15,7 +15,7 @@ use crate::http::{self, Answer};
 use crate::program::{signal, wait_for};
 
 /// The operator's token of every server here.
-pub(crate) const ADMIN_TOKEN: &str = "token-of-the-tests";
+pub(crate) const ADMIN_TOKEN: &str = "admin-token-of-the-live-tests";
 
 /// Renditions that cost next to nothing.
 pub(crate) const SMALL_LADDER: &str = "180p 320x180 400k, 90p 160x90 200k";

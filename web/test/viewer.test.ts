@@ -137,6 +137,7 @@ test("the server's answer is read, and another shape is no answer", () => {
   };
   assert.deepEqual(parseWatch(body), {
     title: "Harbour",
+    description: null,
     playlist: "/live/k3f9/master.m3u8?t=1",
     canRewind: false,
     thumbnail: null,
@@ -154,6 +155,8 @@ test("the server's answer is read, and another shape is no answer", () => {
   const thumbnail = "https://other.example:8443/live/k3f9/thumbnail.jpg?t=1";
   const pictured = { ...body, playback: { ...body.playback, thumbnail } };
   assert.equal(parseWatch(pictured).thumbnail, "/live/k3f9/thumbnail.jpg?t=1");
+  assert.equal(parseWatch({ ...body, description: "Boats <b>\nand sea" }).description, "Boats <b>\nand sea");
+  assert.equal(parseWatch({ ...body, description: " " }).description, null);
   assert.deepEqual(parseWatch({ status: "offline", live_since: null }).status, { kind: "offline" });
   for (const odd of [null, [], "live", {}, { status: 7 }, { status: "resting", playback: null }]) {
     assert.equal(parseWatch(odd).status.kind, "unreachable");

@@ -312,8 +312,14 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         StatusCode::TOO_MANY_REQUESTS,
+        "too_many_registrations",
+        "Too many accounts were made from this address: wait for as many seconds as the header \
+         `Retry-After` says.",
+    ),
+    kind(
+        StatusCode::TOO_MANY_REQUESTS,
         "too_many_logins",
-        "Too many passwords were tried from this address: wait for as many seconds as the header \
+        "Too many wrong passwords were tried from this address: wait for as many seconds as the header \
          `Retry-After` says.",
     ),
     kind(

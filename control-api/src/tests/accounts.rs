@@ -189,6 +189,12 @@ scratch::on_each_database! {
             let answer = server.json("POST", "/api/v1/users", &body("bea", Some(wrong))).await;
             assert_problem(&answer, 403, "invitation_invalid");
         }
+        // Who has an account is told to nobody who has no invitation.
+        let guess = "mri_aaaabbbbccccddddeeeeffffgggghhhh";
+        let answer = server.json("POST", "/api/v1/users", &body("ada", Some(guess))).await;
+        assert_problem(&answer, 403, "invitation_invalid");
+        let answer = server.json("POST", "/api/v1/users", &body("ada", Some(&code))).await;
+        assert_problem(&answer, 409, "taken");
         let used = server.json("POST", "/api/v1/users", &body("bea", Some(&code))).await;
         assert_eq!(used.json()["role"], "streamer");
         let again = server.json("POST", "/api/v1/users", &body("cleo", Some(&code))).await;

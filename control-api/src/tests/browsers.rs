@@ -184,7 +184,9 @@ scratch::on_each_database! {
         let id = storage::UserId::new(&id).expect("id");
         let user = accounts.users.find(&id).await.expect("find").expect("there");
         let now = SystemTime::now();
-        let (session, _) = accounts.sessions.open(&id, now).await.expect("session");
+        let hash = accounts.users.password(&id).await.expect("find").expect("there");
+        let opened = accounts.sessions.open(&id, &hash, now).await.expect("open");
+        let (session, _) = opened.expect("session");
         let identity = storage::access_token::Identity::of(&user, session);
         let expired = secret.issue(&identity, now - storage::access_token::LIFETIME);
         let answer = server.as_user(&expired, "GET", "/api/v1/me", None).await;

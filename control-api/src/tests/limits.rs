@@ -13,6 +13,7 @@ fn limits(requests: u32, logins: u32) -> Limits {
         requests_per_minute: NonZeroU32::new(requests).expect("not 0"),
         logins_per_minute: NonZeroU32::new(logins).expect("not 0"),
         login_ban: Duration::from_secs(900),
+        ..Limits::default()
     }
 }
 
@@ -75,5 +76,58 @@ scratch::on_each_database! {
         assert_problem(&answer, 429, "too_many_logins");
         assert!((880..=900).contains(&retry_after(&answer)), "{answer:?}");
         assert_eq!(log_in("192.0.2.8:1", PASSWORD).await.status, StatusCode::OK);
+    }
+
+    async fn no_web_page_bans_its_visitor(scratch) {
+        let server = Server::open(scratch, |options| options.limits = limits(100, 5)).await;
+        server.register("mona").await;
+        let send = |content_type: &str, body: String| {
+            let request = from(request("POST", "/api/v1/session"), "192.0.2.7:1")
+                .header(header::CONTENT_TYPE, content_type)
+                .body(Body::from(body));
+            server.send(request.expect("request"))
+        };
+        let right = json!({ "login": "mona", "password": PASSWORD }).to_string();
+        for _ in 0..6 {
+            // All that a page of another server can have a browser send.
+            let answer = send("text/plain", right.clone()).await;
+            assert_problem(&answer, 415, "unsupported_media_type");
+            assert_problem(&send("application/json", "{".to_owned()).await, 400, "malformed_json");
+            assert_problem(&send("application/json", "{}".to_owned()).await, 422, "invalid_fields");
+        }
+        for _ in 0..7 {
+            assert_eq!(send("application/json", right.clone()).await.status, StatusCode::OK);
+        }
+    }
+
+    async fn an_address_makes_so_many_accounts_an_hour_and_the_operator_as_many_as_it_likes(scratch) {
+        let server = Server::open(scratch, |options| {
+            options.limits = Limits {
+                registrations_per_hour: NonZeroU32::new(2).expect("not 0"),
+                ..limits(100, 5)
+            };
+        })
+        .await;
+        let register = |name: &str| {
+            let email = format!("{name}@example.org");
+            let body = json!({ "name": name, "email": email, "password": PASSWORD });
+            let request = from(request("POST", "/api/v1/users"), "192.0.2.7:1")
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(body.to_string()));
+            server.send(request.expect("request"))
+        };
+        for _ in 0..3 {
+            assert_problem(&register("x").await, 422, "invalid_fields");
+        }
+        assert_eq!(register("mona").await.status, StatusCode::CREATED);
+        assert_eq!(register("nils").await.status, StatusCode::CREATED);
+        let answer = register("otto").await;
+        assert_problem(&answer, 429, "too_many_registrations");
+        assert!((1700..=1800).contains(&retry_after(&answer)), "{answer:?}");
+        for name in ["otto", "pia", "quin"] {
+            let body = json!({ "name": name, "email": format!("{name}@example.org"), "password": PASSWORD });
+            let answer = server.admin_json("POST", "/api/v1/users", body.to_string()).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        }
     }
 }

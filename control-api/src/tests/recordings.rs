@@ -11,7 +11,7 @@ const RECORDINGS: &str = "/api/v1/recordings";
 
 impl Server {
     /// A recording of `stream`, whose broadcast runs; its id.
-    async fn begin_recording(
+    pub(super) async fn begin_recording(
         &self,
         stream: &str,
         asset: &str,
@@ -30,7 +30,7 @@ impl Server {
     }
 
     /// One that has ended; its id.
-    async fn recorded(&self, stream: &str, asset: &str, began_s: u64) -> String {
+    pub(super) async fn recorded(&self, stream: &str, asset: &str, began_s: u64) -> String {
         let running = self.begin_recording(stream, asset, began_s).await;
         let end = End::Playable {
             bytes: 1000,

@@ -59,7 +59,7 @@ impl Server {
     }
 
     /// A ready video of the operator's.
-    async fn imported(&self, asset: &str, visibility: &str) -> Value {
+    pub(super) async fn imported(&self, asset: &str, visibility: &str) -> Value {
         let recording = self.recording("Harbour camera", asset, playable()).await;
         let body = json!({ "recording_id": recording.as_str(), "visibility": visibility });
         let answer = self.admin_json("POST", VIDEOS, body.to_string()).await;
@@ -67,7 +67,7 @@ impl Server {
         answer.json()
     }
 
-    async fn webvtt(&self, path: &str, body: impl Into<Body>) -> Answer {
+    pub(super) async fn webvtt(&self, path: &str, body: impl Into<Body>) -> Answer {
         let request = self
             .admin_request("POST", path)
             .header(header::CONTENT_TYPE, "text/vtt; charset=utf-8")

@@ -71,6 +71,11 @@ pub(crate) fn method(sent: &Method, headers: &HeaderMap) -> Result<Method, Fault
     }
 }
 
+/// Whether a request gives an upload up by a method that is not its own.
+pub(crate) fn terminates(sent: &Method, headers: &HeaderMap) -> bool {
+    sent == Method::POST && matches!(method(sent, headers), Ok(Method::DELETE))
+}
+
 /// An upload that is to be made.
 #[derive(Debug)]
 pub(crate) struct Creation {

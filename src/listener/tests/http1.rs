@@ -195,3 +195,27 @@ async fn the_api_is_told_whose_request_it_answers() {
     let answer = answer(&mut client).await;
     assert!(answer.ends_with("\r\n\r\n192.0.2.7:40000"), "{answer}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whom_a_trusted_proxy_asks_for_is_whose_request_it_is() {
+    let forwarded = "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 198.51.100.4, 10.0.0.2";
+    for (peer, headers, expected) in [
+        (ELSEWHERE, "X-Forwarded-For: 198.51.100.4", "198.51.100.4:0"),
+        (ELSEWHERE, forwarded, "198.51.100.4:0"),
+        (ELSEWHERE, "X-Forwarded-For: nobody", "192.0.2.7:40000"),
+        (ELSEWHERE, "X-Other: 1", "192.0.2.7:40000"),
+        // This machine is no proxy unless the setting says so.
+        (HERE, forwarded, "127.0.0.1:40000"),
+    ] {
+        let (_served, mut client) = Served::http1_via(Via::new(true, peer));
+        let head = format!(
+            "GET /peer HTTP/1.1\r\nHost: a.example\r\n{headers}\r\nConnection: close\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.expect("taken");
+        let answer = answer(&mut client).await;
+        assert!(
+            answer.ends_with(&format!("\r\n\r\n{expected}")),
+            "{headers}: {answer}"
+        );
+    }
+}

@@ -8,7 +8,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::user::{Role, UserId};
 use super::users::role_of;
-use super::{Error, ID_CHARS, INVITATIONS_MAX, count, damaged, stored};
+use super::{Error, ID_CHARS, INVITATIONS_MAX, count, damaged, is_id, stored};
 use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
@@ -67,11 +67,41 @@ impl From<InvitedAs> for Role {
     }
 }
 
+/// By which an invitation is deleted; no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationId(String);
+
+/// A text that is no invitation's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no invitation's id")]
+pub struct InvalidInvitationId;
+
+impl InvitationId {
+    /// Checks `text`.
+    pub fn new(text: &str) -> Result<Self, InvalidInvitationId> {
+        match is_id(text) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(InvalidInvitationId),
+        }
+    }
+
+    /// The id's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InvitationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// An invitation without its code, which is seen once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
     /// By which it is deleted.
-    pub id: String,
+    pub id: InvitationId,
     /// What whoever uses it becomes.
     pub role: Role,
     /// When it was made.
@@ -130,7 +160,7 @@ impl Invitations {
         let (created_at_ms, expires_at_ms) = (to_unix_ms(now), to_unix_ms(now + lifetime.0));
         let code = InvitationCode(format!("{PREFIX}{}", random::base32::<RANDOM_CHARS>()?));
         let invitation = Invitation {
-            id: random::base32::<ID_CHARS>()?,
+            id: InvitationId(random::base32::<ID_CHARS>()?),
             role: invited.into(),
             created_at: from_unix_ms(created_at_ms),
             expires_at: from_unix_ms(expires_at_ms),
@@ -142,7 +172,7 @@ impl Invitations {
             "INSERT INTO invitations (id, code_sha256, role, created_at_ms, expires_at_ms) \
              VALUES ($1, $2, $3, $4, $5)",
         )
-        .bind(&invitation.id)
+        .bind(invitation.id.as_str())
         .bind(stored(code.reveal()))
         .bind(invitation.role.as_str())
         .bind(created_at_ms)
@@ -172,14 +202,31 @@ impl Invitations {
         .await
     }
 
+    /// Whether somebody could register with `code` at `now`: to be asked before anything is told or
+    /// done. Registering asks again. [`Error::NotInvited`].
+    pub async fn check(&self, code: &InvitationCode, now: SystemTime) -> Result<(), Error> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) FROM invitations \
+             WHERE code_sha256 = $1 AND used_at_ms IS NULL AND expires_at_ms > $2",
+        )
+        .bind(stored(code.reveal()))
+        .bind(to_unix_ms(now))
+        .fetch_one(&self.pool)
+        .await?;
+        match count(&row)? {
+            0 => Err(Error::NotInvited),
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes an invitation; whoever used it stays. [`Error::UnknownInvitation`].
-    pub async fn delete(&self, id: &str) -> Result<(), Error> {
+    pub async fn delete(&self, id: &InvitationId) -> Result<(), Error> {
         let deleted = sqlx::query("DELETE FROM invitations WHERE id = $1")
-            .bind(id)
+            .bind(id.as_str())
             .execute(&self.pool)
             .await?;
         match deleted.rows_affected() {
-            0 => Err(Error::UnknownInvitation(id.to_owned())),
+            0 => Err(Error::UnknownInvitation(id.clone())),
             _ => Ok(()),
         }
     }
@@ -218,6 +265,6 @@ fn invitation_of(row: &AnyRow) -> Result<Invitation, Error> {
         used_at: row
             .try_get::<Option<i64>, _>("used_at_ms")?
             .map(from_unix_ms),
-        id,
+        id: InvitationId::new(&id).map_err(|error| damaged(&id, error))?,
     })
 }

@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use sqlx::{Any, AnyPool, Row, Transaction};
 
-use super::user::{User, UserId};
-use super::users::user_of;
-use super::{Error, ID_CHARS, stored};
+use super::password::PasswordHash;
+use super::user::{Role, User, UserId};
+use super::users::{role_of, user_of};
+use super::{Error, ID_CHARS, damaged, stored};
 use crate::random;
 use crate::unix_time::to_unix_ms;
 
@@ -79,16 +80,30 @@ impl Sessions {
         Self { pool }
     }
 
-    /// Begins a session of `user`, whose password was right, at `now`. What has expired of
-    /// anybody's is forgotten on this occasion.
+    /// Begins a session of `user`, whose password was found to be that of `password`, at `now`;
+    /// `None` where the user has got another one, was disabled or deleted since: finding that out
+    /// takes a while. What has expired of anybody's is forgotten on this occasion.
     pub async fn open(
         &self,
         user: &UserId,
+        password: &PasswordHash,
         now: SystemTime,
-    ) -> Result<(SessionId, RefreshToken), Error> {
+    ) -> Result<Option<(SessionId, RefreshToken)>, Error> {
         let session = SessionId(random::base32::<ID_CHARS>()?);
         let now_ms = to_unix_ms(now);
         let mut write = self.pool.begin().await?;
+        // Holds the user's row: whoever changes it ends this session too, or comes before.
+        let unchanged = sqlx::query(
+            "UPDATE users SET disabled = disabled \
+             WHERE id = $1 AND password_hash = $2 AND disabled = 0",
+        )
+        .bind(user.as_str())
+        .bind(password.as_str())
+        .execute(&mut *write)
+        .await?;
+        if unchanged.rows_affected() == 0 {
+            return Ok(None);
+        }
         for expired in [
             "DELETE FROM sessions WHERE expires_at_ms <= $1",
             "DELETE FROM refresh_tokens WHERE expires_at_ms <= $1",
@@ -114,7 +129,20 @@ impl Sessions {
             .await?;
         let token = add_token(&mut write, &session, now).await?;
         write.commit().await?;
-        Ok((session, token))
+        Ok(Some((session, token)))
+    }
+
+    /// What `user` may do now by this session; `None` where it has ended or the user is disabled.
+    pub async fn role(&self, session: &SessionId, user: &UserId) -> Result<Option<Role>, Error> {
+        let row = sqlx::query(
+            "SELECT users.role FROM sessions JOIN users ON users.id = sessions.user_id \
+             WHERE sessions.id = $1 AND users.id = $2 AND users.disabled = 0",
+        )
+        .bind(session.as_str())
+        .bind(user.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| role_of(&row, user.as_str())).transpose()
     }
 
     /// Exchanges a refresh token for the next one, and says whose it is: with the role that the
@@ -125,6 +153,14 @@ impl Sessions {
         now: SystemTime,
     ) -> Result<(User, SessionId, RefreshToken), Error> {
         let mut write = self.pool.begin().await?;
+        // The session's row before its token's, in which order a log-out locks them too.
+        sqlx::query(
+            "UPDATE sessions SET expires_at_ms = expires_at_ms \
+             WHERE id = (SELECT session_id FROM refresh_tokens WHERE sha256 = $1)",
+        )
+        .bind(stored(token))
+        .execute(&mut *write)
+        .await?;
         let used = sqlx::query(
             "UPDATE refresh_tokens SET used = 1 \
              WHERE sha256 = $1 AND used = 0 AND expires_at_ms > $2 RETURNING session_id",
@@ -167,16 +203,22 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the session that a refresh token belongs to, used or not. No error where there is none.
-    pub async fn end_of(&self, token: &str) -> Result<(), Error> {
-        sqlx::query(
+    /// Ends the session that a refresh token belongs to, used or not, and says whose it was. No
+    /// error where there is none.
+    pub async fn end_of(&self, token: &str) -> Result<Option<UserId>, Error> {
+        let ended = sqlx::query(
             "DELETE FROM sessions WHERE id IN \
-             (SELECT session_id FROM refresh_tokens WHERE sha256 = $1)",
+             (SELECT session_id FROM refresh_tokens WHERE sha256 = $1) RETURNING user_id",
         )
         .bind(stored(token))
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(())
+        let Some(row) = ended else {
+            return Ok(None);
+        };
+        let id: String = row.try_get("user_id")?;
+        let user = UserId::new(&id).map_err(|error| damaged(&id, error))?;
+        Ok(Some(user))
     }
 
     /// Why a token was not exchanged; one that was used before ends its family.

@@ -21,13 +21,24 @@ fn at(unix_s: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(unix_s)
 }
 
+fn no_password() -> PasswordHash {
+    PasswordHash::from_database("none".to_owned())
+}
+
 /// With a hash that no password has: hashing is tested elsewhere, and slow.
 fn new_user(name: &str, email: &str) -> NewUser {
     NewUser {
         name: UserName::new(name).expect("name"),
         email: Email::new(email).expect("email"),
-        password: PasswordHash::from_database("none".to_owned()),
+        password: no_password(),
         role: Role::Viewer,
+    }
+}
+
+impl Sessions {
+    async fn opened(&self, user: &UserId, at: SystemTime) -> (SessionId, RefreshToken) {
+        let opened = self.open(user, &no_password(), at).await.expect("open");
+        opened.expect("nothing has changed")
     }
 }
 
@@ -227,6 +238,48 @@ scratch::on_each_database! {
         assert!(matches!(again, Err(Error::UnknownInvitation(_))));
     }
 
+    async fn what_is_no_invitation_s_id_is_not_asked_for(scratch) {
+        let (_, accounts) = open(&scratch).await;
+        for text in ["", "nothere", "\0", "aaaabbbbccccd\0", "AAAABBBBCCCCDD"] {
+            assert_eq!(InvitationId::new(text), Err(invitations::InvalidInvitationId), "{text:?}");
+        }
+        let unknown = InvitationId::new("aaaabbbbccccdd").expect("an id");
+        let refused = accounts.invitations.delete(&unknown).await;
+        assert!(matches!(refused, Err(Error::UnknownInvitation(_))), "{refused:?}");
+    }
+
+    async fn the_keys_of_who_may_not_publish_open_nothing(scratch) {
+        let (database, accounts) = open(&scratch).await;
+        let streams = database.streams();
+        let user = accounts.register("mona").await;
+        let new = NewStream {
+            owner: Some(user.id.clone()),
+            visibility: crate::Visibility::Private,
+            ..NewStream::titled(Title::new("Pier").expect("title"))
+        };
+        let (stream, key) = streams.create(new, at(1000)).await.expect("stream");
+        let change = |role: Role, disabled: bool| {
+            let change = Change { role: Some(role), disabled: Some(disabled), ..Change::default() };
+            let (users, id) = (accounts.users.clone(), user.id.clone());
+            async move { users.change(&id, &change).await.expect("change") }
+        };
+        let mut seen = streams.revision().await.expect("revision");
+        for (role, disabled, opens) in [
+            (Role::Streamer, false, true),
+            (Role::Streamer, true, false),
+            (Role::Admin, false, true),
+            (Role::Viewer, false, false),
+        ] {
+            change(role, disabled).await;
+            let keys = streams.keys().await.expect("keys");
+            assert_eq!(keys.find(key.reveal()).is_some(), opens, "{role:?} {disabled}");
+            // Nobody else may watch it meanwhile.
+            assert!(keys.private(stream.id.as_str()).is_some());
+            assert!(keys.revision > seen, "running processes notice");
+            seen = keys.revision;
+        }
+    }
+
     async fn an_expired_or_refused_invitation_stays_unused(scratch) {
         let (_, accounts) = open(&scratch).await;
         accounts.register("mona").await;
@@ -251,8 +304,8 @@ scratch::on_each_database! {
         let (_, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
         let sessions = &accounts.sessions;
-        let (session, first) = sessions.open(&user.id, at(1000)).await.expect("open");
-        let (_, elsewhere) = sessions.open(&user.id, at(1000)).await.expect("open");
+        let (session, first) = sessions.opened(&user.id, at(1000)).await;
+        let (_, elsewhere) = sessions.opened(&user.id, at(1000)).await;
         let (found, same, second) = sessions.refresh(first.reveal(), at(1900)).await.expect("next");
         assert_eq!((&found, &same), (&user, &session));
         assert_ne!(first, second);
@@ -272,7 +325,7 @@ scratch::on_each_database! {
     async fn of_two_uses_at_once_one_succeeds_and_the_family_ends(scratch) {
         let (_, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
-        let (_, token) = accounts.sessions.open(&user.id, at(1000)).await.expect("open");
+        let (_, token) = accounts.sessions.opened(&user.id, at(1000)).await;
         let refresh = || accounts.sessions.refresh(token.reveal(), at(1001));
         let (one, other) = tokio::join!(refresh(), refresh());
         let (won, lost) = if one.is_ok() { (one, other) } else { (other, one) };
@@ -286,7 +339,7 @@ scratch::on_each_database! {
         let (_, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
         let sessions = &accounts.sessions;
-        let (_, token) = sessions.open(&user.id, at(1000)).await.expect("open");
+        let (_, token) = sessions.opened(&user.id, at(1000)).await;
         let days = REFRESH_LIFETIME;
         let last = at(1000) + days - Duration::from_secs(1);
         let (_, _, next) = sessions.refresh(token.reveal(), last).await.expect("in time");
@@ -302,7 +355,7 @@ scratch::on_each_database! {
             assert!(hash.len() == 64 && !next.reveal().contains(&hash));
         }
         // The next log-in forgets what has expired.
-        sessions.open(&user.id, last + days).await.expect("open");
+        sessions.opened(&user.id, last + days).await;
         let rows = sqlx::query("SELECT COUNT(*) FROM refresh_tokens")
             .fetch_one(&accounts.users.pool)
             .await
@@ -314,37 +367,47 @@ scratch::on_each_database! {
         let (_, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
         let sessions = &accounts.sessions;
-        let open = || sessions.open(&user.id, at(1000));
+        let open = || sessions.opened(&user.id, at(1000));
         let refused = |token: RefreshToken| async move {
             let refreshed = sessions.refresh(token.reveal(), at(1001)).await;
             assert!(matches!(refreshed, Err(Error::RefreshRefused)), "{refreshed:?}");
         };
-        let (session, token) = open().await.expect("open");
-        let (_, kept) = open().await.expect("open");
+        let (session, token) = open().await;
+        let (_, kept) = open().await;
         sessions.end(&session).await.expect("end");
         sessions.end(&session).await.expect("ended already");
         refused(token).await;
-        let (_, token) = open().await.expect("open");
+        let (_, token) = open().await;
         sessions.end_of(token.reveal()).await.expect("end");
         refused(token).await;
         let (_, _, kept) = sessions.refresh(kept.reveal(), at(1001)).await.expect("its own");
 
         let hash = PasswordHash::from_database("other".to_owned());
-        accounts.users.change_password(&user.id, &hash).await.expect("change");
+        let change = Change { password: Some(hash.clone()), ..Change::default() };
+        accounts.users.change(&user.id, &change).await.expect("change");
         let stored = accounts.users.password(&user.id).await.expect("find");
-        assert_eq!(stored, Some(hash));
+        assert_eq!(stored, Some(hash.clone()));
         refused(kept).await;
 
-        let (_, token) = open().await.expect("open");
+        // Whoever logs in meanwhile has shown the password of before.
+        let late = sessions.open(&user.id, &no_password(), at(1000)).await;
+        assert_eq!(late.expect("open"), None);
+        let opened = sessions.open(&user.id, &hash, at(1000)).await.expect("open");
+        let (session, token) = opened.expect("the new password");
+        let role = || sessions.role(&session, &user.id);
+        assert_eq!(role().await.expect("role"), Some(Role::Viewer));
         let change = Change { disabled: Some(true), ..Change::default() };
         accounts.users.change(&user.id, &change).await.expect("disable");
         refused(token).await;
+        assert_eq!(role().await.expect("role"), None);
+        let late = sessions.open(&user.id, &hash, at(1000)).await;
+        assert_eq!(late.expect("open"), None);
     }
 
     async fn a_refresh_shows_the_role_of_now(scratch) {
         let (_, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
-        let (_, token) = accounts.sessions.open(&user.id, at(1000)).await.expect("open");
+        let (_, token) = accounts.sessions.opened(&user.id, at(1000)).await;
         let change = Change { role: Some(Role::Streamer), ..Change::default() };
         accounts.users.change(&user.id, &change).await.expect("change");
         let refreshed = accounts.sessions.refresh(token.reveal(), at(1001)).await;
@@ -357,7 +420,7 @@ scratch::on_each_database! {
         let mut tokens = Vec::new();
         for index in 0..=SESSIONS_PER_USER_MAX {
             let at = at(1000 + index as u64);
-            tokens.push(accounts.sessions.open(&user.id, at).await.expect("open").1);
+            tokens.push(accounts.sessions.opened(&user.id, at).await.1);
         }
         let refresh = |index: usize| accounts.sessions.refresh(tokens[index].reveal(), at(2000));
         assert!(matches!(refresh(0).await, Err(Error::RefreshRefused)));
@@ -368,7 +431,7 @@ scratch::on_each_database! {
     async fn a_deleted_user_leaves_its_streams_to_the_operator(scratch) {
         let (database, accounts) = open(&scratch).await;
         let user = accounts.register("mona").await;
-        let (_, token) = accounts.sessions.open(&user.id, at(1000)).await.expect("open");
+        let (_, token) = accounts.sessions.opened(&user.id, at(1000)).await;
         let streams = database.streams();
         let title = Title::new("Harbour").expect("title");
         let (stream, _) = streams

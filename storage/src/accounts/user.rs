@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use email_address::{EmailAddress, Options};
 
-use super::ID_CHARS;
+use super::is_id;
 
 /// The shortest user name, in characters.
 pub const NAME_CHARS_MIN: usize = 3;
@@ -44,7 +44,7 @@ pub struct User {
     pub created_at: SystemTime,
 }
 
-/// A user's id: [`ID_CHARS`] characters of base32.
+/// A user's id: [`super::ID_CHARS`] characters of base32.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
@@ -56,8 +56,7 @@ pub struct InvalidUserId;
 impl UserId {
     /// Checks `text`.
     pub fn new(text: &str) -> Result<Self, InvalidUserId> {
-        let is_base32 = |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
-        match text.len() == ID_CHARS && text.bytes().all(is_base32) {
+        match is_id(text) {
             true => Ok(Self(text.to_owned())),
             false => Err(InvalidUserId),
         }

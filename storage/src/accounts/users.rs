@@ -11,6 +11,7 @@ use super::user::{Bio, DisplayName, Email, Role, User, UserId, UserName};
 use super::{Error, ID_CHARS, USERS_MAX, count, damaged};
 use crate::listing::{Column, Order, Page, Paging, Select};
 use crate::random;
+use crate::streams::raise_revision;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 use crate::videos::likes;
 
@@ -32,14 +33,24 @@ pub struct NewUser {
 pub struct Change {
     /// A new address.
     pub email: Option<Email>,
-    /// Counts from the user's next refresh on.
+    /// Counts from the user's next refresh on, and at once where it was an admin.
     pub role: Option<Role>,
-    /// `true` ends all sessions of the user; access tokens are valid until they expire.
+    /// `true` ends all sessions of the user; access tokens are valid until they expire, but for an
+    /// admin's.
     pub disabled: Option<bool>,
     /// A new display name; an empty one is none.
     pub display_name: Option<DisplayName>,
     /// A new text; an empty one is none.
     pub bio: Option<Bio>,
+    /// Of a new password, which ends all sessions of the user.
+    pub password: Option<PasswordHash>,
+}
+
+impl Change {
+    /// Whether the user's streams may open, or stay shut, from then on.
+    pub fn concerns_keys(&self) -> bool {
+        self.role.is_some() || self.disabled.is_some()
+    }
 }
 
 /// Which users are listed.
@@ -209,10 +220,15 @@ impl Users {
     /// Changes a user. [`Error::UnknownUser`], [`Error::Taken`].
     pub async fn change(&self, id: &UserId, change: &Change) -> Result<User, Error> {
         let mut write = self.pool.begin().await?;
+        if change.concerns_keys() {
+            // Which keys open anything is in the snapshot that running processes have.
+            raise_revision(&mut write).await?;
+        }
         let changed = sqlx::query(
             "UPDATE users SET email = COALESCE($1, email), email_lower = COALESCE($2, \
              email_lower), role = COALESCE($3, role), disabled = COALESCE($4, disabled), \
-             display_name = COALESCE($5, display_name), bio = COALESCE($6, bio) WHERE id = $7 \
+             display_name = COALESCE($5, display_name), bio = COALESCE($6, bio), \
+             password_hash = COALESCE($7, password_hash) WHERE id = $8 \
              RETURNING id, name, email, role, disabled, display_name, bio, created_at_ms",
         )
         .bind(change.email.as_ref().map(Email::as_str))
@@ -221,6 +237,7 @@ impl Users {
         .bind(change.disabled.map(i64::from))
         .bind(change.display_name.as_ref().map(DisplayName::as_str))
         .bind(change.bio.as_ref().map(Bio::as_str))
+        .bind(change.password.as_ref().map(PasswordHash::as_str))
         .bind(id.as_str())
         .fetch_optional(&mut *write)
         .await;
@@ -232,7 +249,7 @@ impl Users {
         }
         let row = changed?.ok_or_else(|| Error::UnknownUser(id.clone()))?;
         let user = user_of(&row)?;
-        if change.disabled == Some(true) {
+        if change.disabled == Some(true) || change.password.is_some() {
             sqlx::query("DELETE FROM sessions WHERE user_id = $1")
                 .bind(id.as_str())
                 .execute(&mut *write)
@@ -242,34 +259,13 @@ impl Users {
         Ok(user)
     }
 
-    /// Gives the user a new password and ends all sessions. [`Error::UnknownUser`].
-    pub async fn change_password(&self, id: &UserId, hash: &PasswordHash) -> Result<(), Error> {
-        let mut write = self.pool.begin().await?;
-        let changed = sqlx::query("UPDATE users SET password_hash = $1 WHERE id = $2")
-            .bind(hash.as_str())
-            .bind(id.as_str())
-            .execute(&mut *write)
-            .await?;
-        if changed.rows_affected() == 0 {
-            return Err(Error::UnknownUser(id.clone()));
-        }
-        sqlx::query("DELETE FROM sessions WHERE user_id = $1")
-            .bind(id.as_str())
-            .execute(&mut *write)
-            .await?;
-        write.commit().await?;
-        Ok(())
-    }
-
     /// Deletes the user with its sessions, likes and webhooks; its streams and videos become
     /// the operator's.
     /// [`Error::UnknownUser`].
     pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
         let mut write = self.pool.begin().await?;
         // Whose streams are is in the snapshot that running processes have.
-        sqlx::query("UPDATE stream_revision SET value = value + 1")
-            .execute(&mut *write)
-            .await?;
+        raise_revision(&mut write).await?;
         likes::uncount_all_of(&mut write, id).await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())

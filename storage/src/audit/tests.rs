@@ -8,6 +8,7 @@ fn entry(actor: Actor, subject: Option<&str>, at_s: u64) -> Entry {
         actor,
         action: "PATCH /api/v1/users/{id}".to_owned(),
         subject: subject.map(str::to_owned),
+        detail: Some("role=admin, email".to_owned()),
         address: Some("192.0.2.7".to_owned()),
         at: SystemTime::UNIX_EPOCH + Duration::from_secs(at_s),
     }

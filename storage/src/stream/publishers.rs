@@ -2,81 +2,41 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
-/// The most networks of a stream: the gate looks through all of them.
-pub const PUBLISHERS_MAX: usize = 32;
+use crate::networks::{InvalidNetworks, Networks};
 
 /// The networks from which may be published; all, where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Publishers(Vec<IpNet>);
-
-/// Texts that are no such networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPublishers {
-    /// More than [`PUBLISHERS_MAX`].
-    #[error("there are at most {PUBLISHERS_MAX} addresses, not {count}")]
-    TooMany {
-        /// How many they are.
-        count: usize,
-    },
-    /// One is no IP address and no network in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3).
-    #[error("address {number} is none: an IP address, or a network like 192.0.2.0/24, is")]
-    NoNetwork {
-        /// Which one, from 1 on.
-        number: usize,
-    },
-}
+pub struct Publishers(Networks);
 
 impl Publishers {
     /// Reads addresses and networks. Bits behind a network's prefix are dropped.
-    pub fn new(texts: &[impl AsRef<str>]) -> Result<Self, InvalidPublishers> {
-        if texts.len() > PUBLISHERS_MAX {
-            let count = texts.len();
-            return Err(InvalidPublishers::TooMany { count });
-        }
-        let texts = texts.iter().zip(1..);
-        let networks = texts.map(|(text, number)| {
-            network(text.as_ref()).ok_or(InvalidPublishers::NoNetwork { number })
-        });
-        networks.collect::<Result<_, _>>().map(Self)
+    pub fn new(texts: &[impl AsRef<str>]) -> Result<Self, InvalidNetworks> {
+        Networks::new(texts).map(Self)
     }
 
     /// Whether a publisher at `address` may publish.
     pub fn allow(&self, address: IpAddr) -> bool {
-        // An IPv4 peer of a socket for both.
-        let address = address.to_canonical();
-        self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
+        self.0.is_empty() || self.0.contain(address)
     }
 
     /// The networks as texts; a single address stands without a prefix.
     pub fn texts(&self) -> Vec<String> {
-        let text = |network: &IpNet| match network.prefix_len() == network.max_prefix_len() {
-            true => network.addr().to_string(),
-            false => network.to_string(),
-        };
-        self.0.iter().map(text).collect()
+        self.0.texts()
     }
 
     pub(crate) fn to_column(&self) -> String {
         self.texts().join(" ")
     }
 
-    pub(crate) fn from_column(column: &str) -> Result<Self, InvalidPublishers> {
+    pub(crate) fn from_column(column: &str) -> Result<Self, InvalidNetworks> {
         Self::new(&column.split_ascii_whitespace().collect::<Vec<_>>())
-    }
-}
-
-fn network(text: &str) -> Option<IpNet> {
-    match text.parse::<IpAddr>() {
-        Ok(address) => Some(address.to_canonical().into()),
-        Err(_) => text.parse::<IpNet>().ok().map(|network| network.trunc()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::NETWORKS_MAX;
 
     fn allows(networks: &[&str], address: &str) -> bool {
         let publishers = Publishers::new(networks).expect("networks");
@@ -124,13 +84,13 @@ mod tests {
             "10.0.0.0/8 ",
             "1.2.3.4:80",
         ] {
-            let error = InvalidPublishers::NoNetwork { number: 2 };
+            let error = InvalidNetworks::NoNetwork { number: 2 };
             assert_eq!(Publishers::new(&["::1", text]), Err(error), "{text:?}");
         }
-        let many = vec!["::1"; PUBLISHERS_MAX + 1];
+        let many = vec!["::1"; NETWORKS_MAX + 1];
         assert_eq!(
             Publishers::new(&many),
-            Err(InvalidPublishers::TooMany { count: 33 })
+            Err(InvalidNetworks::TooMany { count: 33 })
         );
     }
 }

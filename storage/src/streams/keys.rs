@@ -65,7 +65,8 @@ impl Keys {
         self.private.extend(deleted);
     }
 
-    /// The key of `stream`, by its hash, and what it opens; `None` where there is no such stream.
+    /// The key of `stream`, by its hash, and what it opens; `None` where there is no such stream, or
+    /// its owner may not publish.
     pub fn of(&self, stream: &StreamId) -> Option<(&KeyHash, &Grant)> {
         self.iter().find(|(_, grant)| grant.stream == *stream)
     }

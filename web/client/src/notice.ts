@@ -80,6 +80,7 @@ const since = byId("since", HTMLElement);
 const viewers = byId("viewers", HTMLElement);
 const viewersCount = byId("viewers-count", HTMLElement);
 const title = byId("title", HTMLElement);
+const description = byId("description", HTMLElement);
 
 /** Draws the session, where it differs from what is there. */
 export function drawSession(session: Session, name: string | null, supported: boolean): void {
@@ -108,6 +109,12 @@ export function drawAudience(session: Session, audience: Audience | null): void 
   viewers.hidden = text === "";
   viewers.title = audience === null ? "" : `Most at a time: ${audience.peak}`;
   replaceText(viewersCount, text);
+}
+
+/** Draws what the stream's owner says about it, as text and never as markup. */
+export function drawDescription(text: string | null): void {
+  description.hidden = text === null;
+  replaceText(description, text ?? "");
 }
 
 /** A live region reads out every replacement: only a change is one. */

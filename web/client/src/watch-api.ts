@@ -10,6 +10,8 @@ const ANSWER_TIMEOUT_MS = 8000;
 export interface Answer {
   status: Status;
   title: string | null;
+  /** What its owner says about it. */
+  description: string | null;
   /** Where to play, as a path on this page's own origin. */
   playlist: string | null;
   /** Whether that playlist reaches back as far as a broadcast can be rewound. */
@@ -30,6 +32,7 @@ export interface Audience {
 const NO_ANSWER: Answer = {
   status: { kind: "unreachable" },
   title: null,
+  description: null,
   playlist: null,
   canRewind: false,
   thumbnail: null,
@@ -85,11 +88,12 @@ function clockSample(sentMs: number, receivedMs: number, date: string | null): C
 
 /** Reads the body of a 200; what does not have its shape counts as no answer. */
 export function parseWatch(body: unknown): Omit<Answer, "clock"> {
-  const { title, status, playback, live_since: liveSince, viewers, viewers_peak: peak } = fieldsOf(body);
+  const { title, description, status, playback, live_since: liveSince, viewers, viewers_peak: peak } = fieldsOf(body);
   const { hls, dvr, thumbnail } = fieldsOf(playback);
   const rewindable = typeof dvr === "string" ? pathOf(dvr) : null;
   const known = {
     title: typeof title === "string" && title.trim() !== "" ? title : null,
+    description: typeof description === "string" && description.trim() !== "" ? description : null,
     playlist: rewindable ?? (typeof hls === "string" ? pathOf(hls) : null),
     canRewind: rewindable !== null,
     thumbnail: typeof thumbnail === "string" ? pathOf(thumbnail) : null,

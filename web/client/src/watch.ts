@@ -5,7 +5,7 @@ import { ServerClock } from "./clock.ts";
 import { Controls } from "./controls.ts";
 import { byId, flag } from "./dom.ts";
 import { pictureAgeMs } from "./live.ts";
-import { drawAudience, drawOnAir, drawSession } from "./notice.ts";
+import { drawAudience, drawDescription, drawOnAir, drawSession } from "./notice.ts";
 import { Player } from "./player.ts";
 import { AUTOMATIC, levelName } from "./quality.ts";
 import { type Event, INITIAL, pollDelayMs, type Session, step } from "./session.ts";
@@ -37,6 +37,7 @@ const controls = new Controls(player, video);
 
 let session: Session = INITIAL;
 let title: string | null = null;
+let description: string | null = null;
 let playlist = `/live/${streamId}/master.m3u8`;
 let canRewind = false;
 let thumbnail: string | null = null;
@@ -48,6 +49,7 @@ function dispatch(event: Event): void {
   const [next, effect] = step(session, event);
   session = next;
   drawSession(session, title, supported);
+  drawDescription(description);
   drawAudience(session, audience);
   if (effect === "load" && supported) {
     // The browser shows it until the picture moves.
@@ -75,6 +77,7 @@ async function poll(): Promise<void> {
   }
   // Who is refused is not told the title any more.
   title = answer.status.kind === "refused" ? null : (answer.title ?? title);
+  description = answer.status.kind === "unreachable" ? description : answer.description;
   if (answer.playlist !== null) {
     playlist = answer.playlist;
     canRewind = answer.canRewind;
