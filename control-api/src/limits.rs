@@ -68,9 +68,9 @@ impl Budget {
 
     /// Takes one request off it.
     pub(crate) fn take(&self) -> Result<(), Error> {
-        let taken = self
-            .address
-            .map_or(Ok(()), |address| lock(&self.api.budgets.requests).take(address, Instant::now()));
+        let taken = self.address.map_or(Ok(()), |address| {
+            lock(&self.api.budgets.requests).take(address, Instant::now())
+        });
         taken.map_err(|wait| Error::TooManyRequests { wait })
     }
 }

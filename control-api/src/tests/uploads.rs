@@ -214,7 +214,7 @@ scratch::on_each_database! {
 
     async fn an_owners_files_have_a_bound_together_and_the_operators_have_none(scratch) {
         let server = Server::open(scratch, |options| options.upload_limits.owner_bytes_max = 100_000).await;
-        let streamer = server.streamers_token("mona").await.access;
+        let streamer = server.streamer("mona").await.access;
         let begin = |length: usize| {
             let request = request("POST", "/api/v1/uploads")
                 .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
@@ -235,7 +235,7 @@ scratch::on_each_database! {
             options.limits.requests_per_minute = NonZeroU32::new(30).expect("not 0");
         })
         .await;
-        let streamer = server.streamers_token("mona").await.access;
+        let streamer = server.streamer("mona").await.access;
         let body = r#"{"title": "A film"}"#;
         let made = request("POST", "/api/v1/videos")
             .header(header::AUTHORIZATION, format!("Bearer {streamer}"))
@@ -301,7 +301,7 @@ scratch::on_each_database! {
 
     async fn only_an_uploads_owner_and_admins_have_to_do_with_it(scratch) {
         let server = Server::open(scratch, |_| {}).await;
-        let tokens = [server.streamers_token("mona").await.access, server.streamers_token("leo").await.access];
+        let tokens = [server.streamer("mona").await.access, server.streamer("leo").await.access];
         let viewer = server.member("viewer").await.access;
         let create = |token: &str| {
             request("POST", "/api/v1/uploads")
