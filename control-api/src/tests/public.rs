@@ -34,6 +34,7 @@ scratch::on_each_database! {
         let mut expected = json!({
             "id": id,
             "title": "Harbour",
+            "description": "",
             "status": "offline",
             "playback": {
                 "hls": format!("http://media.test:8080/live/{id}/master.m3u8"),
@@ -182,6 +183,7 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "patch /api/v1/videos/{id} admins",
         "post /api/v1/videos admins",
         "post /api/v1/videos/{id}/playback-tokens admins",
+        "post /api/v1/videos/{id}/retry admins",
         "post /api/v1/videos/{id}/subtitles admins",
         "post /api/v1/videos/{id}/views everybody",
         "put /api/v1/videos/{id}/chapters admins",

@@ -54,6 +54,7 @@ const EXEMPT: &[(&str, u16, &str)] = &[
         "nobody is told that somebody else's is there",
     ),
     ("POST /api/v1/invitations", 409, "after 10,000 invitations"),
+    ("POST /api/v1/webhooks/{id}/ping", 409, "after 10,000 pings"),
     (
         "POST /api/v1/videos/{id}/subtitles",
         408,

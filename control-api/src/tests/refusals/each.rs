@@ -359,6 +359,10 @@ impl Done<'_> {
 
     async fn subtitles(&mut self) {
         let video = &self.world.video;
+        let retry = "POST /api/v1/videos/{id}/retry";
+        let not_failed = (409, "nothing_to_retry");
+        self.refused(retry, By::Operator, ("", &[], None), not_failed)
+            .await;
         let operation = "POST /api/v1/videos/{id}/subtitles";
         let by = By::Operator;
         let query = format!("/api/v1/videos/{video}/subtitles?language=en&language=de");

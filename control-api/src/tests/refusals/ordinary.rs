@@ -203,6 +203,10 @@ pub(super) fn all(world: &World) -> Vec<Ordinary> {
         ),
         plain("DELETE /api/v1/videos/{id}", at(&format!("videos/{video}"))),
         plain(
+            "POST /api/v1/videos/{id}/retry",
+            at(&format!("videos/{video}/retry")),
+        ),
+        plain(
             "GET /api/v1/videos/{id}/chapters",
             at(&format!("videos/{video}/chapters")),
         ),
