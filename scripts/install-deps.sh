@@ -19,12 +19,13 @@ RUN=(
   gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-x
 )
 
-# Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures.
+# Encoders and players that the tests use, and fonts for what ffmpeg paints into its pictures. Of VLC
+# the program and the modules that it needs without a screen.
 # nginx with its RTMP module is there to be checked, never to serve: the tests start one of their own,
 # as they do with PostgreSQL. Programs of Python's have environments of their own.
 TEST=(
   ffmpeg srt-tools gstreamer1.0-tools curl fonts-dejavu-core nginx libnginx-mod-rtmp postgresql
-  python3-venv
+  python3-venv vlc-bin vlc-plugin-base
 )
 
 # Programs of the tests that come from PyPI: scripts/NAME.txt lists what each consists of, and
@@ -35,8 +36,8 @@ PYTHON=(s3-server schemathesis)
 # that the package brings (on port 80) is of no use here and is kept from starting.
 BENCH=(ffmpeg nginx nghttp2-client openssl util-linux wrk)
 
-# Players that each play for a minute in `make test-minute`.
-PLAYERS=(mpv vlc-bin vlc-plugin-base)
+# Players that each play for a minute in `make test-minute`, beside those of the tests.
+PLAYERS=(mpv)
 
 # Oldest Node that builds the pages (Debian 12 has 18).
 NODE_MAJOR_MIN=18
@@ -156,8 +157,8 @@ case "$tasks" in *" build "* | *" test "*) want_rust ;; esac
 if ! command -v apt-get >/dev/null; then
   say "install-deps: no apt here, so nothing is installed. Needed are a C compiler, pkg-config," \
     "libsrt 1.5, GStreamer 1.22 with its plug-ins base, good, bad, ugly and libav," \
-    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, srt-live-transmit, nginx with its RTMP module," \
-    "PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx, h2load and wrk."
+    "Node $NODE_MAJOR_MIN and npm; for the tests ffmpeg, VLC, srt-live-transmit, nginx with its RTMP" \
+    "module, PostgreSQL (15 or newer) and Chromium; for the benchmarks nginx, h2load and wrk."
 else
   for task in $tasks; do
     case "$task" in

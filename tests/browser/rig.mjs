@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createSocket } from "node:dgram";
 import { existsSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -98,30 +99,32 @@ class Server {
 
   /** Creates a stream: its id, its page, and the address to publish to. */
   async createStream(title, visibility = "public") {
-    const { id, stream_key: key } = await this.#admin("POST", "", { title, visibility });
+    const { id, stream_key: key } = await this.api("POST", "streams", { title, visibility });
     return { id, page: `${this.origin}/watch/${id}`, url: this.#rtmp + key };
   }
 
   /** Makes a stream `public` or `private`. */
   async setVisibility(stream, visibility) {
-    await this.#admin("PATCH", `/${stream.id}`, { visibility });
+    await this.api("PATCH", `streams/${stream.id}`, { visibility });
   }
 
   /** A playback token, and the page with it. */
   async issueToken(stream, seconds) {
     const body = { expires_in_s: seconds };
-    const { token, playback } = await this.#admin("POST", `/${stream.id}/playback-tokens`, body);
+    const { token, playback } = await this.api("POST", `streams/${stream.id}/playback-tokens`, body);
     return { token, page: playback.page };
   }
 
-  async #admin(method, path, body) {
-    const answer = await fetch(`${this.origin}/api/v1/streams${path}`, {
+  /** What the API answers to the operator; a body that is a text is sent as WebVTT. */
+  async api(method, path, body) {
+    const type = typeof body === "string" ? "text/vtt" : "application/json";
+    const answer = await fetch(`${this.origin}/api/v1/${path}`, {
       method,
-      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
+      headers: { authorization: `Bearer ${TOKEN}`, "content-type": type },
+      body: typeof body === "string" ? body : JSON.stringify(body),
     });
     if (!answer.ok) {
-      throw new Error(`${method} streams${path}: ${answer.status} ${await answer.text()}`);
+      throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     }
     return answer.json();
   }
@@ -149,6 +152,17 @@ export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800 
     hasEnded: () => child.exitCode !== null,
     stop: () => end(child, exit, 5000),
   };
+}
+
+/** Serves a page with this body and no script, of an origin that is not the server's. */
+export async function startElsewhere(body) {
+  const pages = createHttpServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end(`<!doctype html><title>elsewhere</title><link rel=icon href="data:,">${body}`);
+  });
+  pages.listen(0, "127.0.0.1");
+  await once(pages, "listening");
+  return { origin: `http://127.0.0.1:${pages.address().port}`, stop: () => pages.close() };
 }
 
 /** Chromium, with sound allowed from the start. */

@@ -16,6 +16,7 @@ mod clip;
 mod command_line;
 mod database;
 mod decode;
+mod downloads;
 mod encoder;
 mod exposition;
 mod formats;

@@ -2,7 +2,6 @@
 //! wrong. Too long for every run: `make test-minute` runs them.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use crate::clip::Clip;
 use crate::encoder;
 use crate::http;
+use crate::players::vlc;
 use crate::program::{Program, wait_for};
 use crate::server::Server;
 
@@ -22,9 +22,6 @@ const SEGMENTS: usize = 6;
 
 /// Longer than the broadcast before a player comes, its start and what it plays.
 const FRAMES: u32 = 30 * 110;
-
-/// Nobody, by number: VLC does not run as root.
-const NOBODY: &str = "65534";
 
 /// What `player` says in a minute of a live broadcast in two sizes, whose URL it is given.
 fn listen(player: impl FnOnce(&Server, &str) -> Command) -> String {
@@ -109,22 +106,7 @@ fn minute_mpv_plays_without_a_stall() {
 #[test]
 #[ignore = "takes a minute and a player: make test-minute"]
 fn minute_vlc_plays_without_a_stall() {
-    let said = listen(|server, url| {
-        let home = server.scratch().join("home");
-        fs::create_dir(&home).expect("a folder");
-        for folder in [&server.scratch(), &home] {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("ours");
-        }
-        let is_root = fs::metadata("/proc/self").expect("Linux").uid() == 0;
-        let user = match is_root {
-            true => format!("setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups "),
-            false => String::new(),
-        };
-        let home = home.display();
-        shell(&format!(
-            "{user}env HOME={home} cvlc -vv --no-color --vout dummy --aout adummy {url}"
-        ))
-    });
+    let said = listen(|server, url| vlc(server, &["--vout", "dummy", "--aout", "adummy", url]));
     // It fills its buffers once.
     assert_eq!(said.matches("Stream buffering done").count(), 1, "{said}");
     let (_, played) = said.split_once("Stream buffering done").expect("once");

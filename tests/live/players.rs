@@ -1,5 +1,7 @@
 //! Real players beside the browser: `ffmpeg`'s and GStreamer's HLS clients.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use crate::clip::Clip;
@@ -12,6 +14,31 @@ use crate::viewer::{Viewer, attribute};
 
 /// Longer than any player here plays.
 const FRAMES: u32 = 30 * 40;
+
+/// Nobody, by number: VLC does not run as root.
+const NOBODY: &str = "65534";
+
+/// VLC without a window, which tells of all that it does. It may write into the server's scratch
+/// folder.
+pub(crate) fn vlc(server: &Server, arguments: &[&str]) -> Command {
+    let home = server.scratch().join("home");
+    fs::create_dir(&home).expect("a folder");
+    for folder in [&server.scratch(), &home] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("ours");
+    }
+    let is_root = fs::metadata("/proc/self").expect("Linux").uid() == 0;
+    let mut command = match is_root {
+        true => Command::new("setpriv"),
+        false => Command::new("env"),
+    };
+    if is_root {
+        let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
+        command.args([&user, &group, "--clear-groups", "env"]);
+    }
+    command.arg(format!("HOME={}", home.display()));
+    command.args(["cvlc", "-vv", "--no-color"]).args(arguments);
+    command
+}
 
 fn live() -> (Server, Stream, Program) {
     let file = Clip::new(FRAMES).file();

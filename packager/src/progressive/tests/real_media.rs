@@ -102,3 +102,103 @@ fn a_seek_into_a_real_file_finds_a_keyframe() {
     );
     assert!(flags.starts_with('K'), "{first}");
 }
+
+/// Of pictures, and of sound that begins later.
+const BOXES: &str = "
+ftyp
+moov
+  mvhd
+  trak
+    tkhd
+    mdia
+      mdhd
+      hdlr
+      minf
+        vmhd
+        dinf
+          dref
+        stbl
+          stsd
+          stts
+          stss
+          stsc
+          stsz
+          stco
+  trak
+    tkhd
+    edts
+      elst
+    mdia
+      mdhd
+      hdlr
+      minf
+        smhd
+        dinf
+          dref
+        stbl
+          stsd
+          stts
+          stsc
+          stsz
+          stco
+mdat
+";
+
+/// A file's boxes, each with those inside of it. A reader that takes every box for what the standard
+/// says must know it, and find no byte left over in it.
+fn tree(mut bytes: &[u8], depth: usize, lines: &mut Vec<String>) {
+    while !bytes.is_empty() {
+        let mut whole = bytes;
+        let header = Header::decode(&mut bytes).unwrap();
+        let (body, rest) = bytes.split_at(header.size.unwrap());
+        bytes = rest;
+        let kind = header.kind.to_string();
+        lines.push(format!("{:1$}{kind}", "", depth * 2));
+        if ["moov", "trak", "edts", "mdia", "minf", "dinf", "stbl"].contains(&&kind[..]) {
+            tree(body, depth + 1, lines);
+        }
+        let known = Any::decode(&mut whole).unwrap();
+        assert!(!matches!(known, Any::Unknown(..)), "{kind}");
+        assert_eq!(whole.len(), rest.len(), "{kind}");
+    }
+}
+
+/// As QuickTime's reader wants it, which forgives less than FFmpeg's: the boxes that there must be and
+/// no others, tables that lead to every byte of the media once, and keyframes where they are said.
+#[test]
+fn a_strict_reader_finds_nothing_left_over_in_a_real_file() {
+    const NAL_IDR: u8 = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let tapes = [pictures(folder.path()), sound(folder.path(), 3)];
+    let file = plan(&tapes).unwrap();
+    let bytes = whole(&file, &tapes);
+    let mut lines = Vec::new();
+    tree(&bytes, 0, &mut lines);
+    assert_eq!(lines.join("\n"), BOXES.trim());
+
+    let moov = movie(&bytes);
+    let mut found: Vec<&[u8]> = Vec::new();
+    for trak in &moov.trak {
+        found.extend(samples(trak, &bytes).into_iter().map(|(sample, _)| sample));
+    }
+    found.sort_by_key(|sample| sample.as_ptr());
+    assert!(
+        found.concat() == bytes[file.head().len()..],
+        "media without a sample"
+    );
+
+    let video = &moov.trak[0];
+    let mut keyframes = Vec::new();
+    for (number, (mut sample, _)) in (1..).zip(samples(video, &bytes)) {
+        let mut is_key = false;
+        while let Some((length, rest)) = sample.split_first_chunk() {
+            let (unit, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            is_key |= unit[0] & 0x1f == NAL_IDR;
+            sample = rest;
+        }
+        assert!(sample.is_empty(), "sample {number}");
+        keyframes.extend(is_key.then_some(number));
+    }
+    let sync = video.mdia.minf.stbl.stss.as_ref().unwrap();
+    assert_eq!(sync.entries, keyframes);
+}

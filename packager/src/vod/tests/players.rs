@@ -1,7 +1,6 @@
-//! Real players on real pictures and sound.
+//! A real player on real pictures and sound. Others play them in the tests of the whole server.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::sockets::serve;
 use super::*;
@@ -32,16 +31,4 @@ async fn ffmpeg_decodes_the_same_from_playlists_and_from_a_download() {
         assert_eq!(master, file);
         assert_eq!(download, file);
     }
-}
-
-/// As a visitor does who has the page open: plays, seeks, and plays to the end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "asks for Chromium and web/node_modules, which the browser tests install"]
-async fn chromium_plays_and_seeks_the_download_and_hls_js_the_playlists() {
-    let scratch = tempfile::tempdir().unwrap();
-    let (_stage, url) = title(scratch.path()).await;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/browser/stored.mjs");
-    let done = Command::new("node").args([script, &url]).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success() && said.contains("Hello"), "{said}");
 }
