@@ -56,15 +56,17 @@ fn a_flash_and_its_beep_stay_together_in_every_container() {
 fn sound_that_begins_late_is_kept_where_it_belongs() {
     let folder = Folder::new();
     for name in ["late.mp4", "late.mkv", "late.ts"] {
-        let source = format!("{PICTURES} -itsoffset 20 {TONE} -t 22 {CODECS}");
+        // Of an MP4's tracks qtdemux takes none that is shorter than a fifth of the file.
+        let source = format!("{PICTURES} -itsoffset 20 {TONE} -t 28 {CODECS}");
         let path = folder.make(name, &source);
         let (summary, collected) = transcode(&path);
-        assert_rungs(&collected, &["180p", "90p"], 550, name);
+        assert_rungs(&collected, &["180p", "90p"], 700, name);
         assert!(!summary.lost_sound, "{name}");
-        let loud = loudness(&folder, &collected)
+        let heard = loudness(&folder, &collected);
+        let loud = heard
             .iter()
             .position(|sample| sample.unsigned_abs() > 2000)
-            .expect("there is a tone");
+            .unwrap_or_else(|| panic!("{name}: no tone in {} samples", heard.len()));
         let begins = loud as f64 / 48_000.0;
         assert!((begins - 20.0).abs() < 0.1, "{name}: it begins at {begins}");
     }

@@ -29,6 +29,9 @@ struct Done<'a> {
     pairs: BTreeSet<Pair>,
 }
 
+/// To which path, with which other headers, and which other body.
+type Sending<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<Vec<u8>>);
+
 /// By whom.
 #[derive(Clone, Copy)]
 enum By<'a> {
@@ -44,7 +47,7 @@ impl Done<'_> {
         &mut self,
         operation: &str,
         by: By<'_>,
-        sent: (&str, &[(&str, &str)], Option<Vec<u8>>),
+        sent: Sending<'_>,
         (status, code): (u16, &str),
     ) {
         let (path, headers, body) = sent;

@@ -153,7 +153,8 @@ impl Job {
         let timeline = running.as_ref().map(Running::timeline);
         let frames = timeline.map_or(0, Timeline::next_frame);
         let is_empty = match inspection.video {
-            Some(_) => frames == 0,
+            // Beside sound there are frames all the same: what is missing is filled.
+            Some(_) => !self.joint.has_seen(),
             None => timeline.is_none_or(|timeline| timeline.next_sample() == 0),
         };
         if is_empty {

@@ -39,6 +39,8 @@ pub(super) struct Joint {
     caps: Option<gst::Caps>,
     container: Container,
     has_sound: bool,
+    /// Whether any picture was decoded.
+    seen: AtomicBool,
     /// Whether any sound was decoded.
     heard: AtomicBool,
     refused: OnceLock<Refused>,
@@ -78,6 +80,7 @@ impl Joint {
             caps,
             container: inspection.container,
             has_sound: inspection.audio.is_some(),
+            seen: AtomicBool::new(false),
             heard: AtomicBool::new(false),
             refused: OnceLock::new(),
             moved,
@@ -94,6 +97,11 @@ impl Joint {
                 reason: Some("it has sound and pictures, but no picture is decoded".into()),
             },
         })
+    }
+
+    /// Whether any picture was decoded.
+    pub(super) fn has_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
     }
 
     /// Whether any sound was decoded.
@@ -135,6 +143,7 @@ impl Decoded for Joint {
             return;
         }
         if let Some(running) = &mut *self.running() {
+            self.seen.store(true, Ordering::Relaxed);
             running.picture(pts, picture, NO_ARRIVAL);
             if !self.has_sound {
                 running.even_out();

@@ -283,18 +283,19 @@ scratch::on_each_database! {
     async fn a_video_whose_file_never_comes_fails(scratch) {
         let videos = open(&scratch).await.videos();
         let uploads = videos.uploads();
-        let never = videos.create(new("never", None), at(0)).await.expect("create").id;
+        let never = videos.create(new("never", None), at(2)).await.expect("create").id;
         let (given_up, upload) = begun(&videos, "given up").await;
         uploads.abandon(&upload.id, "this is no video").await.expect("abandon");
         let waiting = video(&videos, &given_up).await;
         assert_eq!((waiting.status, waiting.reason.as_deref()), (Status::Uploading, Some("this is no video")));
-        let last = at(0) + WAITING_MAX;
+        let last = at(1) + WAITING_MAX;
         assert_eq!(uploads.expire(last - Duration::from_millis(1)).await.expect("expire"), Expired::default());
-        assert_eq!(uploads.expire(last).await.expect("expire").failed, std::slice::from_ref(&never));
-        assert_eq!(video(&videos, &never).await.reason.as_deref(), Some("no file has come for it"));
-        let failed = uploads.expire(last + Duration::from_secs(1)).await.expect("expire").failed;
+        let failed = uploads.expire(last).await.expect("expire").failed;
         assert_eq!(failed, std::slice::from_ref(&given_up));
         assert_eq!(video(&videos, &given_up).await.reason.as_deref(), Some("this is no video"));
+        let failed = uploads.expire(last + Duration::from_secs(1)).await.expect("expire").failed;
+        assert_eq!(failed, std::slice::from_ref(&never));
+        assert_eq!(video(&videos, &never).await.reason.as_deref(), Some("no file has come for it"));
     }
 
     async fn a_job_is_taken_up_by_one_process(scratch) {
