@@ -101,7 +101,7 @@ const HOMES: &[Home] = &[
     Home {
         library: "ipnet",
         crates: &["storage"],
-        sources: &["storage/src/stream/"],
+        sources: &["storage/src/networks.rs"],
     },
     Home {
         library: "tar",
@@ -244,6 +244,7 @@ const SHELLS: &[&str] = &[
     "ingest/src/srt/listener.rs",
     "ingest/src/srt/sys/",
     "packager/src/delivery/",
+    "packager/src/disk.rs",
     "packager/src/vod/",
     "check/src/shell/",
 ];
