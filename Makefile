@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-api test-minute lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
+.PHONY: help demo run build web deps test test-api test-minute fuzz lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
 	bench-viewers bench-vod bench-window bench-build clean
 
 help: ## List the targets
@@ -56,6 +56,10 @@ test-minute: ## A minute of 1080p read back frame by frame, and a minute in each
 	@scripts/install-deps.sh build run web test players
 	$(CARGO) nextest run --locked --test live --run-ignored only minute_
 	PLAYERS_SECONDS=60 node --test tests/browser/players.test.mjs
+
+fuzz: ## Fuzz every parser for a minute, or one: ARGS="packager vod" (needs cargo-fuzz)
+	@scripts/install-deps.sh build
+	@scripts/fuzz.sh $(ARGS)
 
 lint: ## Formatting, clippy and the pages' types
 	$(CARGO) fmt --all --check

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use media_core::InitKind;
 use mp4_atom::{Any, Decode, Ftyp, Header, Moov, ReadFrom, Trak};
 
 use super::*;
@@ -207,6 +208,22 @@ fn before_a_gap_the_last_sample_lasts_until_it_ends() {
     assert_eq!(durations[179], 121_000);
     assert_eq!(durations[180..], [1000; 120]);
     assert_eq!(video.mdia.mdhd.duration, 420_000);
+}
+
+#[test]
+fn a_segment_of_centuries_on_a_fine_clock_is_named() {
+    let mut tapes = [Tape::audio(Duration::ZERO, TEN_SECONDS)];
+    let rendition = &mut tapes[0].rendition;
+    rendition.init.kind = InitKind::Audio {
+        sample_rate: u32::MAX,
+        channels: 2,
+    };
+    rendition.segments[0].duration = Duration::from_nanos(u64::MAX);
+    let error = plan(&tapes).unwrap_err();
+    assert!(
+        matches!(error, Invalid::Disordered { segment: 0, .. }),
+        "{error}"
+    );
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl<'a> Track<'a> {
     fn sample_units(&self, segment: &StoredSegment, count: u32) -> u32 {
         let nanos = i64::try_from(segment.duration.as_nanos()).unwrap_or(i64::MAX);
         let count = i64::from(count);
-        u32::try_from((self.units(nanos) + count / 2) / count).unwrap_or(0)
+        u32::try_from(self.units(nanos).saturating_add(count / 2) / count).unwrap_or(0)
     }
 
     /// A span in units, to the nearest.

@@ -126,6 +126,7 @@ pub(super) fn scan(index: impl Read, init_bytes: u64) -> Result<Scan, HeaderErro
             Some((segment, media_crc, _))
                 if segment.offset == offset
                     && segment.len_bytes > 0
+                    && segment.keyframe_bytes.unwrap_or(0) <= segment.len_bytes
                     && follows(last.map(|last| last.segment.end()), segment.start) =>
             {
                 entries.push(Entry {

@@ -69,7 +69,7 @@ fn init(fields: &mut Fields<'_>) -> Option<Init> {
                 frame_rate: FrameRate::new(fields.varint_u32()?, fields.varint_u32()?)?,
             },
             AUDIO => InitKind::Audio {
-                sample_rate: fields.varint_u32()?,
+                sample_rate: fields.varint_u32().filter(|rate| *rate > 0)?,
                 channels: fields.varint_u32()?,
             },
             _ => return None,
@@ -117,5 +117,26 @@ mod tests {
             assert!(decode(&payload[..end]).is_none(), "{end}");
         }
         assert!(decode(&[&payload[..], &[0]].concat()).is_none());
+    }
+
+    /// The clock that a download's times are divided by.
+    #[test]
+    fn a_rendition_whose_clock_stands_still_is_none() {
+        for (sample_rate, is_one) in [(48_000, true), (1, true), (0, false)] {
+            let kind = InitKind::Audio {
+                sample_rate,
+                channels: 2,
+            };
+            let file = encode(&[Init {
+                rendition: RenditionName::new("a").expect("a name"),
+                codec: String::new(),
+                kind,
+                bitrate: Bitrate::from_kbps(128),
+                bytes: Bytes::new(),
+            }]);
+            let mut records = Records::open(&file[..], Kind::Manifest).expect("a header");
+            let (payload, _) = records.next().expect("memory").expect("a record");
+            assert_eq!(decode(payload).is_some(), is_one, "{sample_rate}");
+        }
     }
 }

@@ -71,21 +71,19 @@ fn check(text: &str) -> Result<(), InvalidWebVtt> {
     // CR LF, LF and CR end lines alike (§4.1).
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines = text.split('\n').zip(1..);
-    let after = lines
-        .next()
-        .and_then(|(first, _)| first.strip_prefix("WEBVTT"));
+    let (first, line) = lines.next().unwrap_or_default();
+    let after = first.strip_prefix("WEBVTT");
     if !after.is_some_and(|after| after.is_empty() || after.starts_with([' ', '\t'])) {
         return Err(InvalidWebVtt::NoSignature);
     }
+    check_characters(first, line)?;
     // What stands directly below the signature belongs to it.
     let mut block: Vec<(&str, usize)> = Vec::new();
     let mut in_head = true;
     let mut cues = 0_usize;
     // A last block ends with the file.
     for (content, line) in lines.chain([("", 0)]) {
-        if let Some(character) = content.chars().find(|it| it.is_control() && *it != '\t') {
-            return Err(InvalidWebVtt::ControlCharacter { line, character });
-        }
+        check_characters(content, line)?;
         match (content.is_empty(), in_head) {
             (true, true) => in_head = false,
             (true, false) => {
@@ -100,6 +98,13 @@ fn check(text: &str) -> Result<(), InvalidWebVtt> {
     match cues {
         0 => Err(InvalidWebVtt::NoCue),
         _ => Ok(()),
+    }
+}
+
+fn check_characters(content: &str, line: usize) -> Result<(), InvalidWebVtt> {
+    match content.chars().find(|it| it.is_control() && *it != '\t') {
+        Some(character) => Err(InvalidWebVtt::ControlCharacter { line, character }),
+        None => Ok(()),
     }
 }
 
@@ -137,7 +142,7 @@ fn is_timing(line: &str) -> bool {
         return false;
     }
     let end = rest.split_ascii_whitespace().next().unwrap_or_default();
-    match (time(start.trim()), time(end)) {
+    match (time(start.trim_matches([' ', '\t'])), time(end)) {
         (Some(start), Some(end)) => start < end,
         _ => false,
     }
@@ -234,5 +239,26 @@ mod tests {
             "x".repeat(WEBVTT_BYTES_MAX)
         );
         assert_eq!(refusal(&large), InvalidWebVtt::TooLarge);
+    }
+
+    #[test]
+    fn a_cue_that_no_player_shows_is_refused_for_its_white_space() {
+        for timing in [
+            "00:01.000\u{3000} --> 00:02.000",
+            "\u{a0}00:01.000 --> 00:02.000",
+            "00:01.000 -->\u{3000}00:02.000",
+        ] {
+            let error = refusal(&format!("WEBVTT\n\n{timing}\nHello\n"));
+            assert_eq!(error, InvalidWebVtt::BadTiming { line: 3 }, "{timing}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_postgresql_does_not_take_is_refused() {
+        for character in ['\0', '\u{1b}', '\u{85}'] {
+            let text = format!("WEBVTT a{character}b\n\n00:01.000 --> 00:02.000\nHello\n");
+            let expected = InvalidWebVtt::ControlCharacter { line: 1, character };
+            assert_eq!(refusal(&text), expected);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use media_core::StoredSegment;
+
 use super::*;
 
 const RENDITIONS: [&str; 2] = ["720p", "audio"];
@@ -230,6 +232,25 @@ fn what_was_appended_and_not_noted_is_cut_off() {
         index.extend_from_within(original.index_ends[rendition][SEGMENTS - 2]..);
         let files = with(&original, &file, index);
         assert_eq!(recovered(&original, &files), Ok(SEGMENTS));
+    }
+}
+
+/// A playlist of I-frames would send players beyond the segment.
+#[test]
+fn a_record_whose_keyframe_ends_beyond_its_segment_is_none() {
+    let stored = |keyframe_bytes| StoredSegment {
+        start: MediaTime::ZERO,
+        duration: Duration::from_secs(2),
+        offset: 100,
+        len_bytes: 50,
+        keyframe_bytes: Some(keyframe_bytes),
+    };
+    for (keyframe_bytes, is_one) in [(0, true), (50, true), (51, false), (u32::MAX, false)] {
+        let record = record::frame(&index::encode(&stored(keyframe_bytes), 0, &[]));
+        let file = [&record::Kind::Index.header()[..], &record].concat();
+        let scan = index::scan(&file[..], 100).expect("a header");
+        let found = (scan.entries.len(), scan.is_torn);
+        assert_eq!(found, (usize::from(is_one), !is_one), "{keyframe_bytes}");
     }
 }
 
