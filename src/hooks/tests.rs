@@ -56,7 +56,7 @@ impl Running {
 
     /// A streamer's id.
     async fn streamer(&self, name: &str) -> String {
-        let password = Password::new("correct horse battery").expect("a password");
+        let password = Password::new("saltwater 42").expect("a password");
         let password = self.accounts.hasher.hash(password).await;
         let new = NewUser {
             name: UserName::new(name).expect("a name"),
