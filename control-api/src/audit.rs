@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use storage::audit::{Actor, Entry, Filter};
+use storage::listing::ByTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -114,6 +115,9 @@ pub(crate) struct AuditQuery {
     actor: Option<String>,
     /// Changes of what has this id.
     subject: Option<String>,
+    /// `-at` (where it is not given) or `at`; `-` is backwards, from the newest on.
+    #[param(example = "-at")]
+    sort: Option<String>,
 }
 
 /// Lists changes of the last ninety days, the newest first.
@@ -137,7 +141,8 @@ pub(crate) async fn list(
         actor: list::searched("actor", query.actor)?,
         subject: list::searched("subject", query.subject)?,
     };
-    let page = api.audit.list(&filter, &paging).await?;
+    let sort = list::by_time(query.sort.as_deref(), ["at", "-at"], ByTime::Newest)?;
+    let page = api.audit.list(&filter, sort, &paging).await?;
     Ok(Json(Page::of(page, EntryView::of)))
 }
 

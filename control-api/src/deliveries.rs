@@ -9,11 +9,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use media_core::DeliveryId;
 use serde::{Deserialize, Serialize};
+use storage::listing::ByTime;
 use storage::webhooks::{Delivery, Event, EventType, Status};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
-use crate::list::{self, Asked, Filters, Page, PageQuery};
+use crate::list::{self, Asked, Filters, Page, PageQuery, SortQuery};
 use crate::problem::{Error, Problem};
 use crate::time::rfc3339;
 use crate::webhooks::OwnWebhook;
@@ -119,7 +120,7 @@ pub(crate) async fn ping(
     get,
     path = "/api/v1/webhooks/{id}/deliveries",
     tag = "webhooks",
-    params(("id" = String, Path, description = "The webhook's id."), StatusQuery, PageQuery),
+    params(("id" = String, Path, description = "The webhook's id."), StatusQuery, SortQuery, PageQuery),
     responses(
         (status = 200, description = "The deliveries.", body = Page<DeliveryView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
@@ -133,11 +134,13 @@ pub(crate) async fn list(
     OwnWebhook(id): OwnWebhook,
     Asked(paging): Asked,
     Filters(wanted): Filters<StatusQuery>,
+    Filters(sort): Filters<SortQuery>,
 ) -> Result<Json<Page<DeliveryView>>, Error> {
     let statuses = [Status::Pending, Status::Delivered, Status::Failed];
     let statuses = statuses.map(|status| (status.name(), status));
     let status = list::chosen("status", wanted.status.as_deref(), &statuses)?;
-    let page = api.webhooks.deliveries(&id, status, &paging).await?;
+    let sort = sort.read(ByTime::Newest)?;
+    let page = api.webhooks.deliveries(&id, status, sort, &paging).await?;
     Ok(Json(Page::of(page, DeliveryView::from)))
 }
 

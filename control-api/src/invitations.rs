@@ -10,12 +10,13 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use storage::accounts::invitations::{InvitedAs, Lifetime};
 use storage::accounts::{Invitation, InvitationId};
+use storage::listing::ByTime;
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::faults::{self, Faults};
-use crate::list::{Asked, Page, PageQuery};
+use crate::list::{Asked, Filters, Page, PageQuery, SortQuery};
 use crate::problem::{Error, Problem};
 use crate::role::Role;
 use crate::time::rfc3339;
@@ -126,7 +127,7 @@ pub(crate) async fn create(
     get,
     path = "/api/v1/invitations",
     tag = "accounts",
-    params(PageQuery),
+    params(SortQuery, PageQuery),
     responses(
         (status = 200, description = "Invitations.", body = Page<InvitationView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
@@ -136,8 +137,10 @@ pub(crate) async fn create(
 pub(crate) async fn list(
     State(api): State<Api>,
     Asked(paging): Asked,
+    Filters(sort): Filters<SortQuery>,
 ) -> Result<Json<Page<InvitationView>>, Error> {
-    let page = api.accounts.invitations.list(&paging).await?;
+    let sort = sort.read(ByTime::Newest)?;
+    let page = api.accounts.invitations.list(sort, &paging).await?;
     Ok(Json(Page::of(page, InvitationView::of)))
 }
 

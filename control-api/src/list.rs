@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, MatchedPath, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use storage::listing::{self, PAGE_MAX, Paging};
+use storage::listing::{self, ByTime, PAGE_MAX, Paging};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::openapi::Document;
@@ -37,6 +37,14 @@ impl<T> Page<T> {
         Self {
             items: page.items.into_iter().map(show).collect(),
             next_cursor: page.next.map(|cursor| cursor.to_string()),
+        }
+    }
+
+    /// A list that is short enough to be one page.
+    pub(crate) fn whole(items: Vec<T>) -> Self {
+        Self {
+            items,
+            next_cursor: None,
         }
     }
 }
@@ -76,6 +84,36 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             after: after.map_err(|error| invalid("cursor", error))?,
         }))
     }
+}
+
+/// The order of a list that is sorted by time.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SortQuery {
+    /// `created_at` or `-created_at`; `-` is backwards, from the newest on.
+    #[param(example = "-created_at")]
+    sort: Option<String>,
+}
+
+impl SortQuery {
+    /// `otherwise` where nothing is said.
+    pub(crate) fn read(&self, otherwise: ByTime) -> Result<ByTime, Error> {
+        by_time(
+            self.sort.as_deref(),
+            ["created_at", "-created_at"],
+            otherwise,
+        )
+    }
+}
+
+/// An order by its `names`: forwards, and backwards.
+pub(crate) fn by_time(
+    sort: Option<&str>,
+    [forwards, backwards]: [&str; 2],
+    otherwise: ByTime,
+) -> Result<ByTime, Error> {
+    let sorts = [(forwards, ByTime::Oldest), (backwards, ByTime::Newest)];
+    Ok(chosen("sort", sort, &sorts)?.unwrap_or(otherwise))
 }
 
 /// The other parameters of a list.

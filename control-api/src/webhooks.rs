@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 use media_core::WebhookId;
 use serde::{Deserialize, Serialize};
 use storage::UserId;
+use storage::listing::ByTime;
 use storage::webhooks::{Change, EventSet, HookUrl, InvalidEvents, Secret, Webhook};
 use utoipa::ToSchema;
 
@@ -21,7 +22,7 @@ use crate::body::not_null;
 use crate::body::{self, JsonBody};
 use crate::caller::{Caller, Streamer};
 use crate::faults::{self, Faults};
-use crate::list::{Asked, Page, PageQuery};
+use crate::list::{Asked, Filters, Page, PageQuery, SortQuery};
 use crate::problem::{Error, Problem};
 use crate::streams::to_the_end;
 use crate::time::rfc3339;
@@ -187,7 +188,7 @@ pub(crate) async fn create(
     get,
     path = "/api/v1/webhooks",
     tag = "webhooks",
-    params(PageQuery),
+    params(SortQuery, PageQuery),
     responses(
         (status = 200, description = "The webhooks.", body = Page<WebhookView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
@@ -200,9 +201,11 @@ pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Asked(paging): Asked,
+    Filters(sort): Filters<SortQuery>,
 ) -> Result<Json<Page<WebhookView>>, Error> {
     let owner = caller.sees().map(UserId::as_str);
-    let page = api.webhooks.list(owner, &paging).await?;
+    let sort = sort.read(ByTime::Oldest)?;
+    let page = api.webhooks.list(owner, sort, &paging).await?;
     Ok(Json(Page::of(page, WebhookView::from)))
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use storage::accounts::users::NewUser;
 use storage::accounts::{Email, Password, Role, UserName};
-use storage::listing::{PAGE_MAX, Paging};
+use storage::listing::{ByTime, PAGE_MAX, Paging};
 use storage::webhooks::{Delivery, EventSet, EventType, HookUrl, Status, Webhook};
 use storage::{Accounts, Database, Webhooks};
 
@@ -87,7 +87,9 @@ impl Running {
                     limit: PAGE_MAX,
                     after: None,
                 };
-                let listed = self.webhooks.deliveries(&webhook.id, Some(status), &all);
+                let listed =
+                    self.webhooks
+                        .deliveries(&webhook.id, Some(status), ByTime::Newest, &all);
                 let listed = listed.await.expect("list").items;
                 if listed.len() >= count {
                     return listed;
@@ -262,7 +264,10 @@ async fn the_last_events_are_recorded_before_the_end() {
         limit: PAGE_MAX,
         after: None,
     };
-    let listed = running.webhooks.deliveries(&webhook.id, None, &all).await;
+    let listed = running
+        .webhooks
+        .deliveries(&webhook.id, None, ByTime::Newest, &all)
+        .await;
     assert_eq!(listed.expect("list").items.len(), 50);
 }
 

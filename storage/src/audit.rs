@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
 use crate::accounts::UserId;
-use crate::listing::{Column, InvalidCursor, Order, Page, Paging, Select};
+use crate::listing::{ByTime, InvalidCursor, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
@@ -123,17 +123,18 @@ impl Audit {
     }
 
     /// Entries, the newest first, a page at a time.
-    pub async fn list(&self, filter: &Filter, paging: &Paging) -> Result<Page<Entry>, Error> {
-        let newest_first = Order {
-            column: Column::Number("at_ms"),
-            descending: true,
-        };
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        sort: ByTime,
+        paging: &Paging,
+    ) -> Result<Page<Entry>, Error> {
         Select::new(
             "SELECT id, at_ms, actor, actor_name, action, subject, detail, address FROM audit_log",
         )
         .only("actor", filter.actor.as_deref())
         .only("subject", filter.subject.as_deref())
-        .page(&self.pool, newest_first, paging, entry_of)
+        .page(&self.pool, sort.order("at_ms"), paging, entry_of)
         .await
     }
 }

@@ -84,6 +84,25 @@ pub(crate) struct Order {
     pub(crate) descending: bool,
 }
 
+/// The order of a list that is sorted by when its rows were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByTime {
+    /// Those that were made last come first.
+    Newest,
+    /// Those that were made first come first.
+    Oldest,
+}
+
+impl ByTime {
+    /// By `column`, which is a time.
+    pub(crate) fn order(self, column: &'static str) -> Order {
+        Order {
+            column: Column::Number(column),
+            descending: self == Self::Newest,
+        }
+    }
+}
+
 /// A column by its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {

@@ -18,7 +18,7 @@ use rand::rand_core::OsError;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
-use crate::listing::{Column, InvalidCursor, Order, Page, Paging, Select};
+use crate::listing::{ByTime, InvalidCursor, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
@@ -174,15 +174,16 @@ impl Webhooks {
         Ok((webhook, secret))
     }
 
-    /// Webhooks, `owner`'s alone where one is given, in the order of their creation.
-    pub async fn list(&self, owner: Option<&str>, paging: &Paging) -> Result<Page<Webhook>, Error> {
-        let by_creation = Order {
-            column: Column::Number("created_at_ms"),
-            descending: false,
-        };
+    /// Webhooks, `owner`'s alone where one is given, by their creation.
+    pub async fn list(
+        &self,
+        owner: Option<&str>,
+        sort: ByTime,
+        paging: &Paging,
+    ) -> Result<Page<Webhook>, Error> {
         Select::new("SELECT id, owner_id, url, events, active, created_at_ms FROM webhooks")
             .only("owner_id", owner)
-            .page(&self.pool, by_creation, paging, webhook_of)
+            .page(&self.pool, sort.order("created_at_ms"), paging, webhook_of)
             .await
     }
 

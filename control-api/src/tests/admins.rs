@@ -31,6 +31,39 @@ fn each(answer: &Answer, name: &str) -> Vec<Value> {
 }
 
 scratch::on_each_database! {
+    async fn lists_by_time_go_both_ways(scratch) {
+        let server = Server::on(scratch).await;
+        let webhook = json!({ "url": "https://example.org/", "events": ["video.ready"] }).to_string();
+        let mut deliveries = String::new();
+        for _ in 0..3 {
+            server.admin("POST", "/api/v1/invitations").await;
+            let made = server.admin_json("POST", "/api/v1/webhooks", webhook.clone()).await.json();
+            deliveries = format!("/api/v1/webhooks/{}", text(&made["id"]));
+        }
+        for _ in 0..3 {
+            server.admin("POST", &format!("{deliveries}/ping")).await;
+        }
+        deliveries.push_str("/deliveries");
+        for (path, sort) in [
+            ("/api/v1/invitations", "created_at"),
+            ("/api/v1/webhooks", "created_at"),
+            (deliveries.as_str(), "created_at"),
+            ("/api/v1/audit", "at"),
+        ] {
+            let list = async |sort: String| {
+                let listed = server.admin("GET", &format!("{path}?sort={sort}")).await.json();
+                listed["items"].as_array().expect("items").clone()
+            };
+            let mut forwards = list(sort.to_owned()).await;
+            assert!(forwards.len() >= 3, "{path}");
+            assert!(forwards.is_sorted_by_key(|item| text(&item[sort])), "{path}: {forwards:?}");
+            forwards.reverse();
+            assert_eq!(list(format!("-{sort}")).await, forwards, "{path}");
+            let answer = server.admin("GET", &format!("{path}?sort=size")).await;
+            assert_problem(&answer, 400, "invalid_request");
+        }
+    }
+
     async fn what_is_the_operators_is_an_admins_and_nobody_elses(scratch) {
         let server = Server::open(scratch, |_| {}).await;
         let viewer = server.member("viewer").await;

@@ -15,6 +15,7 @@ use super::{OwnVideo, SeenVideo, TokenQuery};
 use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::faults::{self, Faults};
+use crate::list::Page;
 use crate::problem::{Error, Problem};
 
 /// The media type of WebVTT.
@@ -43,18 +44,9 @@ impl From<&Chapter> for ChapterView {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ChapterList {
-    /// In the order of time: none, or the first at 0.
-    items: Vec<ChapterView>,
-}
-
-impl ChapterList {
-    fn of(chapters: &Chapters) -> Self {
-        Self {
-            items: chapters.iter().map(ChapterView::from).collect(),
-        }
-    }
+/// In the order of time: none, or the first at 0.
+fn listed(chapters: &Chapters) -> Page<ChapterView> {
+    Page::whole(chapters.iter().map(ChapterView::from).collect())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,7 +66,7 @@ pub(crate) struct NewChapters {
     params(("id" = String, Path, description = "The video's id."), TokenQuery),
     responses(
         (status = 200, description = "The chapters.", content(
-            (ChapterList = "application/json"),
+            (Page<ChapterView> = "application/json"),
             (String = "text/vtt"),
         )),
         (status = 401, description = "A token that is wrong or has expired.", body = Problem,
@@ -91,7 +83,7 @@ pub(crate) async fn show(
     let chapters = api.videos.chapters(&seen.video.id).await?;
     let vary = (header::VARY, "Accept");
     if !wants_webvtt(&headers) {
-        return Ok(([vary], Json(ChapterList::of(&chapters))).into_response());
+        return Ok(([vary], Json(listed(&chapters))).into_response());
     }
     let content_type = (header::CONTENT_TYPE, WEBVTT_TYPE);
     let text = webvtt(&chapters, seen.video.duration);
@@ -106,7 +98,7 @@ pub(crate) async fn show(
     params(("id" = String, Path, description = "The video's id.")),
     request_body = NewChapters,
     responses(
-        (status = 200, description = "The chapters as they are now.", body = ChapterList),
+        (status = 200, description = "The chapters as they are now.", body = Page<ChapterView>),
         (status = 404, description = "No such video, or none that the caller may see.",
             body = Problem, content_type = "application/problem+json"),
         body::Refusals, faults::Refusals,
@@ -116,7 +108,7 @@ pub(crate) async fn replace(
     State(api): State<Api>,
     OwnVideo(video): OwnVideo,
     JsonBody(wanted): JsonBody<NewChapters>,
-) -> Result<Json<ChapterList>, Error> {
+) -> Result<Json<Page<ChapterView>>, Error> {
     let mut faults = Faults::default();
     let chapters = faults.required("items", wanted.items, |items| {
         Chapters::new(items.into_iter().map(|item| (item.start_ms, item.title)))
@@ -125,7 +117,7 @@ pub(crate) async fn replace(
     let chapters = chapters.ok_or(Error::Aborted)?;
     api.videos.set_chapters(&video.id, &chapters).await?;
     tracing::info!(video = %video.id, "chapters of a video replaced");
-    Ok(Json(ChapterList::of(&chapters)))
+    Ok(Json(listed(&chapters)))
 }
 
 /// Whether the caller names WebVTT, and not JSON before it. Weights are not looked at: whoever wants

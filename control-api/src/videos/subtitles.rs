@@ -19,6 +19,7 @@ use super::{OwnVideo, SeenVideo, TokenQuery};
 use crate::Api;
 use crate::faults::{self, Faults};
 use crate::list::Filters;
+use crate::list::Page;
 use crate::problem::{Error, Problem};
 
 /// How long a file may take to arrive: a megabyte by a telephone line of the nineties.
@@ -48,12 +49,6 @@ impl From<Subtitles> for SubtitlesView {
             default: subtitles.is_default,
         }
     }
-}
-
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SubtitlesList {
-    /// By name; at most 20.
-    items: Vec<SubtitlesView>,
 }
 
 /// As texts, so that a fault is reported with its parameter's name.
@@ -131,7 +126,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SubtitlesName {
     tag = "videos",
     params(("id" = String, Path, description = "The video's id."), TokenQuery),
     responses(
-        (status = 200, description = "The subtitles.", body = SubtitlesList),
+        (status = 200, description = "The subtitles.", body = Page<SubtitlesView>),
         (status = 401, description = "A token that is wrong or has expired.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such video, or none that the caller may see.",
@@ -141,11 +136,10 @@ impl<S: Send + Sync> FromRequestParts<S> for SubtitlesName {
 pub(crate) async fn list(
     State(api): State<Api>,
     seen: SeenVideo,
-) -> Result<Json<SubtitlesList>, Error> {
+) -> Result<Json<Page<SubtitlesView>>, Error> {
     let subtitles = api.videos.subtitles(&seen.video.id).await?;
-    Ok(Json(SubtitlesList {
-        items: subtitles.into_iter().map(SubtitlesView::from).collect(),
-    }))
+    let views = subtitles.into_iter().map(SubtitlesView::from).collect();
+    Ok(Json(Page::whole(views)))
 }
 
 /// Shows subtitles as they were sent.

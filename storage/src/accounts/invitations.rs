@@ -9,7 +9,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 use super::user::{Role, UserId};
 use super::users::role_of;
 use super::{Error, ID_CHARS, INVITATIONS_MAX, count, damaged, is_id, stored};
-use crate::listing::{Column, Order, Page, Paging, Select};
+use crate::listing::{ByTime, Page, Paging, Select};
 use crate::random;
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
@@ -190,15 +190,16 @@ impl Invitations {
     }
 
     /// Invitations, used and expired ones too, the newest first, a page at a time.
-    pub async fn list(&self, paging: &Paging) -> Result<Page<Invitation>, Error> {
-        let newest_first = Order {
-            column: Column::Number("created_at_ms"),
-            descending: true,
-        };
+    pub async fn list(&self, sort: ByTime, paging: &Paging) -> Result<Page<Invitation>, Error> {
         Select::new(
             "SELECT id, role, created_at_ms, expires_at_ms, used_by, used_at_ms FROM invitations",
         )
-        .page(&self.pool, newest_first, paging, invitation_of)
+        .page(
+            &self.pool,
+            sort.order("created_at_ms"),
+            paging,
+            invitation_of,
+        )
         .await
     }
 

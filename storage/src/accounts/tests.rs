@@ -7,7 +7,7 @@ use super::sessions::{REFRESH_LIFETIME, SESSIONS_PER_USER_MAX};
 use super::users::{Change, Filter, NewUser, Sort};
 use super::*;
 use crate::Database;
-use crate::listing::{Page, Paging};
+use crate::listing::{ByTime, Page, Paging};
 use crate::stream::Title;
 use crate::streams::NewStream;
 
@@ -225,13 +225,13 @@ scratch::on_each_database! {
         assert_eq!(accounts.users.find_by_login("kurt").await.expect("find"), None);
 
         let paging = Paging { limit: 10, after: None };
-        let listed = accounts.invitations.list(&paging).await.expect("list").items;
+        let listed = accounts.invitations.list(ByTime::Newest, &paging).await.expect("list").items;
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].id, invitation.id);
         assert_eq!(listed[0].used_by, Some(user.id.clone()));
         assert_eq!(listed[0].used_at, Some(at(1001)));
         accounts.users.delete(&user.id).await.expect("delete");
-        let listed = accounts.invitations.list(&paging).await.expect("list").items;
+        let listed = accounts.invitations.list(ByTime::Newest, &paging).await.expect("list").items;
         assert_eq!((&listed[0].used_by, listed[0].used_at), (&None, Some(at(1001))));
         accounts.invitations.delete(&invitation.id).await.expect("delete");
         let again = accounts.invitations.delete(&invitation.id).await;

@@ -36,7 +36,7 @@ scratch::on_each_database! {
         for entry in &entries {
             audit.record(entry).await.expect("record");
         }
-        let page = audit.list(&Filter::default(), &all()).await.expect("list");
+        let page = audit.list(&Filter::default(), ByTime::Newest, &all()).await.expect("list");
         let [first, second, third] = entries;
         assert_eq!(page.items, [third.clone(), second.clone(), first.clone()]);
         assert_eq!(page.next, None);
@@ -50,7 +50,7 @@ scratch::on_each_database! {
                 actor: actor.map(str::to_owned),
                 subject: subject.map(str::to_owned),
             };
-            let page = audit.list(&filter, &all()).await.expect("list");
+            let page = audit.list(&filter, ByTime::Newest, &all()).await.expect("list");
             assert_eq!(page.items.iter().collect::<Vec<_>>(), [expected]);
         }
     }
@@ -66,7 +66,7 @@ scratch::on_each_database! {
         let mut seen = Vec::new();
         let mut paging = Paging { limit: 3, after: None };
         loop {
-            let page = audit.list(&Filter::default(), &paging).await.expect("list");
+            let page = audit.list(&Filter::default(), ByTime::Newest, &paging).await.expect("list");
             seen.extend(page.items);
             match page.next {
                 Some(next) => paging.after = Some(next.to_string().parse().expect("cursor")),
@@ -86,7 +86,7 @@ scratch::on_each_database! {
             let entry = entry(Actor::Operator, Some(subject), at_s);
             audit.record(&entry).await.expect("record");
         }
-        let page = audit.list(&Filter::default(), &all()).await.expect("list");
+        let page = audit.list(&Filter::default(), ByTime::Newest, &all()).await.expect("list");
         let subjects: Vec<_> = page.items.iter().map(|entry| entry.subject.as_deref()).collect();
         assert_eq!(subjects, [Some("new"), Some("kept")]);
     }

@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::{Error, EventType, Webhooks, damaged};
-use crate::listing::{Column, Order, Page, Paging, Select};
+use crate::listing::{ByTime, Page, Paging, Select};
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
 /// How an event fares on its way to a webhook.
@@ -70,7 +70,8 @@ pub struct Delivery {
 }
 
 impl Webhooks {
-    /// The webhook's deliveries from the newest on, only those with `status` where one is given.
+    /// The webhook's deliveries by when they were recorded, only those with `status` where one is
+    /// given.
     ///
     /// # Errors
     /// There is no such webhook.
@@ -78,20 +79,17 @@ impl Webhooks {
         &self,
         webhook: &WebhookId,
         status: Option<Status>,
+        sort: ByTime,
         paging: &Paging,
     ) -> Result<Page<Delivery>, Error> {
         self.find(webhook).await?;
-        let newest_first = Order {
-            column: Column::Number("created_at_ms"),
-            descending: true,
-        };
         Select::new(
             "SELECT id, event_id, event_type, payload, attempts, next_at_ms, status, last_status, \
              last_error, last_answer, created_at_ms, finished_at_ms FROM webhook_deliveries",
         )
         .only("webhook_id", Some(webhook.as_str()))
         .only("status", status.map(Status::name))
-        .page(&self.pool, newest_first, paging, delivery_of)
+        .page(&self.pool, sort.order("created_at_ms"), paging, delivery_of)
         .await
     }
 

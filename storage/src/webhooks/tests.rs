@@ -86,7 +86,9 @@ fn first(limit: u32) -> Paging {
 }
 
 async fn log(webhooks: &Webhooks, hook: &Webhook) -> Vec<Delivery> {
-    let listed = webhooks.deliveries(&hook.id, None, &first(100)).await;
+    let listed = webhooks
+        .deliveries(&hook.id, None, ByTime::Newest, &first(100))
+        .await;
     listed.expect("list").items
 }
 
@@ -118,7 +120,7 @@ scratch::on_each_database! {
             webhooks.find(&created.id).await.expect_err("gone"),
             webhooks.change(&created.id, &change).await.expect_err("gone"),
             webhooks.delete(&created.id).await.expect_err("gone"),
-            webhooks.deliveries(&created.id, None, &first(1)).await.expect_err("gone"),
+            webhooks.deliveries(&created.id, None, ByTime::Newest, &first(1)).await.expect_err("gone"),
         ] {
             assert!(matches!(error, Error::UnknownWebhook(_)), "{error}");
         }
@@ -132,9 +134,9 @@ scratch::on_each_database! {
             created.push(hook(&webhooks).await);
         }
         created.sort_by(|a, b| a.id.cmp(&b.id));
-        let page = webhooks.list(None, &first(2)).await.expect("list");
+        let page = webhooks.list(None, ByTime::Oldest, &first(2)).await.expect("list");
         let rest = Paging { limit: 2, after: page.next };
-        let rest = webhooks.list(None, &rest).await.expect("list");
+        let rest = webhooks.list(None, ByTime::Oldest, &rest).await.expect("list");
         assert_eq!(rest.next, None);
         assert_eq!([page.items, rest.items].concat(), created);
     }
@@ -386,7 +388,7 @@ scratch::on_each_database! {
             page.iter().map(|delivery| delivery.event.clone()).collect()
         };
         let list = async |status, paging: Paging| {
-            webhooks.deliveries(&hook.id, status, &paging).await.expect("list")
+            webhooks.deliveries(&hook.id, status, ByTime::Newest, &paging).await.expect("list")
         };
         let newest = list(None, first(2)).await;
         assert_eq!(of(&newest.items), ["e14", "e13"]);
@@ -451,7 +453,7 @@ scratch::on_each_database! {
             .create(url("https://example.org/"), events(&["video.ready"]), true, None, at(1))
             .await;
         assert!(matches!(one_more, Err(Error::TooManyWebhooks)));
-        let listed = webhooks.list(None, &first(10_000)).await.expect("list");
+        let listed = webhooks.list(None, ByTime::Oldest, &first(10_000)).await.expect("list");
         assert_eq!(listed.items.len(), PAGE_MAX as usize);
     }
 }
