@@ -48,6 +48,8 @@ pub(crate) struct NewAccount {
     responses(
         (status = 201, description = "Registered.", body = UserView,
             headers(("Location" = String, description = "The user's address, for admins."))),
+        (status = 401, description = "A token that is wrong or has expired.", body = Problem,
+            content_type = "application/problem+json"),
         (status = 403, description = "Registration is closed (code `registration_closed`), needs an \
             invitation (`invitation_required`), or the invitation is unknown, used or expired \
             (`invitation_invalid`).", body = Problem, content_type = "application/problem+json"),

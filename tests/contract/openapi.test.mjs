@@ -43,7 +43,8 @@ function troubles(log) {
 const SETTINGS = {
   MILLRACE_API_REGISTRATION: "open",
   MILLRACE_API_REQUESTS_PER_MINUTE: "1000000",
-  MILLRACE_API_LOGINS_PER_MINUTE: "1000000",
+  MILLRACE_API_LOGINS_PER_MINUTE: "1000",
+  MILLRACE_API_REGISTRATIONS_PER_HOUR: "1000000",
 };
 
 const missing = !existsSync(PROGRAM) ? "Schemathesis" : !programs() ? "PostgreSQL" : undefined;
