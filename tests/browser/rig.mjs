@@ -232,6 +232,12 @@ export async function reaches(page, state, withinMs = 20_000) {
   await page.waitForSelector(selector, { state: "attached", timeout: withinMs });
 }
 
+/**
+ * What a viewer sees as a stall. The encoder, the server, the decoder and the browser share two
+ * cores here: a shorter pause is theirs.
+ */
+export const SEEN_AS_A_STALL_MS = 400;
+
 /** What the page measures of itself. */
 export const stats = (page) => page.evaluate(() => window.millrace.stats());
 

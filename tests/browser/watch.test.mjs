@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import {
+  SEEN_AS_A_STALL_MS,
   SMALL_LADDER,
   openPage,
   reaches,
@@ -69,7 +70,7 @@ describe("the watch page", { timeout: 150_000 }, () => {
     await page.waitForTimeout(WATCHED_MS);
     const [glass, own] = [await page.evaluate(() => window.glass), await stats(page)];
     const late = `the publisher's own encoder was late by ${publisher.behindMaxMs()} ms`;
-    assert.equal(own.stalls, 0, `${late}, ${JSON.stringify(own)}`);
+    assert.ok(own.stalledMs < SEEN_AS_A_STALL_MS, `${late}, ${JSON.stringify(own)}`);
     assert.ok(glass.samples.length > 20, `${glass.samples.length} samples, ${glass.unread} unread`);
     const worst = Math.max(...glass.samples.map((sample) => sample.latencyMs));
     assert.ok(worst < LATENCY_SANITY_MS, `${worst} ms behind the source`);
@@ -128,7 +129,8 @@ describe("the watch page", { timeout: 150_000 }, () => {
     await page.waitForFunction(() => document.fullscreenElement?.id === "stage");
     await page.keyboard.press("f");
     await page.waitForFunction(() => document.fullscreenElement === null);
-    assert.equal((await stats(page)).stalls, 0, "no key made the picture stall");
+    const { stalledMs } = await stats(page);
+    assert.ok(stalledMs < SEEN_AS_A_STALL_MS, `no key made the picture stall: ${stalledMs} ms`);
   });
 
   test("returns to the live edge after an outage, which nobody chose", async () => {
@@ -154,8 +156,8 @@ describe("the watch page", { timeout: 150_000 }, () => {
     await page.click("#quality");
     await page.click("#quality-menu [data-index='-1']");
     await until("the picture has 360 lines", () => video((it) => it.videoHeight === 360), 15_000);
-    const { stalls, stalledMs } = await stats(page);
-    assert.equal(stalls, 0, `neither a jump nor a switch stalls: ${stalledMs} ms`);
+    const { stalledMs } = await stats(page);
+    assert.ok(stalledMs < SEEN_AS_A_STALL_MS, `neither a jump nor a switch stalls: ${stalledMs} ms`);
     const changes = await page.evaluate(() => window.changes);
     assert.deepEqual(changes.map(({ height }) => height), [90, 360]);
     for (const { leftOutS } of changes) {

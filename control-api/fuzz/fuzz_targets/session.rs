@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header, response};
 use control_api::urls::PublishAddress;
 use control_api::{
-    Api, Audience, Broadcasts, Limits, Options, Registration, Urls, WebOrigin, router,
+    Api, Audience, Broadcasts, Limits, Options, Registration, UploadLimits, Urls, WebOrigin, router,
 };
 use libfuzzer_sys::fuzz_target;
 use media_core::StreamId;
@@ -103,7 +103,11 @@ fuzz_target!(|input: &[u8]| {
             has_token: has(HAS_TOKEN) || has(HAS_COOKIE),
             is_known,
         };
-        let (head, body) = server.ask(&asked, line());
+        let mut body = line();
+        if body.is_empty() && has(IS_JSON) {
+            body = b"{}".to_vec();
+        }
+        let (head, body) = server.ask(&asked, body);
         asked.check(&head, &body);
     });
 });
@@ -254,11 +258,10 @@ async fn user(router: &Router, database: &Database) -> Identity {
         .await
         .expect("a database")
         .expect("there");
-    let (session, _) = accounts
-        .sessions
-        .open(&id, SystemTime::now())
-        .await
-        .expect("a session");
+    let hash = accounts.users.password(&id).await.expect("a database");
+    let hash = hash.expect("a password");
+    let opened = accounts.sessions.open(&id, &hash, SystemTime::now());
+    let (session, _) = opened.await.expect("a database").expect("a session");
     Identity::of(&user, session)
 }
 
@@ -271,12 +274,15 @@ fn options(data: &std::path::Path, database: &Database, secret: &AccessSecret) -
         streams: database.streams(),
         recordings: database.recordings(),
         videos: database.videos(),
-        assets: storage::asset::Folder::open(data).expect("a folder"),
+        media: Arc::new(storage::asset::Folder::open(data).expect("a folder")),
         accounts: database.accounts(),
         audit: database.audit(),
         webhooks: database.webhooks(),
         uploads: storage::uploads::Folder::open(data, reserve).expect("a folder"),
-        upload_bytes_max: 1 << 20,
+        upload_limits: UploadLimits {
+            bytes_max: 1 << 20,
+            owner_bytes_max: 1 << 20,
+        },
         broadcasts: Arc::new(Nothing),
         admin_token: storage::admin_token::load_or_create(data).expect("a token"),
         playback_secret: storage::playback_token::load_or_create(data).expect("a secret"),
