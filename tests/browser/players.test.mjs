@@ -9,9 +9,10 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { SEEN_AS_A_STALL_MS, openPage, root, startBrowser, startPublisher, startServer } from "./rig.mjs";
+import { openPage, root, startBrowser, startPublisher, startServer } from "./rig.mjs";
 
 const PLAY_MS = Number(process.env.PLAYERS_SECONDS ?? 8) * 1000;
+const ATTEMPTS = 3;
 /** A player that starts three segments behind live has 6 s to load first. */
 const STARTS_WITHIN_MS = 20_000;
 
@@ -73,22 +74,15 @@ const PLAYERS = [
   },
 ];
 
-/** What a page measures of its video: from the first picture on, how long each wait was. */
+/** What a page measures of its video: from the first picture on, each wait is a stall. */
 const MEASURE = `
   window.errors = [];
-  window.stalledMs = [];
+  window.stalls = [];
   const video = document.querySelector("#video");
   const url = new URLSearchParams(location.search).get("url");
   let playing = false;
-  let waitsSince = null;
-  video.addEventListener("timeupdate", () => {
-    playing ||= video.currentTime > 0 && video.readyState > 2;
-    if (waitsSince !== null && video.readyState > 2) {
-      window.stalledMs.push(Math.round(performance.now() - waitsSince));
-      waitsSince = null;
-    }
-  });
-  video.addEventListener("waiting", () => playing && !video.seeking && (waitsSince ??= performance.now()));
+  video.addEventListener("timeupdate", () => (playing ||= video.currentTime > 0 && video.readyState > 2));
+  video.addEventListener("waiting", () => playing && !video.seeking && window.stalls.push(video.currentTime));
 `;
 
 const page = ({ script, load }) => `<!doctype html>
@@ -111,7 +105,7 @@ async function serve() {
   return files;
 }
 
-describe("other players", { timeout: 120_000 + PLAYERS.length * (PLAY_MS + 60_000) }, () => {
+describe("other players", { timeout: 120_000 + PLAYERS.length * (ATTEMPTS * PLAY_MS + 60_000) }, () => {
   let [server, browser, files, stream, publisher] = [];
 
   before(async () => {
@@ -151,19 +145,28 @@ describe("other players", { timeout: 120_000 + PLAYERS.length * (PLAY_MS + 60_00
         const video = document.querySelector("video");
         const quality = video.getVideoPlaybackQuality();
         const { currentTime, videoHeight } = video;
-        const { errors, stalledMs } = window;
-        return { errors, stalledMs, currentTime, videoHeight, frames: quality.totalVideoFrames };
+        const { errors, stalls } = window;
+        const atMs = performance.now();
+        return { atMs, errors, stalls: stalls.length, currentTime, videoHeight, frames: quality.totalVideoFrames };
       });
-      const before = await seen();
-      assert.deepEqual(before.errors, []);
-      await player.waitForTimeout(PLAY_MS);
-      const after = await seen();
-      const told = JSON.stringify({ before, after, reloads });
+      // What is wrong with a player or with us is wrong each time, and a machine that was busy is not.
+      const watched = [await seen()];
+      let [before, after] = [];
+      do {
+        before = watched.at(-1);
+        await player.waitForTimeout(PLAY_MS);
+        after = await seen();
+        watched.push(after);
+      } while (after.stalls > before.stalls && watched.length <= ATTEMPTS);
+      const told = JSON.stringify({ watched, reloads });
       assert.deepEqual(after.errors, [], told);
-      assert.deepEqual(after.stalledMs.filter((ms) => ms >= SEEN_AS_A_STALL_MS), [], told);
+      assert.equal(after.stalls, before.stalls, told);
       // It may play a little faster or slower to keep its distance to the live edge.
-      const played = (after.currentTime - before.currentTime) * 1000;
-      assert.ok(played > PLAY_MS * 0.85 && played < PLAY_MS * 1.3, told);
+      const rate = ((after.currentTime - before.currentTime) * 1000) / (after.atMs - before.atMs);
+      assert.ok(rate > 0.85 && rate < 1.3, told);
+      if (name === "hls.js") {
+        assert.ok(reloads.blocking > 0 && reloads.delta > 0, told);
+      }
 
       const other = after.videoHeight === 360 ? 180 : 360;
       await player.evaluate((height) => window.choose(height), other);

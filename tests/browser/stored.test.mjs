@@ -78,8 +78,8 @@ function playFile(url) {
 function playPlaylist(url) {
   const hls = new window.Hls();
   hls.on(window.Hls.Events.ERROR, (_, data) => {
-    // What it gave up itself, since it was told to seek.
-    if (data.fatal || data.details !== "aborted") {
+    // The rest it mends itself: what it gave up to seek, and waits on a busy machine.
+    if (data.fatal || /append|parsing|codec|gap/i.test(data.details)) {
       window.errors.push(data.details);
     }
   });

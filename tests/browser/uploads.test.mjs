@@ -206,13 +206,13 @@ describe("tus-js-client", { timeout: 360_000 }, () => {
 
   test("is refused by the browser in a page of any other origin", async () => {
     for (const [name, to, elsewhere] of [["not in the list", server, other], ["no list", closed, allowed]]) {
-      const before = await to.api("GET", "videos?owner=operator");
+      const listed = await to.api("GET", "videos?owner=operator");
       const page = await open(elsewhere);
       const refused = await page.evaluate(sendInPage, inPage(to, name));
       assert.match(refused.end, /failed to create upload/, name);
       assert.match(page.complaints.join("\n"), /blocked by CORS policy/, name);
-      const after = await to.api("GET", "videos?owner=operator");
-      assert.deepEqual(after.items.map(({ id }) => id), before.items.map(({ id }) => id), name);
+      const listedAfter = await to.api("GET", "videos?owner=operator");
+      assert.deepEqual(listedAfter.items.map(({ id }) => id), listed.items.map(({ id }) => id), name);
       await page.context().close();
     }
   });

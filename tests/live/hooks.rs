@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::clip::Clip;
 use crate::decode::assert_every_frame_once;
 use crate::encoder::{self, Carrier};
-use crate::library::upload;
-use crate::program::wait_for;
+use crate::library::{ENCODED_WITHIN, upload};
+use crate::program::{wait_at_most, wait_for};
 use crate::server::{SMALL_LADDER, Server, Stream, free_tcp};
 use crate::viewer::Viewer;
 
@@ -322,12 +322,12 @@ fn a_webhook_is_told_of_a_video_and_of_a_file_that_becomes_none() {
     let created = created.json();
     server.keep_secret(created["secret"].as_str().expect("a secret"));
     let ready = upload(&server, &Clip::new(60).file(), 1);
-    wait_for("the video", || hook.bodies().len() == 1);
+    wait_at_most(ENCODED_WITHIN, "the video", || hook.bodies().len() == 1);
     let garbage = server.scratch().join("garbage.mp4");
     let head = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41".to_vec();
     std::fs::write(&garbage, [head, vec![7; 10_000]].concat()).expect("a disk");
     let failed = upload(&server, &garbage, 1);
-    wait_for("the failure", || hook.bodies().len() == 2);
+    wait_at_most(ENCODED_WITHIN, "the failure", || hook.bodies().len() == 2);
     let bodies = hook.bodies();
     assert_eq!(bodies[0]["type"], "video.ready");
     assert_eq!(bodies[0]["data"]["video_id"], ready.as_str());

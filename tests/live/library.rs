@@ -10,9 +10,12 @@ use crate::clip::{Clip, H264};
 use crate::decode::{self, assert_every_frame_once};
 use crate::encoder::Carrier;
 use crate::http;
-use crate::program::{Program, ffmpeg, output, wait_for};
+use crate::program::{Program, ffmpeg, output, wait_at_most, wait_for};
 use crate::server::{ADMIN_TOKEN, Server};
 use crate::viewer::Viewer;
+
+/// Encoding files gives way to everything else on the machine, such as other tests.
+pub(crate) const ENCODED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Both renditions of the small ladder.
 const RENDITIONS: [(&str, (usize, usize)); 2] = [("180p", (320, 180)), ("90p", (160, 90))];
@@ -74,7 +77,9 @@ pub(crate) fn upload(server: &Server, file: &Path, pieces: usize) -> String {
 
 /// Waits for a video; the folder of its media.
 fn ready(server: &Server, video: &str) -> PathBuf {
-    server.wait_for_log(&["video ready", video]);
+    wait_at_most(ENCODED_WITHIN, "the video", || {
+        server.log_has(&["video ready", video])
+    });
     let log = server.log();
     let line = log
         .lines()
@@ -220,7 +225,7 @@ fn a_broadcast_beside_it_misses_no_frame() {
     server.wait_for_log(&["encoding a file", &video]);
     let clip = Clip {
         video: H264,
-        ..Clip::new(30 * 15)
+        ..Clip::new(30 * 25)
     };
     let stream = server.stream();
     let viewer = Viewer::follow(server.http, &stream.id);

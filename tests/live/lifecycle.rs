@@ -7,7 +7,7 @@ use crate::clip::Clip;
 use crate::decode::{self, assert_every_frame_once};
 use crate::encoder::{self, Carrier};
 use crate::http;
-use crate::program::{wait_at_most, wait_for};
+use crate::program::wait_for;
 use crate::server::{Server, Stream};
 use crate::viewer::Viewer;
 
@@ -38,10 +38,7 @@ fn a_stop_ends_the_playlist_and_the_next_broadcast_plays_at_the_same_url() {
     let stream = server.stream();
     let viewer = Viewer::follow(server.http, &stream.id);
     encoder::rtmp(&file, &stream.rtmp).finish();
-    let target_s = 2;
-    wait_at_most(Duration::from_secs(target_s), "the playlist's end", || {
-        has_ended(&server, &stream)
-    });
+    wait_for("the playlist's end", || has_ended(&server, &stream));
     let first = viewer.until_end();
     wait_for("the stream to be offline", || {
         server.status(&stream) == "offline"

@@ -124,7 +124,7 @@ export class HlsEngine implements Engine {
       this.#hls.nextLevel = index;
     } else {
       // From the next segment on: what is buffered is played, so nothing stalls.
-      this.#hls.loadLevel = AUTOMATIC;
+      this.#hls.loadLevel = index === this.#hls.loadLevel ? index : AUTOMATIC;
     }
     this.#listener.qualityChanged();
   }
@@ -197,6 +197,7 @@ export class HlsEngine implements Engine {
     hls.on(Events.MANIFEST_PARSED, () => this.#restoreChoice());
     hls.on(Events.LEVELS_UPDATED, qualityChanged);
     hls.on(Events.LEVEL_SWITCHED, qualityChanged);
+    hls.on(Events.LEVEL_SWITCHING, (_event, { level }) => this.#keepChoice(hls, level));
     hls.on(Events.ERROR, (_event, data) => this.#onError(data));
     hls.attachMedia(this.#video);
     hls.loadSource(this.#url);
@@ -211,6 +212,16 @@ export class HlsEngine implements Engine {
       this.#hls.currentLevel = index;
     }
     this.#listener.qualityChanged();
+  }
+
+  /**
+   * What was chosen is hls.js's manual level from when it is loaded. While hls.js chooses by itself it
+   * gives up requests that take long for a lower level, and would ask for the same part again for ever.
+   */
+  #keepChoice(hls: Hls, level: number): void {
+    if (level === this.#wanted) {
+      hls.loadLevel = level;
+    }
   }
 
   #onError(data: ErrorData): void {

@@ -5,16 +5,22 @@ import { AbrController } from "hls.js";
 import type Hls from "hls.js";
 import { type Ahead, maySwitch } from "./switch-point.ts";
 
-/** A controller for hls.js that plays what is `wanted`, or where that is null, whatever fits. */
+/**
+ * A controller for hls.js that leads to what is `wanted`, or where that is null, to whatever fits.
+ * Who plays what is wanted makes it hls.js's manual level: what hls.js forces from then on, it means.
+ */
 export function segmentAbr(wanted: () => number | null): typeof AbrController {
   return class extends AbrController {
     /** What hls.js was told to stay with although another one fits; -1: nothing. */
     #held = -1;
 
     override get nextAutoLevel(): number {
-      const next = wanted() ?? super.nextAutoLevel;
+      const next = (this.hls.autoLevelEnabled ? wanted() : null) ?? super.nextAutoLevel;
       const current = this.hls.loadLevel;
-      const isFree = next === current || current < 0 || maySwitch(ahead(this.hls), endsS(this.hls, current));
+      // What is forced has failed where it was: staying there would play no longer than the buffer.
+      const hasToMove = next === this.forcedAutoLevel;
+      const isSame = next === current || current < 0;
+      const isFree = isSame || hasToMove || maySwitch(ahead(this.hls), endsS(this.hls, current));
       this.#held = isFree ? -1 : current;
       return isFree ? next : current;
     }
