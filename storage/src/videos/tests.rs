@@ -6,7 +6,7 @@ use media_core::{AssetId, BroadcastId};
 
 use super::*;
 use crate::accounts::users::NewUser;
-use crate::accounts::{Email, Password, Role, User, UserName};
+use crate::accounts::{By, Email, Password, Role, User, UserName};
 use crate::listing::{Cursor, Paging};
 use crate::recording::{End, Place, Reason};
 use crate::{Database, Recordings};
@@ -207,7 +207,7 @@ scratch::on_each_database! {
         let error = videos.like(&video, &nobody).await.expect_err("unknown");
         assert!(matches!(error, Error::UnknownUser(_)), "{error}");
 
-        database.accounts().users.delete(&mona.id).await.expect("delete");
+        database.accounts().users.delete(&mona.id, By::Operator).await.expect("delete");
         let left = videos.find(&video).await.expect("find").expect("there");
         assert_eq!((left.likes, left.owner), (0, None));
     }
