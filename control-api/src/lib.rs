@@ -127,7 +127,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(watch::watch));
     // As many as a file has pieces: neither counted nor written down one by one.
     let pieces = uploads::pieces_of_files()
-        .route_layer(from_fn_with_state(api.clone(), audit::record_termination))
+        .route_layer(from_fn_with_state(api.clone(), audit::record_of_pieces))
         .route_layer(from_fn_with_state(api.clone(), caller::confirm))
         .route_layer(from_fn_with_state(api.clone(), limits::limit_termination));
     let confirmed = |router: OpenApiRouter<Api>| {
