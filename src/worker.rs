@@ -49,11 +49,7 @@ impl Worker {
 
     /// The name in the file at `path`; `None`: another process has it.
     fn at(path: &Path) -> io::Result<Option<Self>> {
-        let mut file = data_dir::private()
-            .read(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
+        let mut file = data_dir::open(path, |how| how.read(true).create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -98,6 +94,26 @@ mod tests {
         assert_ne!(name(other.path()), kept);
         fs::write(one.path().join(FILE), "").expect("write");
         assert!(!name(one.path()).is_empty());
+    }
+
+    /// After one start by root the service could not start any more.
+    #[test]
+    fn a_name_that_root_made_is_the_services() {
+        use std::os::unix::fs::{MetadataExt, chown};
+
+        const SERVICE: u32 = 61_234;
+        let data = tempfile::tempdir().expect("a folder");
+        let uid = |path: &Path| fs::metadata(path).expect("there").uid();
+        // Whoever is not root can give nothing away, and need not.
+        let expected = match uid(data.path()) {
+            0 => {
+                chown(data.path(), Some(SERVICE), Some(SERVICE)).expect("root may");
+                SERVICE
+            }
+            ours => ours,
+        };
+        name(data.path());
+        assert_eq!(uid(&data.path().join(FILE)), expected);
     }
 
     /// Both took the other's jobs and recordings for their own that had died.

@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use storage::Audit;
 use storage::audit::{Actor, Entry, Filter};
 use storage::listing::ByTime;
 use utoipa::{IntoParams, ToSchema};
@@ -163,19 +164,22 @@ pub(crate) async fn record(
     record_as(api, &method, path.as_str(), subject, request, next).await
 }
 
-/// The same around the pieces of files, of which nothing but giving up an upload is written down.
-pub(crate) async fn record_termination(
+/// The same around the pieces of files, of which is written down what begins an upload or gives one
+/// up: whoever takes the pieces knows which does the former, and has a [`Draft`] for it.
+pub(crate) async fn record_of_pieces(
     State(api): State<Api>,
     path: MatchedPath,
     parameters: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if !tus::terminates(request.method(), request.headers()) {
-        return next.run(request).await;
-    }
     let subject = parameters.ok().and_then(first);
-    record_as(api, &Method::DELETE, path.as_str(), subject, request, next).await
+    if tus::terminates(request.method(), request.headers()) {
+        return record_as(api, &Method::DELETE, path.as_str(), subject, request, next).await;
+    }
+    let draft = Draft::of(&api, &request, request.method(), path.as_str(), subject);
+    request.extensions_mut().insert(draft);
+    next.run(request).await
 }
 
 /// What a path names first.
@@ -194,39 +198,70 @@ async fn record_as(
 ) -> Response {
     let said = Said::default();
     request.extensions_mut().insert(said.clone());
-    let mut entry = Entry {
-        actor: match Identified::of(request.extensions()) {
-            Ok(Caller::Operator) => Actor::Operator,
-            Ok(Caller::User(user)) => Actor::User {
-                id: user.id,
-                name: user.name.as_str().to_owned(),
-            },
-            Ok(Caller::Anonymous) | Err(_) => Actor::Anonymous,
-        },
-        action: format!("{method} {path}"),
-        subject,
-        detail: None,
-        address: peer::ip(request.extensions()).map(|ip| ip.to_string()),
-        at: SystemTime::now(),
-    };
+    let mut draft = Draft::of(&api, &request, method, path, subject);
     let changing = tokio::spawn(async move {
         let response = next.run(request).await;
         if response.status().is_success() {
+            let entry = &mut draft.entry;
             entry.detail = said.text();
             let named = response.extensions().get::<Subject>();
             let named = named.map(|Subject(id)| id.clone());
             entry.subject = named
-                .or(entry.subject)
+                .or(entry.subject.take())
                 .or_else(|| created(response.headers()));
-            if let Err(error) = api.audit.record(&entry).await {
-                tracing::error!(%error, action = entry.action, "a change is not in the audit log");
-            }
+            draft.write().await;
         }
         response
     });
     changing
         .await
         .unwrap_or_else(|_| Error::Aborted.into_response())
+}
+
+/// What is to be written down of a request once it has changed anything; for the pieces of files an
+/// extension of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    audit: Audit,
+    entry: Entry,
+}
+
+impl Draft {
+    fn of(
+        api: &Api,
+        request: &Request,
+        method: &Method,
+        path: &str,
+        subject: Option<String>,
+    ) -> Self {
+        let entry = Entry {
+            actor: match Identified::of(request.extensions()) {
+                Ok(Caller::Operator) => Actor::Operator,
+                Ok(Caller::User(user)) => Actor::User {
+                    id: user.id,
+                    name: user.name.as_str().to_owned(),
+                },
+                Ok(Caller::Anonymous) | Err(_) => Actor::Anonymous,
+            },
+            action: format!("{method} {path}"),
+            subject,
+            detail: None,
+            address: peer::ip(request.extensions()).map(|ip| ip.to_string()),
+            at: SystemTime::now(),
+        };
+        Self {
+            audit: api.audit.clone(),
+            entry,
+        }
+    }
+
+    /// Writes it down. The change is made: where the audit log does not take it, the server's own does.
+    pub(crate) async fn write(&self) {
+        if let Err(error) = self.audit.record(&self.entry).await {
+            let action = &self.entry.action;
+            tracing::error!(%error, action, "a change is not in the audit log");
+        }
+    }
 }
 
 /// The id of what an answer says was created.

@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoResponses;
 
 use crate::audit::Said;
+use crate::caller::{Caller, Identified};
 use crate::problem::{CONTENT_TYPE, Error, FieldError, Problem};
 
 /// The largest body: a hundred times what any request needs.
@@ -76,18 +78,43 @@ pub(crate) async fn read<T: DeserializeOwned, S: Send + Sync>(
         return Err(Error::NotJsonType);
     }
     let said = request.extensions().get::<Said>().cloned();
-    let bytes = tokio::time::timeout(wait_max, Bytes::from_request(request, state))
-        .await
-        .map_err(|_| Error::BodyTooSlow)?
-        .map_err(|rejection| match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
-            _ => Error::BodyBroken,
-        })?;
+    let bytes = collected(request, state, wait_max).await?;
     let value = parse(&bytes)?;
     if let Some(said) = said {
         said.note(&bytes);
     }
     Ok(value)
+}
+
+/// Has the whole body of a user's change in JSON come before anybody asks what that user may do
+/// ([`crate::caller::confirm`]): it counts what that is once the change is said, and not ten seconds
+/// earlier, when a request was begun and kept open. Strangers are refused without waiting.
+pub(crate) async fn arrive(request: Request, next: Next) -> Result<Response, Error> {
+    let is_users = matches!(Identified::of(request.extensions()), Ok(Caller::User(_)));
+    if !is_users || request.method().is_safe() || !is_json(request.headers()) {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts.clone(), body);
+    let bytes = collected(request, &(), BODY_WAIT_MAX).await?;
+    Ok(next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await)
+}
+
+/// All of a body, bounded as the router says, if it comes within `wait_max`.
+async fn collected<S: Send + Sync>(
+    request: Request,
+    state: &S,
+    wait_max: Duration,
+) -> Result<Bytes, Error> {
+    tokio::time::timeout(wait_max, Bytes::from_request(request, state))
+        .await
+        .map_err(|_| Error::BodyTooSlow)?
+        .map_err(|rejection| match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
+            _ => Error::BodyBroken,
+        })
 }
 
 /// `application/json` or another JSON type (RFC 6839 §3.1), whatever its parameters.
@@ -126,7 +153,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Ok(value)
 }
 
-/// For fields of changes that can be left out and not taken away: a null is a mistake and not the same as a field left out.
+/// For fields of changes that can be left out and not taken away: a null is a mistake and not the
+/// same as a field left out.
 pub(crate) fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

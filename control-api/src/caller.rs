@@ -3,8 +3,9 @@
 //! The operator has the admin token, a user an access token ([`storage::access_token`]): as a bearer
 //! token (RFC 6750 §2.1: in the header alone, never in a URL, where logs would keep it), or in a
 //! browser's cookie. An access token is valid until it expires; whoever changes something, and an
-//! admin whatever it asks, is looked up beside it. A request that changes something by a cookie must come from a page of this
-//! server's or one in the CORS list ([`crate::cors`]); a bearer token no page sends by itself.
+//! admin whatever it asks, is looked up beside it. A request that changes something by a cookie must
+//! come from a page of this server's or one in the CORS list ([`crate::cors`]); a bearer token no
+//! page sends by itself.
 
 use std::time::SystemTime;
 
@@ -15,7 +16,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use storage::UserId;
 use storage::access_token::{Identity, Refusal};
-use storage::accounts::Role;
+use storage::accounts::{By, Role};
 use subtle::ConstantTimeEq;
 
 use crate::Api;
@@ -59,6 +60,16 @@ impl Caller {
             Self::User(user) if user.role < Role::Streamer => Err(Error::NotStreamer),
             Self::User(user) => Ok(Some(&user.id)),
             Self::Operator => Ok(None),
+        }
+    }
+
+    /// By what right it does what is for admins: judged once more where it is done
+    /// ([`require_admin`] judged it before).
+    pub(crate) fn as_admin(&self) -> Result<By<'_>, Error> {
+        match self {
+            Self::Anonymous => Err(Error::NoToken),
+            Self::User(user) => Ok(By::Admin(&user.session, &user.id)),
+            Self::Operator => Ok(By::Operator),
         }
     }
 
@@ -119,8 +130,9 @@ pub(crate) async fn identify(State(api): State<Api>, request: Request, next: Nex
 }
 
 /// Looks up who changes something or is an admin: what an access token says may be a quarter of an
-/// hour old, and who is no admin any more must not make itself one again. What others only look at
-/// costs no query.
+/// hour old, and who is no admin any more must not make itself one again. So it comes after the body
+/// of JSON ([`crate::body::arrive`]), and what only admins may is judged once more in the database
+/// ([`By`]). What others only look at costs no query.
 pub(crate) async fn confirm(
     State(api): State<Api>,
     mut request: Request,

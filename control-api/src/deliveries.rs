@@ -28,7 +28,7 @@ pub(crate) struct DeliveryView {
     event_id: String,
     /// What happened.
     #[schema(example = "broadcast.started")]
-    event_type: &'static str,
+    event_type: String,
     /// How it fares: `pending`, `delivered` or `failed` (given up).
     #[schema(example = "delivered")]
     status: &'static str,
@@ -55,7 +55,7 @@ impl From<Delivery> for DeliveryView {
         Self {
             id: delivery.id.to_string(),
             event_id: delivery.event,
-            event_type: delivery.event_type.name(),
+            event_type: delivery.event_type,
             status: delivery.status.name(),
             attempts: delivery.attempts,
             next_at: delivery.next_at.map(rfc3339),

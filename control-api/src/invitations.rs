@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::{self, JsonBody};
+use crate::caller::Caller;
 use crate::faults::{self, Faults};
 use crate::list::{Asked, Filters, Page, PageQuery, SortQuery};
 use crate::problem::{Error, Problem};
@@ -90,6 +91,7 @@ pub(crate) struct InvitationWithCode {
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
+    caller: Caller,
     body: Option<JsonBody<NewInvitation>>,
 ) -> Result<impl IntoResponse, Error> {
     let JsonBody(new) = body.unwrap_or_default();
@@ -107,6 +109,7 @@ pub(crate) async fn create(
         .create(
             invited.unwrap_or_default(),
             lifetime.unwrap_or(Lifetime::DEFAULT),
+            caller.as_admin()?,
             SystemTime::now(),
         )
         .await?;
@@ -158,10 +161,12 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Error> {
     let Path(id) = id.map_err(|_| Error::NoInvitation)?;
     let id = InvitationId::new(&id).map_err(|_| Error::NoInvitation)?;
-    api.accounts.invitations.delete(&id).await?;
+    let by = caller.as_admin()?;
+    api.accounts.invitations.delete(&id, by).await?;
     Ok(StatusCode::NO_CONTENT)
 }

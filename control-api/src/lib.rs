@@ -127,19 +127,23 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(watch::watch));
     // As many as a file has pieces: neither counted nor written down one by one.
     let pieces = uploads::pieces_of_files()
-        .route_layer(from_fn_with_state(api.clone(), audit::record_termination))
+        .route_layer(from_fn_with_state(api.clone(), audit::record_of_pieces))
         .route_layer(from_fn_with_state(api.clone(), caller::confirm))
         .route_layer(from_fn_with_state(api.clone(), limits::limit_termination));
-    let confirmed = for_everybody()
+    let confirmed = |router: OpenApiRouter<Api>| {
+        router
+            .route_layer(from_fn_with_state(api.clone(), audit::record))
+            .route_layer(from_fn_with_state(api.clone(), caller::confirm))
+    };
+    let in_json = for_everybody()
         .merge(for_users())
-        .merge(uploads::files())
         .merge(for_owners().route_layer(from_fn(caller::require_owner)))
-        .merge(for_admins().route_layer(from_fn(caller::require_admin)))
-        .route_layer(from_fn_with_state(api.clone(), audit::record))
-        .route_layer(from_fn_with_state(api.clone(), caller::confirm));
+        .merge(for_admins().route_layer(from_fn(caller::require_admin)));
+    let in_json = confirmed(in_json).route_layer(from_fn(body::arrive));
     // Whoever's session has ended can still log out, which takes a browser's cookies away.
     let sessions = for_sessions().route_layer(from_fn_with_state(api.clone(), audit::record));
-    let limited = confirmed
+    let limited = in_json
+        .merge(confirmed(uploads::files()))
         .merge(sessions)
         .route_layer(from_fn_with_state(api.clone(), limits::limit));
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::outline())

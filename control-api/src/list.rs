@@ -68,7 +68,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        refuse_unknown(parts)?;
+        OnlyKnown::from_request_parts(parts, state).await?;
         let Filters(query) = Filters::<PageQuery>::from_request_parts(parts, state).await?;
         let limit = match query.limit {
             None => LIMIT_DEFAULT,
@@ -130,20 +130,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Filters<T> {
     }
 }
 
-/// An error where the query has a parameter that the document does not know: several structs read one
-/// query, and none knows the others' parameters.
-fn refuse_unknown(parts: &Parts) -> Result<(), Error> {
-    let document = parts.extensions.get::<Document>();
-    let path = parts.extensions.get::<MatchedPath>();
-    let (Some(document), Some(path)) = (document, path) else {
-        return Err(Error::Aborted);
-    };
-    let query: Result<Query<Vec<(String, String)>>, _> = Query::try_from_uri(&parts.uri);
-    let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
-    let mut names = query.iter().map(|(name, _)| name);
-    match names.find(|name| !document.takes(&parts.method, path.as_str(), name)) {
-        Some(name) => Err(invalid(name, "is no parameter of this address")),
-        None => Ok(()),
+/// A query all of whose parameters the document knows: several structs read one query, and none knows
+/// the others' parameters. An argument of lists that are one page; [`Asked`] has it with it.
+#[derive(Debug)]
+pub(crate) struct OnlyKnown;
+
+impl<S: Send + Sync> FromRequestParts<S> for OnlyKnown {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let document = parts.extensions.get::<Document>();
+        let path = parts.extensions.get::<MatchedPath>();
+        let (Some(document), Some(path)) = (document, path) else {
+            return Err(Error::Aborted);
+        };
+        let query: Result<Query<Vec<(String, String)>>, _> = Query::try_from_uri(&parts.uri);
+        let Query(query) = query.map_err(|rejection| Error::Query(rejection.body_text()))?;
+        let mut names = query.iter().map(|(name, _)| name);
+        match names.find(|name| !document.takes(&parts.method, path.as_str(), name)) {
+            Some(name) => Err(invalid(name, "is no parameter of this address")),
+            None => Ok(Self),
+        }
     }
 }
 

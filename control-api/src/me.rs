@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::response::{AppendHeaders, IntoResponse};
 use serde::Deserialize;
 use storage::User;
-use storage::accounts::Password;
 use storage::accounts::users::Change;
+use storage::accounts::{By, Password, SessionId};
 use utoipa::ToSchema;
 
 use crate::Api;
@@ -52,7 +52,18 @@ pub(crate) struct PasswordChange {
 
 /// The caller as it is in the database now, whatever its access token says.
 #[derive(Debug)]
-pub(crate) struct Me(User);
+pub(crate) struct Me {
+    user: User,
+    session: SessionId,
+}
+
+impl Me {
+    /// By what right it changes itself: by a session that an admin who gives it another password,
+    /// or disables it, ends.
+    fn right(&self) -> By<'_> {
+        By::Oneself(&self.session, &self.user.id)
+    }
+}
 
 impl FromRequestParts<Api> for Me {
     type Rejection = Error;
@@ -61,7 +72,10 @@ impl FromRequestParts<Api> for Me {
         let LoggedIn(identity) = LoggedIn::from_request_parts(parts, api).await?;
         let user = api.accounts.users.find(&identity.id).await?;
         match user {
-            Some(user) if !user.disabled => Ok(Self(user)),
+            Some(user) if !user.disabled => Ok(Self {
+                user,
+                session: identity.session,
+            }),
             _ => Err(Error::WrongToken),
         }
     }
@@ -74,8 +88,8 @@ impl FromRequestParts<Api> for Me {
     tag = "accounts",
     responses((status = 200, description = "The account.", body = UserView))
 )]
-pub(crate) async fn show(Me(user): Me) -> Json<UserView> {
-    Json(UserView::of(user))
+pub(crate) async fn show(me: Me) -> Json<UserView> {
+    Json(UserView::of(me.user))
 }
 
 /// Changes the caller's profile.
@@ -93,13 +107,14 @@ pub(crate) async fn show(Me(user): Me) -> Json<UserView> {
 )]
 pub(crate) async fn change(
     State(api): State<Api>,
-    Me(user): Me,
+    me: Me,
     JsonBody(wanted): JsonBody<ProfileChange>,
 ) -> Result<Json<UserView>, Error> {
     let mut faults = Faults::default();
     let change = users::profile(&mut faults, wanted.email, wanted.display_name, wanted.bio);
     faults.end()?;
-    let user = api.accounts.users.change(&user.id, &change).await?;
+    let users = &api.accounts.users;
+    let user = users.change(&me.user.id, &change, me.right()).await?;
     Ok(Json(UserView::of(user)))
 }
 
@@ -118,7 +133,7 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn change_password(
     State(api): State<Api>,
-    Me(user): Me,
+    me: Me,
     IsSecured(is_secured): IsSecured,
     allowance: Allowance,
     JsonBody(wanted): JsonBody<PasswordChange>,
@@ -135,7 +150,7 @@ pub(crate) async fn change_password(
         return Err(Error::Aborted);
     };
     let attempt = allowance.try_password()?;
-    let hash = api.accounts.users.password(&user.id).await?;
+    let hash = api.accounts.users.password(&me.user.id).await?;
     if !api.accounts.hasher.matches(current, hash).await? {
         attempt.was_wrong();
         let wrong = FieldError::new("current_password", "is wrong");
@@ -145,8 +160,9 @@ pub(crate) async fn change_password(
         password: Some(api.accounts.hasher.hash(new).await?),
         ..Change::default()
     };
-    api.accounts.users.change(&user.id, &change).await?;
-    tracing::info!(user = %user.id, "password changed");
+    let users = &api.accounts.users;
+    users.change(&me.user.id, &change, me.right()).await?;
+    tracing::info!(user = %me.user.id, "password changed");
     let cookies = AppendHeaders(cookies::taken(is_secured));
     Ok((StatusCode::NO_CONTENT, cookies))
 }

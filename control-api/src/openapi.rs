@@ -109,7 +109,7 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
         }
     };
     let too_many = "Too much was asked from this address; wait for as many seconds as `Retry-After` \
-        says (code `too_many_requests` or `too_many_logins`).";
+        says (code `too_many_requests`, `too_many_registrations` or `too_many_logins`).";
     let unavailable = "The database does not answer; try again after the seconds in `Retry-After` \
         (code `database_unavailable`).";
     for item in openapi.paths.paths.values_mut() {

@@ -37,9 +37,7 @@ impl Address {
             address => address,
         })
     }
-}
 
-impl Address {
     /// The network around it, of which one has many addresses: a /24 of IPv4, a /48 of IPv6 (which is
     /// what one site is given).
     pub(crate) fn network(self) -> Self {

@@ -276,6 +276,7 @@ impl Error {
             Self::Videos(videos::Error::UnknownUser(_)) => Self::WrongToken.to_string(),
             Self::Accounts(accounts::Error::UnknownUser(_)) => Self::NoUser.to_string(),
             Self::Accounts(accounts::Error::UnknownInvitation(_)) => Self::NoInvitation.to_string(),
+            Self::Accounts(accounts::Error::NoRight) => Self::WrongToken.to_string(),
             Self::Accounts(accounts::Error::Busy) => self.to_string(),
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
                 "the database does not answer; try again in a few seconds".to_owned()
@@ -315,7 +316,8 @@ impl Error {
             _ if status == StatusCode::UNAUTHORIZED => Some(challenge(match self {
                 Self::WrongToken
                 | Self::TokenExpired
-                | Self::Videos(videos::Error::UnknownUser(_)) => {
+                | Self::Videos(videos::Error::UnknownUser(_))
+                | Self::Accounts(accounts::Error::NoRight) => {
                     r#"Bearer realm="millrace", error="invalid_token""#
                 }
                 _ => r#"Bearer realm="millrace""#,
@@ -372,6 +374,8 @@ fn class_of_accounts(error: &accounts::Error) -> (StatusCode, &'static str) {
         Accounts::Taken { .. } => (StatusCode::CONFLICT, "taken"),
         Accounts::TooManyUsers => (StatusCode::CONFLICT, "too_many_users"),
         Accounts::TooManyInvitations => (StatusCode::CONFLICT, "too_many_invitations"),
+        // What it may do now is in its next access token.
+        Accounts::NoRight => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Accounts::NotInvited => (StatusCode::FORBIDDEN, "invitation_invalid"),
         Accounts::RefreshRefused | Accounts::RefreshReused => {
             (StatusCode::UNAUTHORIZED, "refresh_refused")

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
 use crate::body::{self, JsonBody, not_null};
+use crate::caller::Caller;
 use crate::faults::{self, Faults};
 use crate::list::{self, Asked, Filters, Page, PageQuery};
 use crate::problem::{Error, Problem};
@@ -213,6 +214,7 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn change(
     State(api): State<Api>,
+    caller: Caller,
     UserPath(id): UserPath,
     JsonBody(wanted): JsonBody<UserChange>,
 ) -> Result<Json<UserView>, Error> {
@@ -228,7 +230,8 @@ pub(crate) async fn change(
     if let Some(password) = password {
         change.password = Some(api.accounts.hasher.hash(password).await?);
     }
-    let user = api.accounts.users.change(&id, &change).await?;
+    let by = caller.as_admin()?;
+    let user = api.accounts.users.change(&id, &change, by).await?;
     if change.concerns_keys() {
         announce(&api).await;
     }
@@ -250,9 +253,10 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn delete(
     State(api): State<Api>,
+    caller: Caller,
     UserPath(id): UserPath,
 ) -> Result<StatusCode, Error> {
-    api.accounts.users.delete(&id).await?;
+    api.accounts.users.delete(&id, caller.as_admin()?).await?;
     tracing::info!(user = %id, "user deleted");
     // Whose streams are is known to the process.
     announce(&api).await;

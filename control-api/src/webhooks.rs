@@ -18,8 +18,7 @@ use storage::webhooks::{Change, EventSet, HookUrl, InvalidEvents, Secret, Webhoo
 use utoipa::ToSchema;
 
 use crate::Api;
-use crate::body::not_null;
-use crate::body::{self, JsonBody};
+use crate::body::{self, JsonBody, not_null};
 use crate::caller::{Caller, Streamer};
 use crate::faults::{self, Faults};
 use crate::list::{Asked, Filters, Page, PageQuery, SortQuery};
@@ -192,8 +191,6 @@ pub(crate) async fn create(
     responses(
         (status = 200, description = "The webhooks.", body = Page<WebhookView>),
         (status = 400, description = "A parameter is invalid.", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 401, description = "Without the admin token.", body = Problem,
             content_type = "application/problem+json"),
     )
 )]

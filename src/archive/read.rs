@@ -104,8 +104,7 @@ impl Archive {
             let parent = to.parent().unwrap_or(folder);
             let mut extract = || -> io::Result<()> {
                 data_dir::make_folder(parent)?;
-                let mut file = data_dir::private().create_new(true).open(&to)?;
-                data_dir::give(&file, &to)?;
+                let mut file = data_dir::open(&to, |how| how.create_new(true))?;
                 io::copy(&mut entry, &mut file)?;
                 file.sync_all()
             };

@@ -47,18 +47,19 @@ impl Redirect {
 
     /// The redirection; 400 where the request names no host that could stand in a URL.
     pub(super) fn respond<B>(&self, request: &Request<B>) -> Response<Bytes> {
-        let Some(location) = self.location(request) else {
-            return problem(
-                StatusCode::BAD_REQUEST,
-                r#"{"status":400,"title":"the header Host is missing or not usable"}"#,
-            );
+        let (status, mut response) = match self.location(request) {
+            Some(location) => {
+                let mut response = Response::default();
+                response.headers_mut().insert(LOCATION, location);
+                // It keeps method and body (RFC 9110 §15.4.9).
+                (StatusCode::PERMANENT_REDIRECT, response)
+            }
+            None => (StatusCode::BAD_REQUEST, no_host()),
         };
-        // 308 keeps method and body (RFC 9110 §15.4.9).
-        let mut response = problem(
-            StatusCode::PERMANENT_REDIRECT,
-            r#"{"status":308,"title":"this server is reached by HTTPS"}"#,
-        );
-        response.headers_mut().insert(LOCATION, location);
+        *response.status_mut() = status;
+        // Browsers keep a 308 for ever; the operator may change the setting.
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, no_store);
         response
     }
 
@@ -79,14 +80,12 @@ impl Redirect {
     }
 }
 
-fn problem(status: StatusCode, text: &'static str) -> Response<Bytes> {
+/// A problem (RFC 9457) of a kind that the control API explains.
+fn no_host() -> Response<Bytes> {
+    let text = r#"{"type":"/api/v1/problems/invalid_request","status":400,"title":"the header Host is missing or not usable","code":"invalid_request"}"#;
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
     let problem = HeaderValue::from_static("application/problem+json");
-    headers.insert(CONTENT_TYPE, problem);
-    // Browsers keep a 308 for ever; the operator may change the setting.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CONTENT_TYPE, problem);
     response
 }
 
@@ -107,6 +106,8 @@ mod tests {
         let response = redirect.respond(&request(path, host));
         let location = response.headers().get(LOCATION)?;
         assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(response.headers().get(CONTENT_TYPE), None, "it is no error");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         Some(location.to_str().expect("text").to_owned())
     }
 
@@ -147,6 +148,8 @@ mod tests {
         ] {
             let response = redirect.respond(&request("/", host));
             assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{host}");
+            let kind = br#"{"type":"/api/v1/problems/invalid_request","status":400,"#;
+            assert!(response.body().starts_with(kind), "{response:?}");
             assert_eq!(location(&redirect, "/", host), None, "{host}");
         }
         // The path cannot lead elsewhere either.

@@ -3,6 +3,7 @@
 //! The operator is none of them: whoever holds the admin token ([`crate::admin_token`]) has every
 //! right and no row here. Nobody becomes an admin by being first; the operator makes admins.
 
+mod by;
 pub mod invitations;
 pub mod password;
 pub mod sessions;
@@ -16,6 +17,7 @@ use sqlx::{AnyPool, Row};
 use crate::key::KeyHash;
 use crate::listing::InvalidCursor;
 
+pub use by::By;
 pub use invitations::{Invitation, InvitationCode, InvitationId, Invitations};
 pub use password::{Hasher, Password, PasswordHash};
 pub use sessions::{RefreshToken, SessionId, Sessions};
@@ -64,6 +66,10 @@ pub enum Error {
     /// of the two has stolen it.
     #[error("the refresh token was used before; its session has been ended")]
     RefreshReused,
+    /// Who asks may not (any more): the session has ended, or its user is no admin, since the request
+    /// came.
+    #[error("the session has ended, or may do less, since the request came")]
+    NoRight,
     /// The user may not log in.
     #[error("this account is disabled")]
     Disabled,

@@ -183,10 +183,7 @@ impl Folder {
         let path = self.path(id).join(name);
         let written = path.with_extension("new");
         let write = || -> io::Result<()> {
-            let mut file = data_dir::private()
-                .create(true)
-                .truncate(true)
-                .open(&written)?;
+            let mut file = data_dir::open(&written, |how| how.create(true).truncate(true))?;
             file.write_all(bytes)?;
             // Before it has its name: a power cut leaves no empty file that is called so.
             file.sync_data()?;

@@ -107,52 +107,59 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(PRIVATE_FOLDER_MODE)
-        .create(path)?;
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match make_new_folder(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// As [`make_folder`], of one that must not be there yet, in one that is.
+pub(crate) fn make_new_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(PRIVATE_FOLDER_MODE).create(path)?;
     give(&File::open(path)?, path)
 }
 
+/// Opens a file in the data folder for writing, and else as `how` says: every one that may be made by
+/// that, for its owner alone.
+pub fn open(
+    path: &Path,
+    how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions,
+) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = how(options.write(true).mode(PRIVATE_MODE)).open(path)?;
+    give(&file, path)?;
+    Ok(file)
+}
+
 /// Gives what root has made at `path` to the owner of the folder that it lies in.
-pub fn give(made: &File, path: &Path) -> io::Result<()> {
+fn give(made: &File, path: &Path) -> io::Result<()> {
     const ROOT: u32 = 0;
+    if made.metadata()?.uid() != ROOT {
+        return Ok(());
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let owner = std::fs::metadata(folder)?;
-    match made.metadata()?.uid() == ROOT && owner.uid() != ROOT {
-        true => fchown(made, Some(owner.uid()), Some(owner.gid())),
-        false => Ok(()),
+    match owner.uid() {
+        ROOT => Ok(()),
+        uid => fchown(made, Some(uid), Some(owner.gid())),
     }
-}
-
-/// As [`make_folder`], of one that must not be there yet.
-pub(crate) fn make_new_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(PRIVATE_FOLDER_MODE).create(path)
-}
-
-/// How every file in the data folder is opened that may be made by that: for its owner alone.
-pub fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(PRIVATE_MODE);
-    options
 }
 
 /// Opens `path` for reading and writing; creates it empty, for the owner alone, where it is
 /// missing.
 pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
-    private()
-        .read(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .and_then(|file| give(&file, path).map(|()| file))
-        .map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
+    let opened = open(path, |how| how.read(true).create(true).truncate(false));
+    opened.map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -203,14 +210,23 @@ mod tests {
             }
             ours => ours,
         };
-        let (file, below) = (folder.path().join("file"), folder.path().join("a"));
-        open_private(&file).expect("open");
-        make_folder(&below).expect("made");
-        make_folder(&below.join("b")).expect("made");
+        open_private(&folder.path().join("file")).expect("open");
+        make_folder(&folder.path().join("a/b/c")).expect("made");
+        make_new_folder(&folder.path().join("d")).expect("made");
+        open(&folder.path().join("d/new"), |how| how.create_new(true)).expect("open");
         drop(prepare(folder.path()).expect("lock"));
         crate::secret_file::replace(folder.path(), crate::admin_token::FILE_NAME, b"x")
             .expect("stored");
-        for name in ["file", "a", "a/b", LOCK_FILE, crate::admin_token::FILE_NAME] {
+        for name in [
+            "file",
+            "a",
+            "a/b",
+            "a/b/c",
+            "d",
+            "d/new",
+            LOCK_FILE,
+            crate::admin_token::FILE_NAME,
+        ] {
             assert_eq!(uid(&folder.path().join(name)), expected, "{name}");
         }
     }

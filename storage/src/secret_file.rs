@@ -181,8 +181,7 @@ fn store(path: &Path, content: &[u8]) -> io::Result<()> {
         // Left by a process that died on the next lines; the lock is ours.
         _ => {}
     }
-    let mut file = data_dir::private().create_new(true).open(&unfinished)?;
-    data_dir::give(&file, &unfinished)?;
+    let mut file = data_dir::open(&unfinished, |how| how.create_new(true))?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)

@@ -83,7 +83,7 @@ impl Folder {
     pub fn create(&self, id: &UploadId, promised_bytes: u64) -> Result<(), Error> {
         let path = self.path(id);
         let create = || -> io::Result<Result<(), Shortage>> {
-            let file = data_dir::private().create_new(true).open(&path)?;
+            let file = data_dir::open(&path, |how| how.create_new(true))?;
             let room = self.reserve.check(&file, promised_bytes)?;
             match room {
                 Ok(()) => File::open(&self.path)?.sync_all()?,

@@ -356,7 +356,7 @@ async fn lock(
 }
 
 /// Holds the row of a user until the transaction ends, so that what is counted of it stays so. Before
-/// any video: a user that is deleted lets go of them in this order too.
+/// any video or recording: a user that is deleted is held before its videos and likes too.
 async fn hold_owner(
     write: &mut Transaction<'static, Any>,
     owner: Option<&UserId>,

@@ -28,7 +28,8 @@ const fn kind(status: StatusCode, code: &'static str, meaning: &'static str) -> 
 /// The status of tus 1.0's checksum extension, which is registered nowhere.
 const CHECKSUM_MISMATCH: u16 = 460;
 
-/// All that [`Error`](super::Error) is mapped to, and what delivery answers below `/vod`, by status; a test holds that none is missing.
+/// All that [`Error`](super::Error) is mapped to, and what delivery answers below `/live` and `/vod`, by
+/// status; a test holds that none is missing.
 pub(crate) const KINDS: &[Kind] = &[
     kind(
         StatusCode::BAD_REQUEST,
@@ -157,6 +158,16 @@ pub(crate) const KINDS: &[Kind] = &[
         StatusCode::NOT_FOUND,
         "no_such_route",
         "There is nothing at this address.",
+    ),
+    kind(
+        StatusCode::NOT_FOUND,
+        "not_live",
+        "Of `/live`: the stream has no broadcast, or one that cannot be played yet. Ask again in a second or two.",
+    ),
+    kind(
+        StatusCode::NOT_FOUND,
+        "no_thumbnail",
+        "Of `/live`: the broadcast has no picture, or none yet.",
     ),
     kind(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -335,6 +346,17 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
     kind(
         StatusCode::SERVICE_UNAVAILABLE,
+        "stream_stalled",
+        "Of `/live`: what was waited for did not come in time. Try again after the seconds in `Retry-After`.",
+    ),
+    kind(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too_many_waiting",
+        "Of `/live`: as many requests wait for what is to come as the server keeps. Try again after the \
+         seconds in `Retry-After`.",
+    ),
+    kind(
+        StatusCode::SERVICE_UNAVAILABLE,
         "database_unavailable",
         "The database does not answer: come back after the seconds in the header `Retry-After`. \
          Broadcasts and their viewers go on meanwhile.",
@@ -358,11 +380,12 @@ mod tests {
     use super::*;
 
     /// Where errors are mapped to a status and a code.
-    const MAPPINGS: [&str; 3] = [
+    const MAPPINGS: [&str; 4] = [
         include_str!("../problem.rs"),
         include_str!("../uploads/fault.rs"),
         // What is played has problems of the same kinds, in a crate that knows nothing of this one.
         include_str!("../../../packager/src/vod/reply.rs"),
+        include_str!("../../../packager/src/delivery/reply.rs"),
     ];
 
     /// The pair that `(StatusCode::GONE, "upload_gone")` is.
@@ -379,8 +402,10 @@ mod tests {
     }
 
     fn mapped() -> BTreeSet<(String, String)> {
-        let sources = MAPPINGS.iter().flat_map(|source| source.split(" ("));
-        sources.filter_map(pair).collect()
+        // As tuples, and as arguments of a macro.
+        let sources = MAPPINGS.iter();
+        let places = sources.flat_map(|source| source.split(" (").chain(source.split("!(")));
+        places.filter_map(pair).collect()
     }
 
     fn explained() -> BTreeSet<(String, String)> {

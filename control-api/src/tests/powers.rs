@@ -1,12 +1,41 @@
 //! What somebody may do no more, and from when on.
 
+use axum::body::Bytes;
+use futures_util::stream;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::accounts::{Member, PASSWORD};
 use super::errors::assert_problem;
 use super::*;
 
+/// How long the head of a request is given to be read.
+const HEAD_IS_READ: Duration = Duration::from_millis(300);
+
 impl Server {
+    /// A change in JSON whose head comes at once, and whose body once `meanwhile` has happened.
+    async fn change_late(
+        &self,
+        member: &Member,
+        path: &str,
+        body: &Value,
+        meanwhile: impl Future<Output = ()>,
+    ) -> Answer {
+        let (rest, rest_comes) = oneshot::channel::<Bytes>();
+        let request = request("PATCH", path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", member.access))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from_stream(stream::once(rest_comes)));
+        let changing = self.send(request.expect("request"));
+        let (answer, ()) = tokio::join!(changing, async {
+            tokio::time::sleep(HEAD_IS_READ).await;
+            meanwhile.await;
+            // Whoever is refused already needs no body.
+            let _ = rest.send(body.to_string().into());
+        });
+        answer
+    }
+
     async fn change_user(&self, member: &Member, change: Value) {
         let path = format!("/api/v1/users/{}", member.id);
         let answer = self.admin_json("PATCH", &path, change.to_string()).await;
@@ -50,6 +79,37 @@ scratch::on_each_database! {
         server.assert_no_admin(&boss, (403, "forbidden")).await;
         let me = server.as_user(&boss.access, "GET", "/api/v1/me", None).await;
         assert_eq!(me.json()["role"], "viewer");
+    }
+
+    async fn an_admin_does_not_become_one_again_by_a_request_that_was_open_already(scratch) {
+        let server = Server::on(scratch).await;
+        let again = json!({ "role": "admin", "disabled": false });
+        for (name, taken, refused) in [
+            ("boss", json!({ "role": "viewer" }), (403, "forbidden")),
+            ("chief", json!({ "disabled": true }), (401, "unauthorized")),
+        ] {
+            let boss = server.new_admin(name).await;
+            let path = format!("/api/v1/users/{}", boss.id);
+            let demotion = server.change_user(&boss, taken.clone());
+            let answer = server.change_late(&boss, &path, &again, demotion).await;
+            let (status, code) = refused;
+            assert_problem(&answer, status, code);
+            let now = server.admin("GET", &path).await.json();
+            for (field, value) in taken.as_object().expect("fields") {
+                assert_eq!(&now[field], value, "{now}");
+            }
+        }
+    }
+
+    async fn a_streamer_changes_nothing_by_a_request_that_was_open_already(scratch) {
+        let server = Server::on(scratch).await;
+        let mona = server.new_streamer("mona").await;
+        let stream = server.stream_of(&mona, json!({ "title": "Harbour" })).await;
+        let path = format!("/api/v1/streams/{stream}");
+        let demotion = server.change_user(&mona, json!({ "role": "viewer" }));
+        let answer = server.change_late(&mona, &path, &json!({ "title": "Pier" }), demotion).await;
+        assert_problem(&answer, 403, "forbidden");
+        assert_eq!(server.admin("GET", &path).await.json()["title"], "Harbour");
     }
 
     async fn an_admin_who_is_deleted_has_no_power_left(scratch) {

@@ -212,6 +212,36 @@ scratch::on_each_database! {
         assert_eq!(server.status(&video).await, Status::Queued);
     }
 
+    async fn a_file_that_begins_by_put_is_in_the_audit_log_and_its_later_pieces_are_not(scratch) {
+        let server = Server::open(scratch, |_| {}).await;
+        let film = film(30_000);
+        let video = server.waiting_video().await;
+        let actions = async || {
+            let log = server.admin("GET", &format!("/api/v1/audit?subject={video}")).await.json();
+            let items = log["items"].as_array().expect("items").clone();
+            items.iter().map(|item| text(&item["action"])).collect::<Vec<_>>()
+        };
+        let put = "PUT /api/v1/videos/{id}/file";
+        assert_eq!(actions().await, [""; 0]);
+        for (range, bytes, logged) in [
+            (Some("bytes */30000"), &film[..0], 0),
+            (Some("bytes 0-9999/30000"), &film[..10_000], 1),
+            (Some("bytes 10000-19999/30000"), &film[10_000..20_000], 1),
+            // Refused: it is the length of another file.
+            (Some("bytes 20000-20999/21000"), &film[..1000], 1),
+            // What came before is thrown away.
+            (None, &film[..], 2),
+        ] {
+            server.put(&video, range, bytes).await;
+            assert_eq!(actions().await, vec![put; logged], "{range:?}");
+        }
+        let whole = server.waiting_video().await;
+        let unfinished = server.admin_request("PUT", &format!("/api/v1/videos/{whole}/file")).body(());
+        server.socket.hang_up(&unfinished.expect("request"), film.len(), &film[..20_000]).await;
+        let log = server.admin("GET", &format!("/api/v1/audit?subject={whole}")).await.json();
+        assert_eq!(log["items"][0]["action"], put, "also where its bytes never come: {log}");
+    }
+
     async fn an_owners_files_have_a_bound_together_and_the_operators_have_none(scratch) {
         let server = Server::open(scratch, |options| options.upload_limits.owner_bytes_max = 100_000).await;
         let streamer = server.streamer("mona").await.access;

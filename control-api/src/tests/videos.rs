@@ -137,18 +137,20 @@ scratch::on_each_database! {
         let mona = server.streamer("mona").await;
         let video = server.video(&mona, json!({ "title": "Harbour" })).await;
         let path = path(&video);
-        let wrong = json!({ "title": "ab", "description": "a\u{7}", "tags": ["a", "A"] });
+        let wrong = json!({
+            "title": "ab", "description": "a\u{7}", "tags": ["a", "A"], "visibility": "secret",
+        });
         for (method, path) in [("POST", VIDEOS), ("PATCH", &*path)] {
             let answer = server.as_user(&mona.access, method, path, Some(wrong.clone())).await;
             let problem = assert_problem(&answer, 422, "invalid_fields");
             let fields: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|it| text(&it["field"])).collect();
-            assert_eq!(fields, ["title", "description", "tags"]);
+            assert_eq!(fields, ["title", "description", "tags", "visibility"]);
         }
         let answer = server.as_user(&mona.access, "POST", VIDEOS, Some(json!({}))).await;
         let problem = assert_problem(&answer, 422, "invalid_fields");
         assert_eq!(problem["errors"][0]["field"], "title");
         for body in [
-            json!({ "title": "Harbour", "visibility": "secret" }),
+            json!({ "title": "Harbour", "visibility": null }),
             json!({ "title": "Harbour", "views": 7 }),
             json!({ "title": 7 }),
         ] {
@@ -189,6 +191,40 @@ scratch::on_each_database! {
         }
         assert_eq!(server.admin("GET", &hidden).await.status, StatusCode::OK);
         assert_problem(&server.stranger("GET", &format!("{VIDEOS}/NoId")).await, 404, "no_such_video");
+    }
+
+    async fn a_private_recording_becomes_a_private_video_where_nothing_else_is_said(scratch) {
+        let server = Server::on(scratch).await;
+        let mona = server.new_streamer("mona").await;
+        let cellar = json!({ "title": "Cellar", "visibility": "private" });
+        let cellar = server.stream_of(&mona, cellar).await;
+        let hidden = server.recorded(&cellar, "a1", 100).await;
+        let harbour = server.stream_of(&mona, json!({ "title": "Harbour" })).await;
+        let shown = server.recorded(&harbour, "a2", 200).await;
+        for (body, visibility) in [
+            (json!({ "recording_id": hidden }), "private"),
+            (json!({ "recording_id": hidden, "visibility": "public" }), "public"),
+            (json!({ "recording_id": shown }), "public"),
+            (json!({ "title": "Harbour" }), "public"),
+        ] {
+            let video = server.video(&mona, body.clone()).await;
+            assert_eq!(video["visibility"], visibility, "{body}");
+        }
+    }
+
+    async fn a_recording_is_imported_by_its_owner_once_its_stream_is_deleted(scratch) {
+        let server = Server::on(scratch).await;
+        let (mona, nils) = (server.new_streamer("mona").await, server.new_streamer("nils").await);
+        let stream = server.stream_of(&mona, json!({ "title": "Harbour" })).await;
+        let recording = server.recorded(&stream, "a1", 100).await;
+        let path = format!("/api/v1/streams/{stream}");
+        let deleted = server.as_user(&mona.access, "DELETE", &path, None).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{deleted:?}");
+        let body = json!({ "recording_id": recording });
+        let refused = server.as_user(&nils.access, "POST", VIDEOS, Some(body.clone())).await;
+        let problem = assert_problem(&refused, 422, "invalid_fields");
+        assert_eq!(problem["errors"][0]["field"], "recording_id");
+        assert_eq!(server.video(&mona, body).await["status"], "ready");
     }
 
     async fn an_imported_recording_plays_and_says_where(scratch) {

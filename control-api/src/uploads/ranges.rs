@@ -1,9 +1,11 @@
 //! `PUT /api/v1/videos/{id}/file`: a file in one request, or in ranges that can be resumed.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use media_core::VideoId;
 use storage::videos::uploads::{GIVEN_UP, Status, Upload};
 use storage::videos::{self, Video};
 
@@ -14,8 +16,10 @@ use super::metadata::Metadata;
 use super::receive::Piece;
 use super::tus;
 use crate::Api;
+use crate::audit::Draft;
 use crate::limits::Budget;
 use crate::problem::{Error, Problem};
+use crate::streams::to_the_end;
 
 /// Takes the file of a video that waits for it: all of it, or, with `Content-Range`, the range that
 /// comes next. Where more is to come the answer is 308, and its header `Range` says what is there;
@@ -64,6 +68,7 @@ pub(crate) async fn put(
     State(api): State<Api>,
     uploader: Uploader,
     budget: Budget,
+    Extension(draft): Extension<Draft>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -89,12 +94,8 @@ pub(crate) async fn put(
         None if first > 0 => return Err(Fault::WrongOffset { at: 0 }.into()),
         open => {
             budget.take()?;
-            if let Some(open) = open {
-                desk.uploads.abandon(&open.id, GIVEN_UP).await?;
-            }
-            let metadata = Metadata::default();
-            let begun = desk.begin_of(&uploader, video.id, metadata, length);
-            begun.await?
+            let begun = begin_anew(api.clone(), uploader, video.id, open, length, draft);
+            to_the_end(begun).await?
         }
     };
     let piece = Piece {
@@ -107,6 +108,28 @@ pub(crate) async fn put(
         Status::Open => Ok(more(upload.offset_bytes)),
         _ => Ok(StatusCode::CREATED.into_response()),
     }
+}
+
+/// Begins an upload in the place of the one `before`, and writes it down at once: its bytes may take
+/// hours, or never come.
+async fn begin_anew(
+    api: Api,
+    uploader: Uploader,
+    video: VideoId,
+    before: Option<Upload>,
+    length: u64,
+    draft: Draft,
+) -> Result<Upload, Error> {
+    let desk = &api.uploads;
+    if let Some(before) = &before {
+        desk.uploads.abandon(&before.id, GIVEN_UP).await?;
+    }
+    let metadata = Metadata::default();
+    let begun = desk.begin_of(&uploader, video, metadata, length).await;
+    if begun.is_ok() || before.is_some() {
+        draft.write().await;
+    }
+    begun
 }
 
 /// How much is there of a video's file.

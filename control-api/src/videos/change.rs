@@ -34,8 +34,8 @@ pub(crate) struct VideoChange {
     tags: Option<Vec<String>>,
     /// Who may watch from the next request on.
     #[serde(default, deserialize_with = "not_null")]
-    #[schema(nullable = false)]
-    visibility: Option<VideoVisibility>,
+    #[schema(value_type = Option<VideoVisibility>, nullable = false)]
+    visibility: Option<String>,
 }
 
 /// Changes a video's texts, or who may watch it.
@@ -65,7 +65,11 @@ pub(crate) async fn change(
             Description::new(&text)
         }),
         tags: faults.optional("tags", wanted.tags, Tags::new),
-        visibility: wanted.visibility.map(Into::into),
+        visibility: faults
+            .optional("visibility", wanted.visibility, |text| {
+                text.parse::<VideoVisibility>()
+            })
+            .map(Into::into),
     };
     faults.end()?;
     let video = api.videos.change(&video.id, &change).await?;

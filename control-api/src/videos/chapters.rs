@@ -15,7 +15,7 @@ use super::{OwnVideo, SeenVideo, TokenQuery};
 use crate::Api;
 use crate::body::{self, JsonBody};
 use crate::faults::{self, Faults};
-use crate::list::Page;
+use crate::list::{OnlyKnown, Page};
 use crate::problem::{Error, Problem};
 
 /// The media type of WebVTT.
@@ -69,6 +69,8 @@ pub(crate) struct NewChapters {
             (Page<ChapterView> = "application/json"),
             (String = "text/vtt"),
         )),
+        (status = 400, description = "There is no such parameter.", body = Problem,
+            content_type = "application/problem+json"),
         (status = 401, description = "A token that is wrong or has expired.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such video, or none that the caller may see.",
@@ -78,6 +80,7 @@ pub(crate) struct NewChapters {
 pub(crate) async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
+    _: OnlyKnown,
     seen: SeenVideo,
 ) -> Result<Response, Error> {
     let chapters = api.videos.chapters(&seen.video.id).await?;

@@ -9,12 +9,12 @@ use axum::response::IntoResponse;
 use media_core::RecordingId;
 use serde::Deserialize;
 use storage::recording::Recording;
-use storage::videos::{Description, NewVideo, Tags, Title};
+use storage::videos::{Description, NewVideo, Tags, Title, Visibility};
 use utoipa::ToSchema;
 
 use super::view::{self, VideoView, VideoVisibility};
 use crate::Api;
-use crate::body::{self, JsonBody};
+use crate::body::{self, JsonBody, not_null};
 use crate::caller::Caller;
 use crate::faults::{self, Faults};
 use crate::problem::{Error, FieldError, Problem};
@@ -35,9 +35,12 @@ pub(crate) struct NewVideoBody {
     /// At most 10 words of 1 to 30 characters to find it by, each once.
     #[schema(example = json!(["harbour", "dawn"]))]
     tags: Option<Vec<String>>,
-    /// Who may watch.
-    #[serde(default)]
-    visibility: VideoVisibility,
+    /// Who may watch. Where it is not given: `private` for a recording that is, and `public` for
+    /// everything else.
+    // A null must not silently make a video public.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = VideoVisibility, required = false)]
+    visibility: Option<String>,
     /// The recording that it is made of. Without one its file is to be uploaded.
     #[schema(example = "p7q2x4mzk3f9ab")]
     recording_id: Option<String>,
@@ -79,20 +82,23 @@ pub(crate) async fn create(
         Description::new(&text)
     });
     let tags = faults.optional("tags", wanted.tags, Tags::new);
+    let visibility = faults.optional("visibility", wanted.visibility, |text| {
+        text.parse::<VideoVisibility>()
+    });
     if recording == Some(None) {
-        let unknown = || Err::<(), _>("names no recording of the caller's");
-        faults.optional("recording_id", Some(()), |()| unknown());
+        faults.found("recording_id", "names no recording of the caller's");
     }
     faults.end()?;
+    let recording = recording.flatten();
     let new = NewVideo {
         owner,
         title: title.ok_or(Error::Aborted)?,
         description: description.unwrap_or_default(),
         tags: tags.unwrap_or_default(),
-        visibility: wanted.visibility.into(),
+        visibility: visibility.map_or_else(|| unsaid_visibility(recording.as_ref()), Into::into),
     };
     let now = SystemTime::now();
-    let video = match recording.flatten() {
+    let video = match recording {
         Some(recording) => api.videos.import(&recording.id, new, now).await?,
         None => api.videos.create(new, now).await?,
     };
@@ -108,8 +114,17 @@ pub(crate) async fn create(
     ))
 }
 
-/// The recording that a caller names, if there is one and it is the caller's: one belongs to
-/// whoever has its stream, and to admins alone once that is deleted.
+/// Who may watch a video of which nothing is said: nobody is shown what was hidden while it was
+/// recorded.
+fn unsaid_visibility(recording: Option<&Recording>) -> Visibility {
+    match recording.map(|recording| recording.visibility) {
+        Some(storage::Visibility::Private) => Visibility::Private,
+        Some(storage::Visibility::Public) | None => Visibility::Public,
+    }
+}
+
+/// The recording that a caller names, if there is one and it is the caller's, also once its stream
+/// is deleted.
 async fn importable(api: &Api, caller: &Caller, id: &str) -> Result<Option<Recording>, Error> {
     let Ok(id) = RecordingId::new(id) else {
         return Ok(None);
@@ -117,9 +132,7 @@ async fn importable(api: &Api, caller: &Caller, id: &str) -> Result<Option<Recor
     let Some(recording) = api.recordings.find(&id).await? else {
         return Ok(None);
     };
-    let stream = api.streams.find(&recording.stream).await?;
-    let owner = stream.and_then(|stream| stream.owner);
-    Ok(caller.owns(owner.as_ref()).then_some(recording))
+    Ok(caller.owns(recording.owner.as_ref()).then_some(recording))
 }
 
 fn title_of(recording: &Recording) -> Result<Title, Error> {

@@ -18,8 +18,7 @@ use super::chapters::WEBVTT_TYPE;
 use super::{OwnVideo, SeenVideo, TokenQuery};
 use crate::Api;
 use crate::faults::{self, Faults};
-use crate::list::Filters;
-use crate::list::Page;
+use crate::list::{Filters, OnlyKnown, Page};
 use crate::problem::{Error, Problem};
 
 /// How long a file may take to arrive: a megabyte by a telephone line of the nineties.
@@ -127,6 +126,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SubtitlesName {
     params(("id" = String, Path, description = "The video's id."), TokenQuery),
     responses(
         (status = 200, description = "The subtitles.", body = Page<SubtitlesView>),
+        (status = 400, description = "There is no such parameter.", body = Problem,
+            content_type = "application/problem+json"),
         (status = 401, description = "A token that is wrong or has expired.", body = Problem,
             content_type = "application/problem+json"),
         (status = 404, description = "No such video, or none that the caller may see.",
@@ -135,6 +136,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SubtitlesName {
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
+    _: OnlyKnown,
     seen: SeenVideo,
 ) -> Result<Json<Page<SubtitlesView>>, Error> {
     let subtitles = api.videos.subtitles(&seen.video.id).await?;

@@ -1,6 +1,8 @@
 //! A video as callers see it, and where it plays.
 
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+use serde::Serialize;
 use storage::videos::{Status, Tag, Video, Visibility};
 use utoipa::ToSchema;
 
@@ -13,11 +15,9 @@ const THUMBNAILS: u8 = 3;
 
 /// Who may watch: everybody, and it is listed; everybody who knows the id; or who has a playback
 /// token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
-// By way of a text: an enum's own reader calls a null or a number malformed JSON.
-#[serde(rename_all = "lowercase", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum VideoVisibility {
-    #[default]
     Public,
     Unlisted,
     Private,
@@ -28,11 +28,11 @@ pub(crate) enum VideoVisibility {
 #[error("is `public`, `unlisted` or `private`")]
 pub(crate) struct UnknownVisibility;
 
-impl TryFrom<String> for VideoVisibility {
-    type Error = UnknownVisibility;
+impl FromStr for VideoVisibility {
+    type Err = UnknownVisibility;
 
-    fn try_from(text: String) -> Result<Self, UnknownVisibility> {
-        Visibility::from_word(&text)
+    fn from_str(text: &str) -> Result<Self, UnknownVisibility> {
+        Visibility::from_word(text)
             .map(Self::from)
             .ok_or(UnknownVisibility)
     }

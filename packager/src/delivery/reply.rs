@@ -38,45 +38,77 @@ pub(super) enum Refused {
     Busy,
 }
 
+/// A refusal's status and its problem: a kind of those that the control API explains, and its title.
+/// The text lies in the binary, so that refusing allocates nothing.
+macro_rules! problem {
+    ($status:expr, $code:literal, $number:literal, $title:literal) => {{
+        const { assert!($status.as_u16() == $number) };
+        let text = concat!(
+            r#"{"type":"/api/v1/problems/"#,
+            $code,
+            r#"","status":"#,
+            $number,
+            r#","title":""#,
+            $title,
+            r#"","code":""#,
+            $code,
+            r#""}"#
+        );
+        ($status, text)
+    }};
+}
+
 impl Refused {
     /// The one place where a refusal becomes a status and a problem (RFC 9457).
     fn problem(self) -> (StatusCode, &'static str) {
         match self {
-            Self::NotFound => (
-                StatusCode::NOT_FOUND,
-                r#"{"status":404,"title":"not found"}"#,
-            ),
-            Self::NoToken => (
+            Self::NotFound => {
+                problem!(StatusCode::NOT_FOUND, "no_such_route", 404, "not found")
+            }
+            Self::NoToken => problem!(
                 StatusCode::FORBIDDEN,
-                r#"{"status":403,"title":"a valid playback token is needed"}"#,
+                "playback_token_required",
+                403,
+                "a valid playback token is needed"
             ),
-            Self::NotLiveYet => (
+            Self::NotLiveYet => {
+                problem!(StatusCode::NOT_FOUND, "not_live", 404, "not live yet")
+            }
+            Self::NoThumbnail => problem!(
                 StatusCode::NOT_FOUND,
-                r#"{"status":404,"title":"not live yet"}"#,
+                "no_thumbnail",
+                404,
+                "no thumbnail now"
             ),
-            Self::NoThumbnail => (
-                StatusCode::NOT_FOUND,
-                r#"{"status":404,"title":"no thumbnail now"}"#,
-            ),
-            Self::BadDirectives => (
+            Self::BadDirectives => problem!(
                 StatusCode::BAD_REQUEST,
-                r#"{"status":400,"title":"_HLS_msn or _HLS_part makes no sense"}"#,
+                "invalid_request",
+                400,
+                "_HLS_msn or _HLS_part makes no sense"
             ),
-            Self::TooFarAhead => (
+            Self::TooFarAhead => problem!(
                 StatusCode::BAD_REQUEST,
-                r#"{"status":400,"title":"_HLS_msn or _HLS_part lies too far ahead"}"#,
+                "invalid_request",
+                400,
+                "_HLS_msn or _HLS_part lies too far ahead"
             ),
-            Self::Method => (
+            Self::Method => problem!(
                 StatusCode::METHOD_NOT_ALLOWED,
-                r#"{"status":405,"title":"only GET, HEAD and OPTIONS are answered"}"#,
+                "method_not_allowed",
+                405,
+                "only GET, HEAD and OPTIONS are answered"
             ),
-            Self::Stalled => (
+            Self::Stalled => problem!(
                 StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":503,"title":"the stream has stalled"}"#,
+                "stream_stalled",
+                503,
+                "the stream has stalled"
             ),
-            Self::Busy => (
+            Self::Busy => problem!(
                 StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":503,"title":"too many requests are waiting"}"#,
+                "too_many_waiting",
+                503,
+                "too many requests are waiting"
             ),
         }
     }
@@ -323,6 +355,69 @@ impl Extent {
             Self::Whole => None,
             Self::Slice { first, end, of } => Some(format!("bytes {first}-{}/{of}", end - 1)),
             Self::Nothing { of } => Some(format!("bytes */{of}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_names_its_kind() {
+        for (refused, status, code, title) in [
+            (Refused::NotFound, 404, "no_such_route", "not found"),
+            (
+                Refused::NoToken,
+                403,
+                "playback_token_required",
+                "a valid playback token is needed",
+            ),
+            (Refused::NotLiveYet, 404, "not_live", "not live yet"),
+            (
+                Refused::NoThumbnail,
+                404,
+                "no_thumbnail",
+                "no thumbnail now",
+            ),
+            (
+                Refused::BadDirectives,
+                400,
+                "invalid_request",
+                "_HLS_msn or _HLS_part makes no sense",
+            ),
+            (
+                Refused::TooFarAhead,
+                400,
+                "invalid_request",
+                "_HLS_msn or _HLS_part lies too far ahead",
+            ),
+            (
+                Refused::Method,
+                405,
+                "method_not_allowed",
+                "only GET, HEAD and OPTIONS are answered",
+            ),
+            (
+                Refused::Stalled,
+                503,
+                "stream_stalled",
+                "the stream has stalled",
+            ),
+            (
+                Refused::Busy,
+                503,
+                "too_many_waiting",
+                "too many requests are waiting",
+            ),
+        ] {
+            let problem = format!(
+                r#"{{"type":"/api/v1/problems/{code}","status":{status},"title":"{title}","code":"{code}"}}"#
+            );
+            let reply = Reply::refusal(refused);
+            assert_eq!(reply.status().as_u16(), status, "{refused:?}");
+            assert_eq!(reply.content_length(), Some(problem.len()), "{refused:?}");
+            assert_eq!(refused.problem().1, problem);
         }
     }
 }

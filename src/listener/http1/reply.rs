@@ -36,7 +36,7 @@ pub(super) fn write_head(head: &mut Vec<u8>, reply: &Reply, framing: Framing<'_>
 
 /// The whole answer to a request that names no host.
 pub(super) fn write_no_host(answer: &mut Vec<u8>, framing: Framing<'_>) {
-    let problem = r#"{"status":400,"title":"one header Host is needed"}"#;
+    let problem = r#"{"type":"/api/v1/problems/invalid_request","status":400,"title":"one header Host is needed","code":"invalid_request"}"#;
     answer.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\n");
     line(answer, "content-type", b"application/problem+json");
     line(answer, "cache-control", b"no-store");

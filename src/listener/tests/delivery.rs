@@ -277,6 +277,22 @@ async fn a_request_that_is_not_regular_is_refused_and_the_connection_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_names_no_host_is_told_the_kind_of_its_problem() {
+    let (_served, mut client) = Served::http1();
+    send(&mut client, "GET /live/x HTTP/1.1\r\n\r\n").await;
+    let answer = read(&mut client, "GET").await;
+    assert_eq!(answer.status(), 400);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert_eq!(
+        String::from_utf8(answer.body).expect("UTF-8"),
+        r#"{"type":"/api/v1/problems/invalid_request","status":400,"title":"one header Host is needed","code":"invalid_request"}"#
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_length_beside_a_coding_lets_no_request_be_smuggled() {
     let (_served, mut client) = Served::http1();
     // Who believes the length sees a request in the body (RFC 9112 §6.1).

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
+use super::by::By;
 use super::user::{Role, UserId};
 use super::users::role_of;
 use super::{Error, ID_CHARS, INVITATIONS_MAX, count, damaged, is_id, stored};
@@ -150,11 +151,12 @@ impl Invitations {
     }
 
     /// Invites somebody at `now`. The returned code is the only time that it is seen.
-    /// [`Error::TooManyInvitations`].
+    /// [`Error::TooManyInvitations`], [`Error::NoRight`].
     pub async fn create(
         &self,
         invited: InvitedAs,
         lifetime: Lifetime,
+        by: By<'_>,
         now: SystemTime,
     ) -> Result<(Invitation, InvitationCode), Error> {
         let (created_at_ms, expires_at_ms) = (to_unix_ms(now), to_unix_ms(now + lifetime.0));
@@ -168,6 +170,7 @@ impl Invitations {
             used_at: None,
         };
         let mut write = self.pool.begin().await?;
+        by.judge(&mut write, None).await?;
         sqlx::query(
             "INSERT INTO invitations (id, code_sha256, role, created_at_ms, expires_at_ms) \
              VALUES ($1, $2, $3, $4, $5)",
@@ -220,16 +223,20 @@ impl Invitations {
         }
     }
 
-    /// Deletes an invitation; whoever used it stays. [`Error::UnknownInvitation`].
-    pub async fn delete(&self, id: &InvitationId) -> Result<(), Error> {
+    /// Deletes an invitation; whoever used it stays. [`Error::UnknownInvitation`],
+    /// [`Error::NoRight`].
+    pub async fn delete(&self, id: &InvitationId, by: By<'_>) -> Result<(), Error> {
+        let mut write = self.pool.begin().await?;
+        by.judge(&mut write, None).await?;
         let deleted = sqlx::query("DELETE FROM invitations WHERE id = $1")
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&mut *write)
             .await?;
-        match deleted.rows_affected() {
-            0 => Err(Error::UnknownInvitation(id.clone())),
-            _ => Ok(()),
+        if deleted.rows_affected() == 0 {
+            return Err(Error::UnknownInvitation(id.clone()));
         }
+        write.commit().await?;
+        Ok(())
     }
 }
 

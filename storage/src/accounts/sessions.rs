@@ -8,6 +8,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
 use sqlx::{Any, AnyPool, Row, Transaction};
 
 use super::password::PasswordHash;
@@ -134,14 +136,7 @@ impl Sessions {
 
     /// What `user` may do now by this session; `None` where it has ended or the user is disabled.
     pub async fn role(&self, session: &SessionId, user: &UserId) -> Result<Option<Role>, Error> {
-        let row = sqlx::query(
-            "SELECT users.role FROM sessions JOIN users ON users.id = sessions.user_id \
-             WHERE sessions.id = $1 AND users.id = $2 AND users.disabled = 0",
-        )
-        .bind(session.as_str())
-        .bind(user.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = role_by(session, user).fetch_optional(&self.pool).await?;
         row.map(|row| role_of(&row, user.as_str())).transpose()
     }
 
@@ -240,6 +235,19 @@ impl Sessions {
             _ => Err(Error::RefreshReused),
         }
     }
+}
+
+/// Asks what `user` may do now by `session`: no row where it has ended or the user is disabled.
+pub(super) fn role_by<'a>(
+    session: &'a SessionId,
+    user: &'a UserId,
+) -> Query<'a, Any, AnyArguments> {
+    sqlx::query(
+        "SELECT users.role FROM sessions JOIN users ON users.id = sessions.user_id \
+         WHERE sessions.id = $1 AND users.id = $2 AND users.disabled = 0",
+    )
+    .bind(session.as_str())
+    .bind(user.as_str())
 }
 
 async fn add_token(

@@ -100,14 +100,14 @@ scratch::on_each_database! {
             email: Some(Email::new("MONA@EXAMPLE.ORG").expect("email")),
             ..Change::default()
         };
-        let error = accounts.users.change(&other.id, &change).await.expect_err("taken");
+        let error = accounts.users.change(&other.id, &change, By::Operator).await.expect_err("taken");
         assert!(matches!(error, Error::Taken { name: false, email: true }), "{error}");
         // One's own in another case is no conflict.
         let change = Change {
             email: Some(Email::new("KURT@example.org").expect("email")),
             ..Change::default()
         };
-        let changed = accounts.users.change(&other.id, &change).await.expect("change");
+        let changed = accounts.users.change(&other.id, &change, By::Operator).await.expect("change");
         assert_eq!(changed.email.as_str(), "KURT@example.org");
     }
 
@@ -139,13 +139,13 @@ scratch::on_each_database! {
             if let Some(bio) = &change.bio {
                 expected.bio = bio.clone();
             }
-            let changed = accounts.users.change(&user.id, &change).await.expect("change");
+            let changed = accounts.users.change(&user.id, &change, By::Operator).await.expect("change");
             assert_eq!(changed, expected);
             let found = accounts.users.find(&user.id).await.expect("find");
             assert_eq!(found.as_ref(), Some(&expected));
         }
         let unknown = UserId::new("aaaaaaaaaaaaaa").expect("id");
-        let error = accounts.users.change(&unknown, &Change::default()).await;
+        let error = accounts.users.change(&unknown, &Change::default(), By::Operator).await;
         assert!(matches!(error, Err(Error::UnknownUser(_))));
     }
 
@@ -158,7 +158,7 @@ scratch::on_each_database! {
         }
         let zoe = accounts.users.find_by_login("zoe").await.expect("find").expect("there").0;
         let change = Change { role: Some(Role::Admin), ..Change::default() };
-        accounts.users.change(&zoe.id, &change).await.expect("change");
+        accounts.users.change(&zoe.id, &change, By::Operator).await.expect("change");
         let all = Filter::default();
         assert_eq!(accounts.names(&all, Sort::Oldest).await, ["Zoe", "anna", "Bob_1", "bobX1"]);
         assert_eq!(accounts.names(&all, Sort::Newest).await, ["bobX1", "Bob_1", "anna", "Zoe"]);
@@ -207,7 +207,7 @@ scratch::on_each_database! {
         let week = Lifetime::DEFAULT;
         let (invitation, code) = accounts
             .invitations
-            .create(InvitedAs::Streamer, week, at(1000))
+            .create(InvitedAs::Streamer, week, By::Operator, at(1000))
             .await
             .expect("invite");
         let presented = InvitationCode::presented(code.reveal()).expect("a code");
@@ -230,11 +230,11 @@ scratch::on_each_database! {
         assert_eq!(listed[0].id, invitation.id);
         assert_eq!(listed[0].used_by, Some(user.id.clone()));
         assert_eq!(listed[0].used_at, Some(at(1001)));
-        accounts.users.delete(&user.id).await.expect("delete");
+        accounts.users.delete(&user.id, By::Operator).await.expect("delete");
         let listed = accounts.invitations.list(ByTime::Newest, &paging).await.expect("list").items;
         assert_eq!((&listed[0].used_by, listed[0].used_at), (&None, Some(at(1001))));
-        accounts.invitations.delete(&invitation.id).await.expect("delete");
-        let again = accounts.invitations.delete(&invitation.id).await;
+        accounts.invitations.delete(&invitation.id, By::Operator).await.expect("delete");
+        let again = accounts.invitations.delete(&invitation.id, By::Operator).await;
         assert!(matches!(again, Err(Error::UnknownInvitation(_))));
     }
 
@@ -244,7 +244,7 @@ scratch::on_each_database! {
             assert_eq!(InvitationId::new(text), Err(invitations::InvalidInvitationId), "{text:?}");
         }
         let unknown = InvitationId::new("aaaabbbbccccdd").expect("an id");
-        let refused = accounts.invitations.delete(&unknown).await;
+        let refused = accounts.invitations.delete(&unknown, By::Operator).await;
         assert!(matches!(refused, Err(Error::UnknownInvitation(_))), "{refused:?}");
     }
 
@@ -261,7 +261,7 @@ scratch::on_each_database! {
         let change = |role: Role, disabled: bool| {
             let change = Change { role: Some(role), disabled: Some(disabled), ..Change::default() };
             let (users, id) = (accounts.users.clone(), user.id.clone());
-            async move { users.change(&id, &change).await.expect("change") }
+            async move { users.change(&id, &change, By::Operator).await.expect("change") }
         };
         let mut seen = streams.revision().await.expect("revision");
         for (role, disabled, opens) in [
@@ -286,7 +286,7 @@ scratch::on_each_database! {
         let second = Lifetime::from_secs(1).expect("lifetime");
         let (_, code) = accounts
             .invitations
-            .create(InvitedAs::Viewer, second, at(1000))
+            .create(InvitedAs::Viewer, second, By::Operator, at(1000))
             .await
             .expect("invite");
         let late = new_user("kurt", "kurt@example.org");
@@ -384,7 +384,7 @@ scratch::on_each_database! {
 
         let hash = PasswordHash::from_database("other".to_owned());
         let change = Change { password: Some(hash.clone()), ..Change::default() };
-        accounts.users.change(&user.id, &change).await.expect("change");
+        accounts.users.change(&user.id, &change, By::Operator).await.expect("change");
         let stored = accounts.users.password(&user.id).await.expect("find");
         assert_eq!(stored, Some(hash.clone()));
         refused(kept).await;
@@ -397,7 +397,7 @@ scratch::on_each_database! {
         let role = || sessions.role(&session, &user.id);
         assert_eq!(role().await.expect("role"), Some(Role::Viewer));
         let change = Change { disabled: Some(true), ..Change::default() };
-        accounts.users.change(&user.id, &change).await.expect("disable");
+        accounts.users.change(&user.id, &change, By::Operator).await.expect("disable");
         refused(token).await;
         assert_eq!(role().await.expect("role"), None);
         let late = sessions.open(&user.id, &hash, at(1000)).await;
@@ -409,7 +409,7 @@ scratch::on_each_database! {
         let user = accounts.register("mona").await;
         let (_, token) = accounts.sessions.opened(&user.id, at(1000)).await;
         let change = Change { role: Some(Role::Streamer), ..Change::default() };
-        accounts.users.change(&user.id, &change).await.expect("change");
+        accounts.users.change(&user.id, &change, By::Operator).await.expect("change");
         let refreshed = accounts.sessions.refresh(token.reveal(), at(1001)).await;
         assert_eq!(refreshed.expect("next").0.role, Role::Streamer);
     }
@@ -426,6 +426,93 @@ scratch::on_each_database! {
         assert!(matches!(refresh(0).await, Err(Error::RefreshRefused)));
         refresh(1).await.expect("the oldest of those that are kept");
         refresh(tokens.len() - 1).await.expect("the newest");
+    }
+
+    async fn an_admin_who_was_demoted_while_its_request_waited_changes_nobody(scratch) {
+        let (_, accounts) = open(&scratch).await;
+        let boss = accounts.register("boss").await;
+        let mona = accounts.register("mona").await;
+        let second = Lifetime::from_secs(1).expect("lifetime");
+        let invitations = &accounts.invitations;
+        let invited = invitations.create(InvitedAs::Streamer, second, By::Operator, at(1000)).await;
+        let invitation = invited.expect("invite").0;
+        let admin = Change { role: Some(Role::Admin), disabled: Some(false), ..Change::default() };
+        let became = accounts.users.change(&boss.id, &admin, By::Operator).await.expect("admin");
+        let viewer = Change { role: Some(Role::Viewer), ..Change::default() };
+        let disabled = Change { disabled: Some(true), ..Change::default() };
+        for taken in [Some(viewer), Some(disabled), None] {
+            accounts.users.change(&boss.id, &admin, By::Operator).await.expect("admin again");
+            let (session, _) = accounts.sessions.opened(&boss.id, at(1000)).await;
+            let by = By::Admin(&session, &boss.id);
+            let changed = accounts.users.change(&boss.id, &admin, by).await;
+            assert_eq!(changed.expect("an admin still"), became);
+            match taken {
+                Some(taken) => {
+                    accounts.users.change(&boss.id, &taken, By::Operator).await.expect("taken");
+                }
+                None => accounts.sessions.end(&session).await.expect("log out"),
+            }
+            let before = accounts.users.find(&boss.id).await.expect("find");
+            for refused in [
+                accounts.users.change(&boss.id, &admin, by).await.map(drop),
+                accounts.users.change(&mona.id, &admin, by).await.map(drop),
+                accounts.users.delete(&mona.id, by).await,
+                invitations.create(InvitedAs::Streamer, second, by, at(1000)).await.map(drop),
+                invitations.delete(&invitation.id, by).await,
+            ] {
+                assert!(matches!(refused, Err(Error::NoRight)), "{refused:?}");
+            }
+            assert_eq!(accounts.users.find(&boss.id).await.expect("find"), before);
+            assert_eq!(accounts.users.find(&mona.id).await.expect("find").as_ref(), Some(&mona));
+        }
+    }
+
+    async fn of_two_admins_who_demote_each_other_one_is_left(scratch) {
+        let (_, accounts) = open(&scratch).await;
+        let (one, other) = (accounts.register("one").await.id, accounts.register("other").await.id);
+        let admin = Change { role: Some(Role::Admin), ..Change::default() };
+        let viewer = Change { role: Some(Role::Viewer), ..Change::default() };
+        let renamed = Change { bio: Some(Bio::new("Boats").expect("bio")), ..Change::default() };
+        let users = &accounts.users;
+        for _ in 0..20 {
+            for user in [&one, &other] {
+                users.change(user, &admin, By::Operator).await.expect("admin");
+            }
+            let (ones, _) = accounts.sessions.opened(&one, at(1000)).await;
+            let (others, _) = accounts.sessions.opened(&other, at(1000)).await;
+            let (by_one, by_other) = (By::Admin(&ones, &one), By::Admin(&others, &other));
+            // Neither waits for the other in a circle.
+            let (first, second) = tokio::join!(
+                users.change(&other, &renamed, by_one),
+                users.change(&one, &renamed, by_other),
+            );
+            first.and(second).expect("both may");
+            let (first, second) = tokio::join!(
+                users.change(&other, &viewer, by_one),
+                users.change(&one, &viewer, by_other),
+            );
+            match (first, second) {
+                (Ok(_), Err(Error::NoRight)) | (Err(Error::NoRight), Ok(_)) => {}
+                both => panic!("{both:?}"),
+            }
+        }
+    }
+
+    async fn a_new_password_does_not_replace_one_that_an_admin_has_given_since(scratch) {
+        let (_, accounts) = open(&scratch).await;
+        let mona = accounts.register("mona").await;
+        let (session, _) = accounts.sessions.opened(&mona.id, at(1000)).await;
+        let to = |text: &str| Change {
+            password: Some(PasswordHash::from_database(text.to_owned())),
+            ..Change::default()
+        };
+        // It has shown the old one; then its own is hashed, which takes a while.
+        accounts.users.change(&mona.id, &to("reset"), By::Operator).await.expect("reset");
+        let by = By::Oneself(&session, &mona.id);
+        let late = accounts.users.change(&mona.id, &to("own"), by).await;
+        assert!(matches!(late, Err(Error::NoRight)), "{late:?}");
+        let kept = accounts.users.password(&mona.id).await.expect("find");
+        assert_eq!(kept, to("reset").password);
     }
 
     async fn a_deleted_user_leaves_its_streams_to_the_operator(scratch) {
@@ -445,11 +532,11 @@ scratch::on_each_database! {
         };
         streams.give_to(&stream.id, Some(&user.id)).await.expect("give");
         assert_eq!(owner().await, Some(user.id.clone()));
-        accounts.users.delete(&user.id).await.expect("delete");
+        accounts.users.delete(&user.id, By::Operator).await.expect("delete");
         assert_eq!(owner().await, None);
         let refused = accounts.sessions.refresh(token.reveal(), at(1001)).await;
         assert!(matches!(refused, Err(Error::RefreshRefused)));
-        let again = accounts.users.delete(&user.id).await;
+        let again = accounts.users.delete(&user.id, By::Operator).await;
         assert!(matches!(again, Err(Error::UnknownUser(_))));
     }
 }

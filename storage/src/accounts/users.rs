@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
+use super::by::By;
 use super::invitations::{self, InvitationCode};
 use super::password::PasswordHash;
 use super::user::{Bio, DisplayName, Email, Role, User, UserId, UserName};
@@ -217,13 +218,14 @@ impl Users {
         .await
     }
 
-    /// Changes a user. [`Error::UnknownUser`], [`Error::Taken`].
-    pub async fn change(&self, id: &UserId, change: &Change) -> Result<User, Error> {
+    /// Changes a user. [`Error::UnknownUser`], [`Error::Taken`], [`Error::NoRight`].
+    pub async fn change(&self, id: &UserId, change: &Change, by: By<'_>) -> Result<User, Error> {
         let mut write = self.pool.begin().await?;
         if change.concerns_keys() {
             // Which keys open anything is in the snapshot that running processes have.
             raise_revision(&mut write).await?;
         }
+        by.judge(&mut write, Some(id)).await?;
         let changed = sqlx::query(
             "UPDATE users SET email = COALESCE($1, email), email_lower = COALESCE($2, \
              email_lower), role = COALESCE($3, role), disabled = COALESCE($4, disabled), \
@@ -260,12 +262,12 @@ impl Users {
     }
 
     /// Deletes the user with its sessions, likes and webhooks; its streams and videos become
-    /// the operator's.
-    /// [`Error::UnknownUser`].
-    pub async fn delete(&self, id: &UserId) -> Result<(), Error> {
+    /// the operator's. [`Error::UnknownUser`], [`Error::NoRight`].
+    pub async fn delete(&self, id: &UserId, by: By<'_>) -> Result<(), Error> {
         let mut write = self.pool.begin().await?;
         // Whose streams are is in the snapshot that running processes have.
         raise_revision(&mut write).await?;
+        by.judge(&mut write, Some(id)).await?;
         likes::uncount_all_of(&mut write, id).await?;
         let deleted = sqlx::query("DELETE FROM users WHERE id = $1")
             .bind(id.as_str())

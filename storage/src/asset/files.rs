@@ -150,7 +150,7 @@ pub(super) fn create(
 
 /// Opens a file for reading and writing that is not there yet.
 pub(super) fn open_new(path: &Path) -> io::Result<File> {
-    data_dir::private().read(true).create_new(true).open(path)
+    data_dir::open(path, |how| how.read(true).create_new(true))
 }
 
 /// The right to write an asset, given back when it is dropped, also by a process that dies. `None`:

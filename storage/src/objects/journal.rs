@@ -100,10 +100,7 @@ impl Journal {
     /// Notes that an upload has begun, and forgets the one before.
     pub(super) fn begin(&self, id: &str) -> io::Result<()> {
         one_line(id)?;
-        let mut file = data_dir::private()
-            .create(true)
-            .truncate(true)
-            .open(&self.path)?;
+        let mut file = data_dir::open(&self.path, |how| how.create(true).truncate(true))?;
         write!(file, "{FORMAT}\n{}\n{id}\n", self.target)?;
         file.sync_all()
     }

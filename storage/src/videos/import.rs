@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use media_core::{RecordingId, VideoId};
 use sqlx::Row;
 
-use super::{Error, NewVideo, Video, Videos, new_id, put_tags, refuse_too_many, refused};
+use super::{
+    Error, NewVideo, Video, Videos, hold_owner, new_id, put_tags, refuse_too_many, refused,
+};
 use crate::accounts::UserId;
 use crate::holders;
 use crate::unix_time::to_unix_ms;
@@ -24,6 +26,7 @@ impl Videos {
         let id = new_id()?;
         let id = VideoId::new(&id).expect("base32 is valid in an id");
         let mut write = self.pool.begin().await?;
+        hold_owner(&mut write, new.owner.as_ref()).await?;
         // Writes nothing: the transaction begins with what it must wait for.
         let locked =
             sqlx::query("UPDATE recordings SET status = status WHERE id = $1 RETURNING asset_id")

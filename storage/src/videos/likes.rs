@@ -4,7 +4,7 @@
 use media_core::VideoId;
 use sqlx::{Any, Transaction};
 
-use super::{Error, Videos, column, lock};
+use super::{Error, Videos, column, hold_owner, lock};
 use crate::accounts::UserId;
 
 impl Videos {
@@ -12,14 +12,9 @@ impl Videos {
     /// [`Error::UnknownUser`].
     pub async fn like(&self, id: &VideoId, user: &UserId) -> Result<u64, Error> {
         let mut write = self.pool.begin().await?;
+        // A deletion of the user, which takes its likes out of the counts, comes before or after.
+        hold_owner(&mut write, Some(user)).await?;
         lock(&mut write, id).await?;
-        let known = sqlx::query("SELECT id FROM users WHERE id = $1")
-            .bind(user.as_str())
-            .fetch_optional(&mut *write)
-            .await?;
-        if known.is_none() {
-            return Err(Error::UnknownUser(user.clone()));
-        }
         sqlx::query(
             "INSERT INTO video_likes (video_id, user_id) VALUES ($1, $2) \
              ON CONFLICT (video_id, user_id) DO NOTHING",
@@ -70,7 +65,7 @@ async fn recount(mut write: Transaction<'static, Any>, id: &VideoId) -> Result<u
     Ok(likes)
 }
 
-/// Takes the likes of a user who is about to be deleted out of the counts.
+/// Takes the likes of a user who is about to be deleted, and whose row is held, out of the counts.
 pub(crate) async fn uncount_all_of(
     write: &mut Transaction<'static, Any>,
     user: &UserId,

@@ -6,13 +6,17 @@ use media_core::{AssetId, BroadcastId};
 
 use super::*;
 use crate::accounts::users::NewUser;
-use crate::accounts::{Email, Password, Role, User, UserName};
+use crate::accounts::{By, Email, Password, Role, User, UserName};
 use crate::listing::{Cursor, Paging};
 use crate::recording::{End, Place, Reason};
 use crate::{Database, Recordings};
 
 mod encoding;
 mod sharing;
+
+/// How long a transaction is given to come to where it waits for another one. Where it comes later,
+/// nothing is tested that time.
+const AS_FAR_AS_IT_GETS: Duration = Duration::from_millis(300);
 
 async fn open(scratch: &scratch::Scratch) -> Database {
     Database::open(scratch.url()).await.expect("open")
@@ -207,9 +211,54 @@ scratch::on_each_database! {
         let error = videos.like(&video, &nobody).await.expect_err("unknown");
         assert!(matches!(error, Error::UnknownUser(_)), "{error}");
 
-        database.accounts().users.delete(&mona.id).await.expect("delete");
+        database.accounts().users.delete(&mona.id, By::Operator).await.expect("delete");
         let left = videos.find(&video).await.expect("find").expect("there");
         assert_eq!((left.likes, left.owner), (0, None));
+    }
+
+    async fn a_user_is_deleted_while_a_file_begins_to_come_for_a_video_that_it_likes(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let mona = user(&database, "mona").await;
+        let video = videos.create(new("Harbour", Some(&mona)), at(1)).await.expect("create").id;
+        videos.like(&video, &mona.id).await.expect("like");
+        // As an upload that begins.
+        let mut upload = database.pool().begin().await.expect("begin");
+        hold_owner(&mut upload, Some(&mona.id)).await.expect("held");
+        let users = database.accounts().users;
+        let deleting = tokio::spawn(async move { users.delete(&mona.id, By::Operator).await });
+        tokio::time::sleep(AS_FAR_AS_IT_GETS).await;
+        lock(&mut upload, &video).await.expect("nobody waits in a circle");
+        upload.commit().await.expect("commit");
+        deleting.await.expect("task").expect("deleted");
+        let left = videos.find(&video).await.expect("find").expect("there");
+        assert_eq!((left.likes, left.owner), (0, None));
+    }
+
+    async fn a_like_of_a_user_who_is_being_deleted_does_not_stay_counted(scratch) {
+        let database = open(&scratch).await;
+        let videos = database.videos();
+        let mona = user(&database, "mona").await;
+        let video = videos.create(new("Harbour", None), at(1)).await.expect("create").id;
+        // As a deletion, step by step.
+        let mut deletion = database.pool().begin().await.expect("begin");
+        hold_owner(&mut deletion, Some(&mona.id)).await.expect("held");
+        likes::uncount_all_of(&mut deletion, &mona.id).await.expect("uncounted");
+        let id = mona.id.clone();
+        let liking = tokio::spawn({
+            let (videos, video) = (videos.clone(), video.clone());
+            async move { videos.like(&video, &id).await }
+        });
+        tokio::time::sleep(AS_FAR_AS_IT_GETS).await;
+        sqlx::query("DELETE FROM users WHERE id = $1")
+            .bind(mona.id.as_str())
+            .execute(&mut *deletion)
+            .await
+            .expect("delete");
+        deletion.commit().await.expect("commit");
+        let liked = liking.await.expect("task");
+        assert!(matches!(liked, Err(Error::UnknownUser(_))), "{liked:?}");
+        assert_eq!(videos.find(&video).await.expect("find").expect("there").likes, 0);
     }
 
     async fn many_like_a_video_at_once(scratch) {

@@ -2,7 +2,8 @@
 //! of them nobody needs any more. The bytes are not kept here.
 //!
 //! The row is there before its file is, and goes when that is gone ([`Uploads::forget`]). Every
-//! transaction locks the video first, and so none waits for another in a circle.
+//! transaction locks the owner, where it locks one at all, before the video, and the video before
+//! the rest: so none waits for another in a circle.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};

@@ -6,7 +6,7 @@ use media_core::{DeliveryId, WebhookId};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Error, EventType, Webhooks, damaged};
+use super::{Error, Webhooks, damaged};
 use crate::listing::{ByTime, Page, Paging, Select};
 use crate::unix_time::{from_unix_ms, to_unix_ms};
 
@@ -47,8 +47,9 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The event's own id, which the receiver is told.
     pub event: String,
-    /// What happened.
-    pub event_type: EventType,
+    /// What happened: the name of an [`EventType`](super::EventType), or of one that only a newer
+    /// version knows.
+    pub event_type: String,
     /// The body that is sent.
     pub payload: String,
     /// How it fares.
@@ -134,7 +135,6 @@ impl Webhooks {
 
 pub(super) fn delivery_of(row: &AnyRow) -> Result<Delivery, Error> {
     let id: String = row.try_get("id")?;
-    let event_type: String = row.try_get("event_type")?;
     let status: String = row.try_get("status")?;
     let status = Status::named(&status).ok_or_else(|| damaged(&id, "its status is unknown"))?;
     let attempts: i64 = row.try_get("attempts")?;
@@ -143,8 +143,7 @@ pub(super) fn delivery_of(row: &AnyRow) -> Result<Delivery, Error> {
     let next_at = from_unix_ms(row.try_get("next_at_ms")?);
     Ok(Delivery {
         event: row.try_get("event_id")?,
-        event_type: EventType::named(&event_type)
-            .ok_or_else(|| damaged(&id, "its event is unknown"))?,
+        event_type: row.try_get("event_type")?,
         payload: row.try_get("payload")?,
         status,
         attempts: u32::try_from(attempts).map_err(|error| damaged(&id, error))?,

@@ -12,8 +12,8 @@
 use std::time::SystemTime;
 
 use media_core::{DeliveryId, WebhookId};
-use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
 
 use super::delivery::{Delivery, Status, delivery_of};
 use super::{
@@ -25,6 +25,10 @@ use crate::unix_time::to_unix_ms;
 /// Deliveries that one webhook may have pending: a receiver that is gone for days must not fill the
 /// disk. What comes past it is not recorded for that webhook.
 pub const PENDING_MAX: i64 = 10_000;
+
+/// How long what cannot be read is left alone: so seldom looked at, it costs its owner's other events
+/// nothing, and a process that can read it has it within the hour.
+const DAMAGED_WAIT_MS: i64 = 60 * 60 * 1000;
 
 /// Whether whoever has the webhook `w` may be told of anything: the operator, or a user who could
 /// make one.
@@ -186,6 +190,10 @@ impl Webhooks {
     ///
     /// `admit` is asked about each webhook by its owner (`None`: the operator), those that have
     /// waited longest first, and says whether one more may be taken up.
+    ///
+    /// # Errors
+    /// The database does not answer. What was taken up before it fell silent is returned all the
+    /// same: its attempts are counted.
     pub async fn claim(
         &self,
         now: SystemTime,
@@ -206,7 +214,11 @@ impl Webhooks {
                 Err(error @ Error::DamagedRow { .. }) => {
                     tracing::error!(%webhook, %error, "a delivery cannot be sent");
                 }
-                Err(error) => return Err(error),
+                Err(error) if claims.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%webhook, %error, "other webhooks wait for the database");
+                    break;
+                }
             }
         }
         Ok(claims)
@@ -221,7 +233,7 @@ impl Webhooks {
     }
 
     /// Takes up the delivery that this webhook has been waiting for longest; `None` where another
-    /// process was faster.
+    /// process was faster. One that cannot be read is put off.
     async fn claim_of(
         &self,
         webhook: &str,
@@ -255,7 +267,16 @@ impl Webhooks {
         .fetch_optional(&mut *write)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let claim = claim_of(&row, until_ms)?;
+        let claim = match claim_of(&row, until_ms) {
+            Ok(claim) => claim,
+            Err(error) => {
+                if let Error::DamagedRow { id, .. } = &error {
+                    put_off(&mut write, webhook, id, now_ms).await?;
+                    write.commit().await?;
+                }
+                return Err(error);
+            }
+        };
         sqlx::query("UPDATE webhook_deliveries SET attempts = attempts + 1 WHERE id = $1")
             .bind(claim.id.as_str())
             .execute(&mut *write)
@@ -333,6 +354,31 @@ fn insert<'a>(webhook: &'a str, event: &'a Event, now: SystemTime) -> Result<Ins
         .bind(event.event_type.name())
         .bind(event.payload.as_str())
         .bind(now_ms))
+}
+
+/// Leaves the damaged row `id`, of a webhook or of a delivery to it, alone for a while. It is not given
+/// up: it may be the event of a newer version, of which a process runs beside this one.
+async fn put_off(
+    write: &mut Transaction<'static, Any>,
+    webhook: &str,
+    id: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let later_ms = now_ms + DAMAGED_WAIT_MS;
+    let is_webhook = id == webhook;
+    sqlx::query("UPDATE webhooks SET busy_until_ms = $1 WHERE id = $2")
+        .bind(if is_webhook { later_ms } else { 0 })
+        .bind(webhook)
+        .execute(&mut **write)
+        .await?;
+    if !is_webhook {
+        sqlx::query("UPDATE webhook_deliveries SET next_at_ms = $1 WHERE id = $2")
+            .bind(later_ms)
+            .bind(id)
+            .execute(&mut **write)
+            .await?;
+    }
+    Ok(())
 }
 
 fn claim_of(row: &AnyRow, until_ms: i64) -> Result<Claim, Error> {

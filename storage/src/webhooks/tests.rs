@@ -278,7 +278,7 @@ scratch::on_each_database! {
         assert!(claim(&webhooks, 10).await.is_empty());
         let ping = event("p1", EventType::Ping);
         let queued = webhooks.send_to(&hook.id, &ping, at(11)).await.expect("ping");
-        assert_eq!((queued.event_type, queued.status), (EventType::Ping, Status::Pending));
+        assert_eq!((queued.event_type.as_str(), queued.status), ("ping", Status::Pending));
         assert_eq!(ids(&claim(&webhooks, 11).await), [("p1", 1)]);
         webhooks.change(&hook.id, &switched(true)).await.expect("change");
         assert_eq!(ids(&claim(&webhooks, 111).await), [("e1", 1)]);
@@ -375,6 +375,62 @@ scratch::on_each_database! {
         let started = event("e1", EventType::BroadcastStarted);
         let recorded = webhooks.record(&started, None, at(10)).await.expect("record");
         assert_eq!(recorded, Recorded { queued: 1, overflowed: 0 });
+    }
+
+    async fn a_delivery_that_cannot_be_read_holds_up_no_other_event_of_its_webhook(scratch) {
+        let webhooks = open(&scratch).await;
+        let hook = hook(&webhooks).await;
+        for (id, now) in [("e1", 10), ("e2", 11)] {
+            let started = event(id, EventType::BroadcastStarted);
+            webhooks.record(&started, None, at(now)).await.expect("record");
+        }
+        let name = async |name: &str| {
+            sqlx::query("UPDATE webhook_deliveries SET event_type = $1 WHERE event_id = 'e1'")
+                .bind(name)
+                .execute(&webhooks.pool)
+                .await
+                .expect("update");
+        };
+        // As a newer version writes it, of which a process runs beside this one.
+        name("broadcast.paused").await;
+        assert!(claim(&webhooks, 20).await.is_empty());
+        let claims = claim(&webhooks, 21).await;
+        assert_eq!(ids(&claims), [("e2", 1)]);
+        delivered(&webhooks, &claims[0], 22).await;
+
+        let hour_ms = 60 * 60 * 1000;
+        assert!(claim(&webhooks, 20 + hour_ms - 1).await.is_empty());
+        let listed = log(&webhooks, &hook).await;
+        let waiting = listed.iter().find(|delivery| delivery.event == "e1").expect("listed");
+        assert_eq!(waiting.event_type, "broadcast.paused");
+        assert_eq!((waiting.status, waiting.attempts), (Status::Pending, 0));
+        assert_eq!(waiting.next_at, Some(at(20 + hour_ms)));
+        name("broadcast.started").await;
+        assert_eq!(ids(&claim(&webhooks, 20 + hour_ms).await), [("e1", 1)]);
+    }
+
+    async fn webhooks_that_cannot_be_read_do_not_silence_their_owners_others(scratch) {
+        let webhooks = open(&scratch).await;
+        let broken = hook(&webhooks).await;
+        let started = event("e1", EventType::BroadcastStarted);
+        webhooks.record(&started, None, at(10)).await.expect("record");
+        sqlx::query("UPDATE webhooks SET secret = 'damaged' WHERE id = $1")
+            .bind(broken.id.as_str())
+            .execute(&webhooks.pool)
+            .await
+            .expect("update");
+        hook(&webhooks).await;
+        let started = event("e2", EventType::BroadcastStarted);
+        webhooks.record(&started, None, at(11)).await.expect("record");
+        // One place, for which the webhook that has waited longest comes first.
+        let one = async |now_ms| {
+            let mut places = 1;
+            let admit = |_: Option<&str>| std::mem::replace(&mut places, 0) == 1;
+            webhooks.claim(at(now_ms), at(now_ms + 100), admit).await.expect("claim")
+        };
+        assert!(one(20).await.is_empty());
+        assert_eq!(ids(&one(21).await), [("e2", 1)]);
+        assert!(claim(&webhooks, 22).await.is_empty(), "neither is due again");
     }
 
     async fn the_log_is_read_from_the_newest_on_by_status_and_page(scratch) {
@@ -484,6 +540,30 @@ async fn no_poll_and_no_event_reads_through_the_whole_log() {
             );
         }
     }
+}
+
+/// Its attempt was counted, and nothing was sent for it.
+#[tokio::test]
+async fn what_was_taken_up_is_sent_though_the_database_then_falls_silent() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let webhooks = open(&scratch).await;
+    for (id, now) in [("e1", 10), ("e2", 11), ("e3", 12)] {
+        let hook = hook(&webhooks).await;
+        let ping = event(id, EventType::Ping);
+        webhooks
+            .send_to(&hook.id, &ping, at(now))
+            .await
+            .expect("queued");
+    }
+    // What SQLite gives that has no types: no damage that this crate knows, and so an error.
+    sqlx::query("UPDATE webhook_deliveries SET attempts = 'none' WHERE event_id = 'e2'")
+        .execute(&webhooks.pool)
+        .await
+        .expect("update");
+    assert_eq!(ids(&claim(&webhooks, 20).await), [("e1", 1)]);
+    // Nothing was taken up: then the error is told.
+    let failed = webhooks.claim(at(20), at(120), |_| true).await;
+    assert!(matches!(failed, Err(Error::Database(_))), "{failed:?}");
 }
 
 #[tokio::test]

@@ -366,6 +366,15 @@ impl Done<'_> {
         let not_failed = (409, "nothing_to_retry");
         self.refused(retry, By::Operator, ("", &[], None), not_failed)
             .await;
+        for (operation, list) in [
+            ("GET /api/v1/videos/{id}/chapters", "chapters"),
+            ("GET /api/v1/videos/{id}/subtitles", "subtitles"),
+        ] {
+            let query = format!("/api/v1/videos/{video}/{list}?tokne=a");
+            let invalid = (400, "invalid_request");
+            self.refused(operation, By::Operator, (&query, &[], None), invalid)
+                .await;
+        }
         let operation = "POST /api/v1/videos/{id}/subtitles";
         let by = By::Operator;
         let query = format!("/api/v1/videos/{video}/subtitles?language=en&language=de");
