@@ -28,15 +28,16 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use media_core::StreamId;
+use media_core::{AssetId, RenditionName, StreamId};
 use scratch::{Kind, Scratch};
 use serde_json::Value;
-use storage::asset::Reserve;
+use storage::asset::{Folder, Reserve};
 use storage::streams::Keys;
 use storage::{AdminToken, Database, PlaybackSecret};
 
+use crate::media::Pending;
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Audience, Broadcasts, Limits, Options, Registration, UploadLimits};
+use crate::{Api, Audience, Broadcasts, Limits, Media, Options, Registration, UploadLimits};
 
 const HOST: &str = "media.test:8080";
 
@@ -156,6 +157,16 @@ impl Broadcasts for RecordedBroadcasts {
     }
 }
 
+/// Media in a folder, and nowhere else.
+struct OnDisk(Folder);
+
+impl Media for OnDisk {
+    fn renditions(&self, asset: &AssetId) -> Pending<Vec<RenditionName>> {
+        let names = storage::asset::names(&self.0, asset);
+        Box::pin(std::future::ready(names.unwrap_or_default()))
+    }
+}
+
 struct Server {
     scratch: Arc<Scratch>,
     database: Database,
@@ -211,7 +222,7 @@ impl Server {
             streams: database.streams(),
             recordings: database.recordings(),
             videos: database.videos(),
-            media: Arc::new(storage::asset::Folder::open(&data_dir).expect("folder")),
+            media: Arc::new(OnDisk(Folder::open(&data_dir).expect("folder"))),
             accounts: database.accounts(),
             audit: database.audit(),
             webhooks: database.webhooks(),

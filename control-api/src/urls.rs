@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
 use axum::http::{HeaderMap, header};
+use media_core::ladder::AUDIO_RENDITION;
 use media_core::{RecordingId, RenditionName, StreamId};
 use serde::Serialize;
 use storage::recording::Recording;
@@ -62,8 +63,8 @@ pub enum InvalidAddress {
     HostPort(String),
 }
 
-/// Pictures that stand for a recording.
-const STILLS: usize = 3;
+/// Pictures that stand for a recording or a video.
+pub(crate) const STILLS: usize = 3;
 
 /// A request that names no host: it has to, where no public address is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -258,15 +259,16 @@ impl Origin {
     pub(crate) fn recording(&self, recording: &Recording, token: Option<&str>) -> RecordingUrls {
         let base = format!("{}/vod/{}", self.http_base, recording.id);
         let query = token.map_or(String::new(), |token| format!("?token={token}"));
-        let thumbnails = 1..=STILLS;
-        let pictured = recording.renditions.iter();
+        let has_pictures = !is_sound_alone(&recording.renditions);
+        let thumbnails = (1..=STILLS).filter(|_| has_pictures);
+        let renditions = recording.renditions.iter();
         RecordingUrls {
             hls: format!("{base}/master.m3u8{query}"),
             thumbnails: thumbnails
                 .map(|number| format!("{base}/thumbnails/thumbnail-{number}.jpg{query}"))
                 .collect(),
-            sprite: format!("{base}/thumbnails/sprites.vtt{query}"),
-            download: pictured
+            sprite: has_pictures.then(|| format!("{base}/thumbnails/sprites.vtt{query}")),
+            download: renditions
                 .map(|name| (name.to_string(), self.download(&recording.id, name, token)))
                 .collect(),
         }
@@ -283,6 +285,12 @@ impl Origin {
         let base = &self.http_base;
         format!("{base}/vod/{recording}/{rendition}/download.mp4{query}")
     }
+}
+
+/// Whether renditions are known to be sound alone, of which there are no pictures.
+pub(crate) fn is_sound_alone(renditions: &[RenditionName]) -> bool {
+    let mut names = renditions.iter().map(RenditionName::as_str);
+    !renditions.is_empty() && names.all(|name| name == AUDIO_RENDITION)
 }
 
 impl Urls {

@@ -11,11 +11,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Options;
 use super::courtesy::gives_way;
 use super::encoding::{self, Destination, Made, encode};
 use super::telling::{tell_failed, tell_ready};
 use super::upkeep::remove_spent;
+use super::{Options, recover};
 
 /// How often it is looked for a job where none is due.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -61,16 +61,20 @@ impl Desk {
 
     /// Works until `closes`.
     pub(super) async fn work(self, mut closes: watch::Receiver<bool>) {
+        let mut is_settled = true;
         while !*closes.borrow() {
-            let worker = self.options.worker.as_str();
-            match self.jobs.claim(worker, SystemTime::now()).await {
+            match self.take_up(is_settled).await {
                 Ok(Some(claim)) => {
-                    self.see_through(&claim, &mut closes).await;
-                    continue;
+                    is_settled = self.see_through(&claim, &mut closes).await;
+                    if is_settled {
+                        continue;
+                    }
                 }
-                Ok(None) => {}
+                Ok(None) => is_settled = true,
                 Err(error) => {
-                    tracing::warn!(%error, "it is not known which files are to be encoded")
+                    // It may have been taken up, and the answer lost.
+                    is_settled = false;
+                    tracing::warn!(%error, "it is not known which files are to be encoded");
                 }
             }
             tokio::select! {
@@ -80,7 +84,23 @@ impl Desk {
         }
     }
 
-    async fn see_through(&self, claim: &Claim, closes: &mut watch::Receiver<bool>) {
+    /// The job that is due. What the one before has left in the database is put back first, unless
+    /// that is settled: nobody else knows that it is not worked on any more.
+    async fn take_up(&self, is_settled: bool) -> Result<Option<Claim>, videos::Error> {
+        let Options {
+            videos,
+            worker,
+            events,
+            ..
+        } = &self.options;
+        if !is_settled {
+            recover(videos, worker, events).await?;
+        }
+        self.jobs.claim(worker.as_str(), SystemTime::now()).await
+    }
+
+    /// Whether all that became of it is noted.
+    async fn see_through(&self, claim: &Claim, closes: &mut watch::Receiver<bool>) -> bool {
         tracing::info!(video = %claim.video, upload = %claim.upload, attempt = claim.attempt, "encoding a file");
         let noted = match self.attempt(claim, closes).await {
             Ok((asset, Ok(made))) => self.done(claim, &asset, made, closes).await,
@@ -107,10 +127,11 @@ impl Desk {
             Ok(()) => remove_spent(&self.options.videos.uploads(), &self.options.uploads).await,
             error => error,
         };
-        if let Err(error) = noted {
-            // Not lost: who is not heard of any more is put back.
+        if let Err(error) = &noted {
+            // Not lost: it is put back before another one is taken up.
             tracing::warn!(video = %claim.video, %error, "a file is not seen through");
         }
+        noted.is_ok()
     }
 
     /// Encodes the file of a job.
@@ -366,13 +387,119 @@ fn permille(progress: Progress) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use media_core::VideoId;
+    use control_api::{Audience, Broadcasts};
+    use media_core::graph::{Preset, Profile, Settings, VideoEncoder};
+    use media_core::{Bitrate, Ladder, StreamId, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
+    use storage::streams::Keys;
+    use storage::webhooks::EventType;
 
+    use super::super::stage::{ALL_OF_THE_DISK, Stage};
     use super::*;
+    use crate::hooks::Events;
+    use crate::worker::Worker;
+
+    /// No broadcasts.
+    struct Silence;
+
+    impl Broadcasts for Silence {
+        fn live_since(&self, _: &StreamId) -> Option<SystemTime> {
+            None
+        }
+
+        fn audience(&self, _: &StreamId) -> Option<Audience> {
+            None
+        }
+
+        fn rewind(&self, _: &StreamId) -> Option<Duration> {
+            None
+        }
+
+        fn has_thumbnail(&self, _: &StreamId) -> bool {
+            false
+        }
+
+        fn page_plays(&self, _: &StreamId) {}
+
+        fn live_streams(&self) -> Vec<StreamId> {
+            Vec::new()
+        }
+
+        fn live_count(&self) -> usize {
+            0
+        }
+
+        fn keys_changed(&self, _: Keys) {}
+
+        fn disconnect(&self, _: &StreamId) {}
+
+        fn kick(&self, _: &StreamId, _: Duration) -> bool {
+            false
+        }
+
+        fn end(&self, _: &StreamId) {}
+
+        fn recording_deleted(&self) {}
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            ladder: Ladder {
+                rungs: Vec::new(),
+                audio: Bitrate::from_kbps(64),
+            },
+            segment: Duration::from_secs(2),
+            part: Duration::from_millis(333),
+            encoder: VideoEncoder::X264,
+            preset: Preset::Ultrafast,
+            profile: Profile::Quality,
+            threads: 1,
+        }
+    }
+
+    /// It was nobody's until another process, or the next start, found it.
+    #[tokio::test]
+    async fn a_job_that_the_database_broke_off_is_taken_up_again_by_the_same_process() {
+        let stage = Stage::on(Kind::Postgres).await;
+        stage.queued().await;
+        // A process with its file, whose database refuses what it writes.
+        let (server, name) = stage.scratch.server().expect("a database on a server");
+        let refuse = "ALTER TABLE assets ADD CONSTRAINT refused CHECK (false) NOT VALID";
+        server.execute(name, &[refuse]);
+        let (events, mut told) = Events::heard();
+        let data = stage.scratch.folder();
+        let desk = Desk::new(Options {
+            videos: stage.videos.clone(),
+            uploads: stage.folder.clone(),
+            assets: asset::Folder::open(data).expect("a folder"),
+            reserve: ALL_OF_THE_DISK,
+            settings: settings(),
+            cores: 1,
+            broadcasts: Arc::new(Silence),
+            events,
+            worker: Worker::of(data).expect("a name"),
+        });
+        let (closing, closes) = watch::channel(false);
+        let working = tokio::spawn(desk.work(closes));
+        let began = Instant::now();
+        let given_up = loop {
+            if let Some((event, data)) = told() {
+                break (event, data["reason"].as_str().map(str::to_owned));
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "nobody has it");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        // Each attempt counts: it does not go on for ever.
+        let reason = "the server ended while the file was being encoded";
+        assert_eq!(given_up, (EventType::VideoFailed, Some(reason.to_owned())));
+        assert!(began.elapsed() >= 2 * LOOK_EVERY);
+        closing.send_replace(true);
+        working.await.expect("in order");
+    }
 
     #[tokio::test]
     async fn what_was_made_waits_for_a_database_that_is_away_but_not_for_ever() {

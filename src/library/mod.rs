@@ -8,6 +8,8 @@ mod courtesy;
 mod desk;
 mod encoding;
 mod segments;
+#[cfg(test)]
+mod stage;
 mod telling;
 mod upkeep;
 
@@ -57,6 +59,7 @@ impl Library {
             options.videos.clone(),
             options.uploads.clone(),
             options.events.clone(),
+            options.worker.clone(),
         ));
         let desk = tokio::spawn(Desk::new(options).work(closes));
         Self { closing, desk }
@@ -71,8 +74,9 @@ impl Library {
     }
 }
 
-/// Puts back what the process was encoding when it died. To be called before the files of assets
-/// that are given up are removed, and before the library starts.
+/// Puts back what the process was encoding when it died, or could not see through. To be called where
+/// it encodes nothing: before the files of assets that are given up are removed at its start, and
+/// between two files.
 pub(crate) async fn recover(
     videos: &Videos,
     worker: &Worker,

@@ -4,12 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use media_core::UploadId;
-use storage::videos::jobs::Next;
+use storage::videos::jobs::{KEPT_FOR, Next};
 use storage::videos::{Error, Uploads};
 use storage::{Videos, uploads};
 
 use super::telling::tell_failed;
 use crate::hooks::Events;
+use crate::worker::Worker;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(30);
@@ -18,13 +19,24 @@ const EVERY: Duration = Duration::from_secs(30);
 /// database that was restarted in between.
 const SILENT_MAX: Duration = Duration::from_secs(180);
 
+/// How long after it was last written a file is left that no row is there for: those that are kept
+/// wait a week to be encoded, at the most, and as long again for another try. Until then it may be
+/// another database's, and this one the wrong one.
+const UNKNOWN_FOR: Duration = KEPT_FOR.saturating_mul(2);
+
 /// Carries it out, again and again; ends with the process.
-pub(super) async fn repeat(videos: Videos, folder: uploads::Folder, events: Events) {
-    if let Err(error) = remove_orphans(&videos.uploads(), &folder).await {
+pub(super) async fn repeat(
+    videos: Videos,
+    folder: uploads::Folder,
+    events: Events,
+    worker: Worker,
+) {
+    let own = worker.as_str();
+    if let Err(error) = remove_orphans(&videos.uploads(), &folder, SystemTime::now()).await {
         tracing::warn!(%error, "it is not known which files of uploads are needed");
     }
     loop {
-        if let Err(error) = once(&videos, &folder, &events, SystemTime::now()).await {
+        if let Err(error) = once(&videos, &folder, &events, own, SystemTime::now()).await {
             tracing::warn!(%error, "uploads are not kept in order");
         }
         tokio::time::sleep(EVERY).await;
@@ -35,6 +47,7 @@ async fn once(
     videos: &Videos,
     folder: &uploads::Folder,
     events: &Events,
+    own: &str,
     now: SystemTime,
 ) -> Result<(), Error> {
     let expired = videos.uploads().expire(now).await?;
@@ -48,7 +61,8 @@ async fn once(
         tracing::warn!(%video, "video failed: its file did not come");
         tell_failed(videos, events, &video).await?;
     }
-    for (claim, next) in videos.jobs().requeue_silent(now - SILENT_MAX, now).await? {
+    let jobs = videos.jobs();
+    for (claim, next) in jobs.requeue_silent(own, now - SILENT_MAX, now).await? {
         let given_up = next == Next::GivenUp;
         tracing::warn!(video = %claim.video, worker = claim.worker, given_up, "nothing is heard of a file's encoding");
         if given_up {
@@ -76,9 +90,13 @@ pub(super) async fn remove_spent(uploads: &Uploads, folder: &uploads::Folder) ->
     }
 }
 
-/// Removes files that no row is there for, as after the database was restored from a backup: rows are
-/// there before their files are.
-async fn remove_orphans(uploads: &Uploads, folder: &uploads::Folder) -> Result<(), Error> {
+/// Removes at `now` files that no row is there for, as after the database was restored from a backup:
+/// rows are there before their files are. Not before [`UNKNOWN_FOR`].
+async fn remove_orphans(
+    uploads: &Uploads,
+    folder: &uploads::Folder,
+    now: SystemTime,
+) -> Result<(), Error> {
     let listing = folder.clone();
     let files = match tokio::task::spawn_blocking(move || listing.ids()).await {
         Ok(Ok(files)) => files,
@@ -91,12 +109,33 @@ async fn remove_orphans(uploads: &Uploads, folder: &uploads::Folder) -> Result<(
             return Ok(());
         }
     };
+    let mut left = 0;
     for id in files {
-        if uploads.find(&id).await?.is_none() && remove(folder, &id).await {
+        if uploads.find(&id).await?.is_some() {
+            continue;
+        }
+        let age = written_at(folder, &id).await;
+        let age = age.and_then(|at| now.duration_since(at).ok());
+        if age.is_none_or(|age| age < UNKNOWN_FOR) {
+            left += 1;
+        } else if remove(folder, &id).await {
             tracing::warn!(upload = %id, "removed a file that nobody knows");
         }
     }
+    if left > 0 {
+        tracing::warn!(
+            left,
+            "this database does not know some files of uploads: they are left for two weeks"
+        );
+    }
     Ok(())
+}
+
+/// When an upload's file was last written; `None`: that is not known.
+async fn written_at(folder: &uploads::Folder, id: &UploadId) -> Option<SystemTime> {
+    let path = folder.path(id);
+    let read = move || std::fs::metadata(path)?.modified();
+    tokio::task::spawn_blocking(read).await.ok()?.ok()
 }
 
 /// Whether an upload's file is gone.
@@ -120,61 +159,10 @@ async fn remove(folder: &uploads::Folder, id: &UploadId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use scratch::{Kind, Scratch};
-    use storage::Database;
-    use storage::asset::Reserve;
-    use storage::videos::uploads::{NewUpload, Upload};
-    use storage::videos::{Description, NewVideo, Tags, Title, Visibility};
     use storage::webhooks::EventType;
 
+    use super::super::stage::Stage;
     use super::*;
-
-    struct Stage {
-        videos: Videos,
-        folder: uploads::Folder,
-        scratch: Scratch,
-    }
-
-    impl Stage {
-        async fn new() -> Self {
-            let scratch = Scratch::new(Kind::Sqlite).await;
-            let database = Database::open(scratch.url()).await.expect("a database");
-            let reserve = Reserve {
-                bytes: 0,
-                percent: 0,
-            };
-            Self {
-                videos: database.videos(),
-                folder: uploads::Folder::open(scratch.folder(), reserve).expect("a folder"),
-                scratch,
-            }
-        }
-
-        /// An upload that nothing has come of yet, and its file.
-        async fn begun(&self, expires_at: SystemTime) -> Upload {
-            let new = NewVideo {
-                owner: None,
-                title: Title::new("Harbour").expect("a title"),
-                description: Description::default(),
-                tags: Tags::default(),
-                visibility: Visibility::Public,
-            };
-            let now = SystemTime::now();
-            let video = self.videos.create(new, now).await.expect("created");
-            let new = NewUpload {
-                video: video.id,
-                owner: None,
-                length_bytes: 100,
-                owner_bytes_max: 100,
-                source_name: None,
-                metadata: String::new(),
-                expires_at,
-            };
-            let upload = self.videos.uploads().begin(new, now).await.expect("begun");
-            self.folder.create(&upload.id, 100).expect("room");
-            upload
-        }
-    }
 
     #[tokio::test]
     async fn an_upload_that_expires_is_told_of_as_a_video_that_failed() {
@@ -182,7 +170,7 @@ mod tests {
         let (events, mut told) = Events::channel();
         let now = SystemTime::now();
         let upload = stage.begun(now).await;
-        once(&stage.videos, &stage.folder, &events, now)
+        once(&stage.videos, &stage.folder, &events, "own", now)
             .await
             .expect("kept in order");
         let told = told.try_recv().expect("it is told");
@@ -197,19 +185,14 @@ mod tests {
     async fn an_encoding_that_ends_the_process_each_time_is_told_of_in_the_end() {
         let stage = Stage::new().await;
         let (events, mut told) = Events::channel();
+        let upload = stage.queued().await;
         let mut now = SystemTime::now();
-        let upload = stage.begun(now + Duration::from_secs(1000)).await;
-        let uploads = stage.videos.uploads();
-        uploads
-            .advance(&upload.id, 0, 100, now, now)
-            .await
-            .expect("whole");
         for _ in 0..storage::videos::jobs::ATTEMPTS_MAX {
             assert!(told.try_recv().is_err());
             let claim = stage.videos.jobs().claim("dead", now).await;
             assert!(claim.expect("a database").is_some());
             now += SILENT_MAX + Duration::from_secs(1);
-            once(&stage.videos, &stage.folder, &events, now)
+            once(&stage.videos, &stage.folder, &events, "own", now)
                 .await
                 .expect("kept in order");
         }
@@ -219,17 +202,42 @@ mod tests {
         assert!(stage.folder.path(&upload.id).exists());
     }
 
+    /// It gave up its own encoding after a database that was away for three minutes, and hours of
+    /// work with it.
     #[tokio::test]
-    async fn files_that_no_row_knows_are_removed_and_no_others() {
+    async fn a_process_never_takes_its_own_encoding_for_dead() {
+        let stage = Stage::new().await;
+        let (events, _told) = Events::channel();
+        stage.queued().await;
+        let now = SystemTime::now();
+        let jobs = stage.videos.jobs();
+        let claim = jobs.claim("own", now).await.expect("a database");
+        let claim = claim.expect("a job");
+        let later = now + 2 * SILENT_MAX;
+        once(&stage.videos, &stage.folder, &events, "own", later)
+            .await
+            .expect("kept in order");
+        jobs.heartbeat(&claim, 500, later).await.expect("its own");
+    }
+
+    /// A start with the wrong `database.url` removed all files of the right one.
+    #[tokio::test]
+    async fn files_that_no_row_knows_are_removed_when_nobody_can_miss_them_and_no_others() {
         let stage = Stage::new().await;
         let known = stage.begun(SystemTime::now()).await;
         let unknown = UploadId::new("nothere").expect("an id");
         stage.folder.create(&unknown, 1).expect("room");
-        remove_orphans(&stage.videos.uploads(), &stage.folder)
+        let uploads = stage.videos.uploads();
+        let minute = Duration::from_secs(60);
+        let soon = SystemTime::now() + UNKNOWN_FOR - minute;
+        remove_orphans(&uploads, &stage.folder, soon)
+            .await
+            .expect("a database");
+        assert_eq!(stage.folder.ids().expect("a folder").len(), 2);
+        remove_orphans(&uploads, &stage.folder, soon + 2 * minute)
             .await
             .expect("a database");
         assert_eq!(stage.folder.ids().expect("a folder"), [known.id]);
-        drop(stage.scratch);
     }
 
     #[tokio::test]

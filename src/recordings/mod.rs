@@ -139,7 +139,10 @@ impl Recorder {
 
     /// Keeps the recordings of `streams` in order while the process runs.
     pub(crate) async fn keep_in_order(self, streams: Streams) {
-        upkeep::repeat(&self, &streams).await;
+        tokio::join!(
+            upkeep::name_strangers(&self),
+            upkeep::repeat(&self, &streams),
+        );
     }
 }
 

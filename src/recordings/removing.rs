@@ -12,6 +12,9 @@ use storage::retention;
 use super::objects::Inner;
 use super::uploading::Error;
 
+/// Assets whose removal begins at one look: the store is asked for each, and uploads wait meanwhile.
+const BEGUN_MAX: usize = 500;
+
 /// The assets that are being removed.
 #[derive(Debug, Default)]
 pub(super) struct Removing(HashMap<AssetId, Left>);
@@ -31,10 +34,9 @@ impl Removing {
     pub(super) async fn look(&mut self, objects: &Inner) -> Result<(), Error> {
         let mut answer = Ok(());
         let gone = retention::to_remove(&objects.recordings, &objects.folder).await?;
-        for (asset, _) in gone {
-            if self.0.contains_key(&asset) {
-                continue;
-            }
+        let others = gone.into_iter().map(|(asset, _)| asset);
+        let others = others.filter(|asset| !self.0.contains_key(asset));
+        for asset in others.take(BEGUN_MAX).collect::<Vec<_>>() {
             // Not every asset waits for a store that is away.
             let stored = match answer.is_ok() {
                 true => listed(objects, &asset).await,

@@ -19,9 +19,9 @@ use super::subtitled::Subtitled;
 /// Titles that are held open: of two hours each, a megabyte.
 const TITLES_MAX: usize = 128;
 
-/// How long a title is taken for damaged before its files are read again: a player asks every
-/// second.
-const DAMAGED_FOR: Duration = Duration::from_secs(60);
+/// How long a title is taken for damaged, or for gone, before its files are looked for again: a player
+/// asks every second.
+const SHUT_FOR: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ struct Inner {
 struct Held {
     plays: Plays,
     title: Arc<Cell>,
-    /// When its files were found to be damaged.
-    damaged: Option<Instant>,
+    /// That its files were found to be damaged or gone, and when.
+    shut: Option<(Closed, Instant)>,
     asked: Instant,
 }
 
@@ -114,10 +114,10 @@ impl Inner {
     async fn title(&self, id: &str, plays: Plays) -> Result<Arc<Title>, Closed> {
         let cell = self.held(id, &plays)?;
         let opened = cell.get_or_try_init(|| self.read(id, &plays)).await;
-        if matches!(opened, Err(Closed::Damaged))
+        if let Err(closed @ (Closed::Damaged | Closed::NotFound)) = opened
             && let Some(held) = self.titles().get_mut(id)
         {
-            held.damaged = Some(Instant::now());
+            held.shut = Some((closed, Instant::now()));
         }
         opened.cloned()
     }
@@ -126,6 +126,10 @@ impl Inner {
     async fn read(&self, id: &str, plays: &Plays) -> Result<Arc<Title>, Closed> {
         let opened = self.media.open(&plays.asset, plays.place).await;
         let Stock { renditions, store } = opened.map_err(|error| {
+            if error.is_gone() {
+                tracing::info!(id, %error, "a title was just deleted, or lies on another server");
+                return Closed::NotFound;
+            }
             match error.is_passing() {
                 true => tracing::warn!(id, %error, "a title cannot be played now"),
                 false => tracing::error!(id, %error, "a title cannot be played"),
@@ -166,17 +170,19 @@ impl Inner {
             && held.plays == *plays
         {
             held.asked = now;
-            let is_damaged = |since| now.duration_since(since) < DAMAGED_FOR;
-            return match held.damaged.is_some_and(is_damaged) {
-                true => Err(Closed::Damaged),
-                false => Ok(Arc::clone(&held.title)),
+            let shut = held
+                .shut
+                .filter(|(_, since)| now.duration_since(*since) < SHUT_FOR);
+            return match shut {
+                Some((closed, _)) => Err(closed),
+                None => Ok(Arc::clone(&held.title)),
             };
         }
         let title = Arc::<Cell>::default();
         let held = Held {
             plays: plays.clone(),
             title: Arc::clone(&title),
-            damaged: None,
+            shut: None,
             asked: now,
         };
         titles.insert(id.to_owned(), held);

@@ -23,9 +23,18 @@ pub(crate) async fn recover(
     folder: &Folder,
 ) -> Result<Vec<Recording>, recordings::Error> {
     let now = SystemTime::now();
-    let recovered = recordings::recover(recordings, folder, |_| false, now).await?;
-    recordings::name_strangers(recordings, folder).await?;
-    Ok(recovered)
+    recordings::recover(recordings, folder, |_| false, now).await
+}
+
+/// Says in the log which files the database does not know. Nobody waits for it: it asks for each.
+pub(super) async fn name_strangers(recorder: &Recorder) {
+    let is_writing = |asset: &_| recorder.writing.has(asset);
+    let Recorder {
+        database, folder, ..
+    } = recorder;
+    if let Err(error) = recordings::name_strangers(database, folder, is_writing).await {
+        tracing::warn!(%error, "it is not known which files the database does not know");
+    }
 }
 
 /// Carries out retention and removes the files of what was deleted, again and again, and at once

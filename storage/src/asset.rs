@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use media_core::{AssetId, RenditionName};
 use rand::rand_core::OsError;
 
-pub use reader::{Asset, open};
+pub use reader::{Asset, names, open};
 pub use recovery::{Recovered, recover};
 pub use reserve::Reserve;
 pub(crate) use reserve::Shortage;

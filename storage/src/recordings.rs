@@ -419,34 +419,42 @@ impl Recordings {
         Ok(true)
     }
 
-    /// At most [`ASSETS_MAX`] assets that this server wrote, or nobody knows who did, whose files are
-    /// to be removed, and where those are. The files of another server are in its folder, and
-    /// perhaps still written.
+    /// All assets that this server wrote, or nobody knows who did, whose files are to be removed, and
+    /// where those are: none may hide behind others that cannot be removed. The files of another
+    /// server are in its folder, and perhaps still written.
     pub async fn gone(&self) -> Result<Vec<(AssetId, Place)>, Error> {
         const GONE: &str = "SELECT id, place FROM assets WHERE status = 'gone' \
-             AND (writer IS NULL OR writer = $1 OR $1 = '') LIMIT $2";
+             AND (writer IS NULL OR writer = $1 OR $1 = '') AND id > $2 ORDER BY id LIMIT $3";
         self.gone_as(GONE).await
     }
 
     /// The same of other servers.
     pub(crate) async fn gone_of_others(&self) -> Result<Vec<(AssetId, Place)>, Error> {
         const GONE: &str = "SELECT id, place FROM assets WHERE status = 'gone' \
-             AND writer <> $1 AND $1 <> '' LIMIT $2";
+             AND writer <> $1 AND $1 <> '' AND id > $2 ORDER BY id LIMIT $3";
         self.gone_as(GONE).await
     }
 
+    /// What `query` finds, [`ASSETS_MAX`] at a time.
     async fn gone_as(&self, query: &'static str) -> Result<Vec<(AssetId, Place)>, Error> {
-        let rows = sqlx::query(query)
-            .bind(self.writer().unwrap_or(""))
-            .bind(i64::from(ASSETS_MAX))
-            .fetch_all(&self.pool)
-            .await?;
-        let of = |row: &AnyRow| {
-            let asset = asset_of(row)?;
-            let place = place_of(row, asset.as_str())?;
-            Ok((asset, place))
-        };
-        rows.iter().map(of).collect()
+        let mut gone: Vec<(AssetId, Place)> = Vec::new();
+        loop {
+            let after = gone.last().map_or("", |(asset, _)| asset.as_str());
+            let rows = sqlx::query(query)
+                .bind(self.writer().unwrap_or(""))
+                .bind(after.to_owned())
+                .bind(i64::from(ASSETS_MAX))
+                .fetch_all(&self.pool)
+                .await?;
+            for row in &rows {
+                let asset = asset_of(row)?;
+                let place = place_of(row, asset.as_str())?;
+                gone.push((asset, place));
+            }
+            if rows.len() < ASSETS_MAX as usize {
+                return Ok(gone);
+            }
+        }
     }
 
     /// Forgets an asset whose files are removed.

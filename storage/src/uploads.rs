@@ -209,8 +209,12 @@ impl Sink {
     /// Appends `bytes`.
     ///
     /// # Errors
-    /// The disk is full, or does not take them; then none of them counts.
+    /// The disk is full, or does not take them; then none of them counts. Nothing fits everywhere: what
+    /// was written before can still be synced.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let room = self.reserve.check(&self.file, bytes.len() as u64);
         room.map_err(|source| io_error(&self.path, source))?
             .map_err(shortage)?;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use scratch::s3::{self, BUCKET, Fault, Line};
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::http;
@@ -86,6 +87,15 @@ fn a_recording_plays_from_the_store_alone() {
     }
     let downloads = [("resource", "download"), ("outcome", "answered")];
     assert!(figures.value("millrace_vod_requests_total", &downloads) >= 2.0);
+
+    // The API knows its renditions from the store too.
+    let new = json!({ "recording_id": id, "title": "Harbour" }).to_string();
+    let made = server.admin("POST", "/api/v1/videos", Some(&new)).json();
+    let video = made["id"].as_str().expect("an id");
+    let shown = get(&server, &format!("/api/v1/videos/{video}")).json();
+    let downloads = shown["playback"]["download"].as_array().expect("a list");
+    let names: Vec<_> = downloads.iter().map(|it| &it["rendition"]).collect();
+    assert_eq!(names, ["180p", "90p", "audio"]);
     server.stop();
 }
 
@@ -165,14 +175,20 @@ fn a_store_that_hangs_takes_no_place_from_recordings_on_this_machine() {
         near = listed["items"][0]["id"].as_str().map(str::to_owned);
         near.is_some()
     });
-    let near = format!("/vod/{}/180p.mp4", near.expect("it"));
+    let near = near.expect("it");
+    let far_files = ["180p.mp4", "180p/download.mp4"].map(|file| format!("/vod/{far}/{file}"));
     let viewers: Vec<_> = (0..VIEWERS)
-        .map(|_| {
-            let (address, path) = (server.http, format!("/vod/{far}/180p.mp4"));
+        .map(|number| {
+            // One of them downloads.
+            let path = far_files[usize::from(number == 0)].clone();
+            let address = server.http;
             thread::spawn(move || http::get(address, &path))
         })
         .collect();
-    wait_for("what lies here", || get(&server, &near).status == 200);
+    for file in ["180p.mp4", "180p/download.mp4"] {
+        let path = format!("/vod/{near}/{file}");
+        wait_for(file, || get(&server, &path).status == 200);
+    }
     let wait_still = viewers.iter().filter(|viewer| !viewer.is_finished());
     assert!(wait_still.count() > 0, "nobody waited meanwhile");
     for viewer in viewers {

@@ -82,10 +82,12 @@ pub(crate) struct RecordingUrls {
     /// The multivariant playlist.
     #[schema(example = "https://live.example.org/vod/q4f9a2mzq7xw2b/master.m3u8")]
     pub(crate) hls: String,
-    /// Three pictures of it; a recording without pictures has none, and they answer 404.
+    /// Three pictures of it, of which some may be the same; none where it is sound alone. They
+    /// answer 404 where the server was killed in its first ten seconds.
     pub(crate) thumbnails: Vec<String>,
-    /// Pictures for scrubbing: WebVTT that says which part of which JPEG stands for which time.
-    pub(crate) sprite: String,
+    /// Pictures for scrubbing: WebVTT that says which part of which JPEG stands for which time; null
+    /// where it is sound alone.
+    pub(crate) sprite: Option<String>,
     /// One ordinary MP4 a rendition, by its name.
     pub(crate) download: BTreeMap<String, String>,
 }

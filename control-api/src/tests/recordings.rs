@@ -1,6 +1,6 @@
 //! Recordings by the API: who sees which, and what may be done to them.
 
-use media_core::{AssetId, BroadcastId, RenditionName};
+use media_core::BroadcastId;
 use serde_json::json;
 use storage::recording::{End, Reason};
 
@@ -17,10 +17,23 @@ impl Server {
         asset: &str,
         began_s: u64,
     ) -> storage::recording::Recording {
+        self.begin_recording_of(stream, asset, began_s, &["720p", "audio"])
+            .await
+    }
+
+    async fn begin_recording_of(
+        &self,
+        stream: &str,
+        asset: &str,
+        began_s: u64,
+        renditions: &[&str],
+    ) -> storage::recording::Recording {
         let stream = StreamId::new(stream).expect("an id");
         let broadcast = BroadcastId::new("b7").expect("an id");
         let asset = AssetId::new(asset).expect("an id");
-        let renditions = ["720p", "audio"].map(|name| RenditionName::new(name).expect("a name"));
+        let renditions = renditions.iter();
+        let renditions = renditions.map(|name| RenditionName::new(name).expect("a name"));
+        let renditions: Vec<_> = renditions.collect();
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(began_s);
         let recordings = self.database.recordings();
         let begun = recordings
@@ -32,18 +45,22 @@ impl Server {
     /// One that has ended; its id.
     pub(super) async fn recorded(&self, stream: &str, asset: &str, began_s: u64) -> String {
         let running = self.begin_recording(stream, asset, began_s).await;
-        let end = End::Playable {
-            bytes: 1000,
-            duration: Duration::from_millis(90_061),
-            cut_short: None,
-        };
         let ended = running.started_at + Duration::from_secs(90);
         let recordings = self.database.recordings();
         recordings
-            .finish(&running.id, end, ended)
+            .finish(&running.id, whole(), ended)
             .await
             .expect("finish");
         running.id.to_string()
+    }
+}
+
+/// An end that was noted in order.
+fn whole() -> End {
+    End::Playable {
+        bytes: 1000,
+        duration: Duration::from_millis(90_061),
+        cut_short: None,
     }
 }
 
@@ -78,6 +95,18 @@ scratch::on_each_database! {
         });
         assert_eq!(shown.json(), expected);
         assert_problem(&server.stranger("GET", &format!("{RECORDINGS}/nothere")).await, 404, "no_such_recording");
+    }
+
+    async fn a_recording_of_sound_alone_has_no_addresses_of_pictures(scratch) {
+        let server = Server::on(scratch).await;
+        let (stream, _) = server.create("Harbour").await;
+        let running = server.begin_recording_of(&stream, "a1", 100, &["audio"]).await;
+        let recordings = server.database.recordings();
+        recordings.finish(&running.id, whole(), running.started_at).await.expect("finish");
+        let shown = server.stranger("GET", &format!("{RECORDINGS}/{}", running.id)).await.json();
+        let playback = &shown["playback"];
+        assert_eq!((&playback["thumbnails"], &playback["sprite"]), (&json!([]), &Value::Null));
+        assert!(playback["download"]["audio"].is_string(), "{shown}");
     }
 
     async fn lists_show_everybody_what_they_may_see(scratch) {

@@ -22,7 +22,6 @@ type Pair = (String, u16);
 /// empty: all), statuses, and why.
 const EXEMPT: &[(&str, u16, &str)] = &[
     ("", 500, "our own fault: nothing that is sent provokes it"),
-    ("", 507, "storage::uploads' tests fill the disk"),
     (
         "GET /api/v1/openapi.json",
         503,
@@ -59,19 +58,6 @@ const EXEMPT: &[(&str, u16, &str)] = &[
         "POST /api/v1/videos/{id}/subtitles",
         408,
         "after 60 seconds",
-    ),
-    ("PATCH /api/v1/uploads/{id}", 408, "after 30 seconds"),
-    ("POST /api/v1/uploads/{id}", 408, "after 30 seconds"),
-    ("PUT /api/v1/videos/{id}/file", 408, "after 30 seconds"),
-    (
-        "PATCH /api/v1/uploads/{id}",
-        429,
-        "with 64 pieces that arrive at once",
-    ),
-    (
-        "PUT /api/v1/videos/{id}/file",
-        429,
-        "with 64 pieces that arrive at once",
     ),
 ];
 

@@ -54,8 +54,14 @@ impl Socket {
         client.send_request(request).await.expect("an answer")
     }
 
-    /// Sends a request's head that promises `promised` bytes, and `sent`, and hangs up.
-    pub(super) async fn hang_up(&self, request: &Request<()>, promised: usize, sent: &[u8]) {
+    /// Sends a request's head that promises `promised` bytes, and `sent`: no more until the connection
+    /// is dropped.
+    pub(super) async fn begin(
+        &self,
+        request: &Request<()>,
+        promised: usize,
+        sent: &[u8],
+    ) -> TcpStream {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
         for (name, value) in request.headers() {
             bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
@@ -64,6 +70,12 @@ impl Socket {
         bytes.extend(sent);
         let mut stream = TcpStream::connect(self.address).await.expect("connect");
         stream.write_all(&bytes).await.expect("sent");
+        stream
+    }
+
+    /// The same, and hangs up.
+    pub(super) async fn hang_up(&self, request: &Request<()>, promised: usize, sent: &[u8]) {
+        let mut stream = self.begin(request, promised, sent).await;
         stream.shutdown().await.expect("half closed");
         // Until the other end has hung up too: then nobody deals with the request any more.
         let _ = stream.read_to_end(&mut Vec::new()).await;

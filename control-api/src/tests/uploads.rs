@@ -3,11 +3,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::stream::{self, StreamExt};
 use media_core::{UploadId, VideoId};
 use sha1::{Digest, Sha1};
 use storage::videos::Status;
 
 use super::*;
+use crate::uploads::places::EACH_MAX;
 
 const PIECE_TYPE: &str = "application/offset+octet-stream";
 
@@ -96,6 +98,13 @@ impl Server {
         let video = self.database.videos().find(video).await.expect("database");
         video.expect("a video").status
     }
+}
+
+/// A body that ends nowhere.
+fn that_stops(sent: &[u8]) -> Body {
+    let sent = Ok::<_, std::convert::Infallible>(axum::body::Bytes::copy_from_slice(sent));
+    let sent = stream::once(std::future::ready(sent));
+    Body::from_stream(sent.chain(stream::pending()))
 }
 
 fn assert_problem(answer: &Answer, status: StatusCode, code: &str) {
@@ -645,4 +654,105 @@ scratch::on_each_database! {
         );
         assert_eq!(std::fs::read(server.file(&path)).expect("the file"), film);
     }
+}
+
+/// Four of them kept all places for as long as they liked, and everybody else was told to come again.
+#[tokio::test]
+async fn one_user_leaves_places_to_others() {
+    let server = Server::start().await;
+    let (mona, nils) = (server.streamer("mona").await, server.streamer("nils").await);
+    let asked = |token: &str, method: &str, path: &str| {
+        request(method, path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("Tus-Resumable", "1.0.0")
+    };
+    let begin = async |token: &str| {
+        let create = asked(token, "POST", "/api/v1/uploads")
+            .header("Upload-Length", 2000)
+            .header("Upload-Metadata", metadata("title", "A film"))
+            .body(Body::empty());
+        let made = server.send(create.expect("request")).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        made
+    };
+    let piece = |token: &str, path: &str| {
+        asked(token, "PATCH", path)
+            .header("Upload-Offset", 0)
+            .header(header::CONTENT_TYPE, PIECE_TYPE)
+    };
+    let mut slow = Vec::new();
+    for _ in 0..EACH_MAX {
+        let path = begin(&mona.access).await;
+        let path = path.header(header::LOCATION);
+        let request = piece(&mona.access, path).body(()).expect("request");
+        slow.push(server.socket.begin(&request, 2000, &film(1000)).await);
+    }
+    let one_more = begin(&mona.access).await;
+    let path = one_more.header(header::LOCATION);
+    let nothing = async |token: &str, path: &str| {
+        let request = piece(token, path).body(Body::empty());
+        server.send(request.expect("request")).await
+    };
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let eventually = async |wanted: StatusCode| loop {
+        let answer = nothing(&mona.access, path).await;
+        if answer.status == wanted {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{answer:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // Until all of them have come.
+    let refused = eventually(StatusCode::TOO_MANY_REQUESTS).await;
+    assert_problem(&refused, StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+    assert_eq!(refused.header(header::RETRY_AFTER), "5");
+    let video = said(&one_more, "millrace-video");
+    let put = asked(&mona.access, "PUT", &format!("/api/v1/videos/{video}/file"))
+        .header(header::CONTENT_RANGE, "bytes 0-9/2000")
+        .body(Body::from(film(10)));
+    let put = server.send(put.expect("request")).await;
+    assert_problem(&put, StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+    let others = begin(&nils.access).await;
+    let taken = nothing(&nils.access, others.header(header::LOCATION)).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{taken:?}");
+    drop(slow);
+    eventually(StatusCode::NO_CONTENT).await;
+}
+
+/// Waits for half a minute.
+#[tokio::test]
+async fn a_piece_that_stops_coming_is_refused_and_what_came_of_it_counts() {
+    let server = Server::start().await;
+    let (patched, posted) = (server.begun(2000).await, server.begun(2000).await);
+    let video = server.waiting_video().await;
+    let file = format!("/api/v1/videos/{video}/file");
+    let piece = |method: &str, path: &str| {
+        let piece = server.tus(method, path).header("Upload-Offset", 0);
+        piece.header(header::CONTENT_TYPE, PIECE_TYPE)
+    };
+    let requests = [
+        piece("PATCH", &patched),
+        piece("POST", &posted).header("X-HTTP-Method-Override", "PATCH"),
+        piece("POST", "/api/v1/uploads")
+            .header("Upload-Length", 2000)
+            .header("Upload-Metadata", metadata("title", "A film")),
+        server
+            .admin_request("PUT", &file)
+            .header(header::CONTENT_RANGE, "bytes 0-1999/2000"),
+    ];
+    let began = std::time::Instant::now();
+    let sending = requests.map(|request| {
+        let request = request.body(that_stops(&film(1000)));
+        server.send(request.expect("request"))
+    });
+    // All at once: each takes as long.
+    for answer in futures_util::future::join_all(sending).await {
+        assert_problem(&answer, StatusCode::REQUEST_TIMEOUT, "body_too_slow");
+    }
+    assert!(began.elapsed() >= crate::uploads::receive::PROGRESS_WAIT_MAX);
+    for path in [patched, posted] {
+        assert_eq!(server.offset(&path).await, "1000");
+    }
+    let asked = server.put(&video, Some("bytes */2000"), b"").await;
+    assert_eq!(asked.header(header::RANGE), "bytes=0-999");
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use media_core::{AssetId, BroadcastId, RecordingId, VideoId};
+use media_core::{BroadcastId, RecordingId, VideoId};
 use serde_json::json;
 use storage::playback_token::Lifetime;
 use storage::recording::{End, Reason};
@@ -13,6 +13,16 @@ use super::*;
 
 const VIDEOS: &str = "/api/v1/videos";
 const SUBTITLES: &str = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n";
+
+/// Media of sound alone, all of it.
+struct SoundAlone;
+
+impl Media for SoundAlone {
+    fn renditions(&self, _: &AssetId) -> Pending<Vec<RenditionName>> {
+        let audio = RenditionName::new("audio").expect("a name");
+        Box::pin(std::future::ready(vec![audio]))
+    }
+}
 
 impl Server {
     /// Somebody who may have videos.
@@ -257,6 +267,17 @@ scratch::on_each_database! {
             let problem = assert_problem(&answer, 422, "invalid_fields");
             assert_eq!(problem["errors"][0]["field"], "recording_id");
         }
+    }
+
+    /// It had three addresses of pictures that there never were.
+    async fn sound_alone_has_no_addresses_of_pictures(scratch) {
+        let server = Server::open(scratch, |options| options.media = Arc::new(SoundAlone)).await;
+        let video = server.imported("a1", "public").await;
+        let shown = server.stranger("GET", &path(&video)).await.json();
+        let playback = &shown["playback"];
+        assert_eq!((&playback["thumbnails"], &playback["sprite"]), (&json!([]), &Value::Null));
+        assert_eq!(playback["download"][0]["rendition"], "audio");
+        assert_eq!(playback["download"][1], Value::Null);
     }
 
     async fn lists_show_public_videos_to_strangers_and_own_ones_to_their_owners(scratch) {

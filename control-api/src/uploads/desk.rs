@@ -11,10 +11,11 @@ use storage::accounts::{Role, UserId};
 use storage::uploads::{Folder, Lock, Sink};
 use storage::videos::uploads::{GIVEN_UP, NewUpload, Status, Upload};
 use storage::videos::{Description, NewVideo, Tags, Uploads, Video, Videos, Visibility};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::fault::Fault;
 use super::metadata::Metadata;
+use super::places::{Place, Places};
 use super::receive::{self, Piece};
 use super::tus;
 use crate::caller::Caller;
@@ -24,11 +25,12 @@ use crate::problem::{Error, FieldError};
 /// How long nothing may come of an upload: a laptop is opened again the next day.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Pieces that arrive at once, of all uploaders: each has a megabyte or two in memory.
-const ARRIVING_MAX: usize = 64;
-
-/// When to come back where so many do.
+/// When to come back where there is no place for another piece.
 const ARRIVING_WAIT: Duration = Duration::from_secs(5);
+
+/// Threads that wait for the disk at a time for who asks, begins or opens. The runtime has 512 for all
+/// that may wait: a disk that hangs keeps its threads for good, and logins need some.
+const ASKING_MAX: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -38,7 +40,8 @@ pub(crate) struct Desk {
     files: Folder,
     pub(super) bytes_max: u64,
     owner_bytes_max: u64,
-    arriving: Arc<Semaphore>,
+    places: Places,
+    asking: Arc<Semaphore>,
 }
 
 /// Somebody who may put files into the library.
@@ -85,7 +88,8 @@ impl Desk {
             files,
             bytes_max: limits.bytes_max,
             owner_bytes_max: limits.owner_bytes_max,
-            arriving: Arc::new(Semaphore::new(ARRIVING_MAX)),
+            places: Places::default(),
+            asking: Arc::new(Semaphore::new(ASKING_MAX)),
         }
     }
 
@@ -182,13 +186,15 @@ impl Desk {
     /// also where the caller hangs up: what came counts.
     pub(super) async fn take(
         self: &Arc<Self>,
+        uploader: &Uploader,
         id: UploadId,
         offset: u64,
         piece: Piece,
     ) -> Result<Upload, Error> {
         let desk = Arc::clone(self);
+        let place = self.place(uploader)?;
         let taking = tokio::spawn(async move {
-            let _place = desk.place()?;
+            let _place = place;
             let (upload, sink) = desk.open(&id).await?;
             match sink.end() == offset {
                 true => receive::receive(&desk, upload, sink, piece).await,
@@ -217,20 +223,27 @@ impl Desk {
         Ok((upload, sink))
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let place = Arc::clone(&self.arriving).try_acquire_owned();
-        place.map_err(|_| Error::TooManyRequests {
+    fn place(&self, uploader: &Uploader) -> Result<Place, Error> {
+        let place = self.places.take(uploader.owner.clone());
+        place.ok_or(Error::TooManyRequests {
             wait: ARRIVING_WAIT,
         })
     }
 
-    /// Asks the folder on a thread that may wait for the disk.
+    /// Asks the folder on a thread that may wait for the disk, once there is one. It counts until the
+    /// disk has answered, whether or not anybody still waits for that.
     async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> Result<T, storage::uploads::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let files = self.files.clone();
-        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        let turn = Arc::clone(&self.asking).acquire_owned().await;
+        let turn = turn.map_err(|_| Error::Aborted)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&files)
+        })
+        .await;
         Ok(done.map_err(|_| Error::Aborted)?.map_err(Fault::from)?)
     }
 }
@@ -257,4 +270,60 @@ fn new_video(uploader: &Uploader, metadata: &Metadata) -> Result<NewVideo, Error
         tags: Tags::default(),
         visibility: Visibility::Unlisted,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use scratch::{Kind, Scratch};
+    use storage::Database;
+    use storage::asset::Reserve;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Each request took one more thread, until there was none for logins and the ends of broadcasts.
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_so_many_threads_however_many_ask_and_give_up() {
+        let scratch = Scratch::new(Kind::Sqlite).await;
+        let database = Database::open(scratch.url()).await.expect("a database");
+        let reserve = Reserve {
+            bytes: 0,
+            percent: 0,
+        };
+        let files = Folder::open(scratch.folder(), reserve).expect("a folder");
+        let limits = UploadLimits {
+            bytes_max: 1,
+            owner_bytes_max: 1,
+        };
+        let desk = Arc::new(Desk::new(database.videos(), files, limits));
+        let (mended, stuck) = mpsc::channel::<()>();
+        let stuck = Arc::new(std::sync::Mutex::new(stuck));
+        let (begun, all) = mpsc::channel();
+        let asking: Vec<_> = (0..2 * ASKING_MAX)
+            .map(|_| {
+                let (desk, stuck, begun) = (desk.clone(), stuck.clone(), begun.clone());
+                let hang = move |_: &Folder| {
+                    begun.send(()).expect("somebody counts");
+                    // The sender's end lets go of all.
+                    let _ended = stuck.lock().expect("no panic").recv();
+                    Ok(())
+                };
+                tokio::spawn(async move {
+                    timeout(Duration::from_millis(500), desk.on_disk(hang)).await
+                })
+            })
+            .collect();
+        for asked in asking {
+            assert!(
+                asked.await.expect("no panic").is_err(),
+                "nobody is answered"
+            );
+        }
+        assert_eq!(all.try_iter().count(), ASKING_MAX);
+        drop(mended);
+        let answered = desk.on_disk(|_| Ok(7)).await;
+        assert_eq!(answered.expect("the disk is back"), 7);
+    }
 }

@@ -58,7 +58,7 @@ use crate::streams::to_the_end;
             content_type = "application/problem+json"),
         (status = 423, description = "Another request is sending it (code `upload_busy`).", body = Problem,
             content_type = "application/problem+json"),
-        (status = 429, description = "Too many pieces arrive at once, or too many files begin.", body = Problem,
+        (status = 429, description = "Too many pieces arrive at once, of all or of the caller's, or too many files begin.", body = Problem,
             content_type = "application/problem+json"),
         (status = 507, description = "The disk is full (code `disk_full`).", body = Problem,
             content_type = "application/problem+json"),
@@ -103,7 +103,7 @@ pub(crate) async fn put(
         checksum: None,
         body,
     };
-    let upload = desk.take(upload.id, first, piece).await?;
+    let upload = desk.take(&uploader, upload.id, first, piece).await?;
     match upload.status {
         Status::Open => Ok(more(upload.offset_bytes)),
         _ => Ok(StatusCode::CREATED.into_response()),

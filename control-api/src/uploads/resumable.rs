@@ -63,6 +63,8 @@ pub(crate) async fn offer(State(api): State<Api>) -> Response {
             body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such video (code `no_such_video`).",
             body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body came too slowly (code `body_too_slow`).",
+            body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The video has its file already (code `video_has_file`), too many \
             files are on their way (`too_many_uploads`), or the caller's have too many bytes together \
             (`upload_quota`).",
@@ -93,7 +95,8 @@ pub(crate) async fn create(
         .await?;
     if let Some(piece) = creation.first {
         let (id, offset) = (upload.id.clone(), piece.offset);
-        upload = desk.take(id, offset, Piece::of(piece, body)).await?;
+        let taken = desk.take(&uploader, id, offset, Piece::of(piece, body));
+        upload = taken.await?;
     }
     let location = format!("/api/v1/uploads/{}", upload.id);
     let location = HeaderValue::try_from(location).expect("an id is visible ASCII");
@@ -176,7 +179,7 @@ pub(crate) async fn show(
             (`not_media`).", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "Another request is sending it (code `upload_busy`).", body = Problem,
             content_type = "application/problem+json"),
-        (status = 429, description = "Too many pieces arrive at once.", body = Problem,
+        (status = 429, description = "Too many pieces arrive at once, of all or of the caller's.", body = Problem,
             content_type = "application/problem+json"),
         (status = 460, description = "Not what its checksum says; nothing is kept (code \
             `checksum_mismatch`).", body = Problem, content_type = "application/problem+json"),
@@ -195,7 +198,8 @@ pub(crate) async fn append(
     let piece = tus::piece(&headers)?;
     let upload = api.uploads.upload(&uploader, &id).await?;
     let offset = piece.offset;
-    let taken = api.uploads.take(upload.id, offset, Piece::of(piece, body));
+    let desk = &api.uploads;
+    let taken = desk.take(&uploader, upload.id, offset, Piece::of(piece, body));
     let upload = taken.await?;
     Ok(answer(StatusCode::NO_CONTENT, &upload, upload.offset_bytes))
 }
@@ -273,7 +277,7 @@ pub(crate) async fn delete(
             content_type = "application/problem+json"),
         (status = 423, description = "Another request is sending it.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 429, description = "Too many pieces arrive at once.", body = Problem,
+        (status = 429, description = "Too many pieces arrive at once, of all or of the caller's.", body = Problem,
             content_type = "application/problem+json"),
         (status = 460, description = "Not what its checksum says.", body = Problem,
             content_type = "application/problem+json"),

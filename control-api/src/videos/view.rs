@@ -2,16 +2,14 @@
 
 use std::str::FromStr;
 
+use media_core::RenditionName;
 use serde::Serialize;
 use storage::videos::{Status, Tag, Video, Visibility};
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::time::rfc3339;
-use crate::urls::Origin;
-
-/// How many pictures there are of a video, for lists.
-const THUMBNAILS: u8 = 3;
+use crate::urls::{Origin, STILLS, is_sound_alone};
 
 /// Who may watch: everybody, and it is listed; everybody who knows the id; or who has a playback
 /// token.
@@ -100,11 +98,13 @@ pub(crate) struct VideoUrls {
     hls: String,
     /// One a rendition. Lists leave them out.
     download: Vec<Download>,
-    /// JPEGs from the beginning, the middle and the end. Videos without pictures have none.
+    /// JPEGs at a sixth, a half and five sixths, of which some may be the same; none where it is sound
+    /// alone. Lists name them all the same: then they answer 404.
     thumbnails: Vec<String>,
-    /// The WebVTT of tiny pictures, for scrubbing.
+    /// The WebVTT of tiny pictures, for scrubbing; null where it is sound alone. Lists name it all the
+    /// same.
     #[schema(example = "https://live.example.org/vod/k3f9a2mzq7xw2b/thumbnails/sprites.vtt")]
-    sprite: String,
+    sprite: Option<String>,
 }
 
 impl Origin {
@@ -113,7 +113,7 @@ impl Origin {
         &self,
         video: &Video,
         token: Option<&str>,
-        downloads: &[String],
+        downloads: &[RenditionName],
     ) -> Option<VideoUrls> {
         if video.status != Status::Ready {
             return None;
@@ -121,28 +121,28 @@ impl Origin {
         // Tokens are of unreserved characters (RFC 3986 §2.3).
         let query = token.map_or(String::new(), |token| format!("?token={token}"));
         let url = |file: &str| format!("{}/vod/{}/{file}{query}", self.http_base(), video.id);
-        let download = |rendition: &String| Download {
-            rendition: rendition.clone(),
+        let download = |rendition: &RenditionName| Download {
+            rendition: rendition.to_string(),
             url: url(&format!("{rendition}/download.mp4")),
         };
-        let thumbnails =
-            (1..=THUMBNAILS).map(|number| format!("thumbnails/thumbnail-{number}.jpg"));
+        let has_pictures = !is_sound_alone(downloads);
+        let thumbnails = (1..=STILLS).filter(|_| has_pictures);
+        let thumbnails = thumbnails.map(|number| format!("thumbnails/thumbnail-{number}.jpg"));
         Some(VideoUrls {
             hls: url("master.m3u8"),
             download: downloads.iter().map(download).collect(),
             thumbnails: thumbnails.map(|file| url(&file)).collect(),
-            sprite: url("thumbnails/sprites.vtt"),
+            sprite: has_pictures.then(|| url("thumbnails/sprites.vtt")),
         })
     }
 }
 
 /// The renditions that can be downloaded of a video. What cannot be read is none.
-pub(super) async fn downloads(api: &Api, video: &Video) -> Vec<String> {
-    let Some(asset) = &video.asset else {
-        return Vec::new();
-    };
-    let renditions = api.media.renditions(asset).await;
-    renditions.iter().map(ToString::to_string).collect()
+pub(super) async fn downloads(api: &Api, video: &Video) -> Vec<RenditionName> {
+    match &video.asset {
+        Some(asset) => api.media.renditions(asset).await,
+        None => Vec::new(),
+    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,12 +1,15 @@
 //! What is learnt of a publisher's media before the ladder is built: its frame rate, and which
 //! tracks it has.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
 use super::intake::TrackKind;
+use super::ladder::SAMPLE_BYTES;
 use crate::time::{FrameRate, MediaTime};
+use crate::timeline::SAMPLE_RATE;
 
 /// Pictures from which the frame rate is judged.
 const PICTURES_MIN: usize = 6;
@@ -14,8 +17,10 @@ const PICTURES_MIN: usize = 6;
 /// Pictures held at most while the rest is awaited; each is 3 MiB at 1080p.
 const PICTURES_MAX: usize = 30;
 
-/// Blocks of sound held at most: two seconds of AAC frames.
-const SOUNDS_MAX: usize = 94;
+/// Sound held at most: a second more than pictures are awaited for ([`PICTURES_WITHIN`]), 4.2 MB.
+/// Pictures that are decoded late, as those of a cached group of pictures that comes all at once,
+/// find the sound that belongs to them.
+const SOUND_BYTES_MAX: usize = 11 * SAMPLE_RATE as usize * SAMPLE_BYTES;
 
 /// How much of one track comes before it is taken for the only one, where no other is announced.
 const ALONE_AFTER: Duration = Duration::from_millis(600);
@@ -40,11 +45,15 @@ const STANDARD_RATES: [(u32, u32); 10] = [
 /// The highest rate of a broadcast; a faster source loses pictures.
 const RATE_MAX: f64 = 60.5;
 
+/// A picture or a block of sound, and when it is shown or heard.
+type Unit = (MediaTime, gst::Buffer);
+
 /// What is waiting for the ladder.
 #[derive(Default)]
 pub(super) struct Probe {
-    pub(super) pictures: Vec<(MediaTime, gst::Buffer)>,
-    pub(super) sounds: Vec<(MediaTime, gst::Buffer)>,
+    pictures: Vec<Unit>,
+    sounds: VecDeque<Unit>,
+    sound_bytes: usize,
     /// What the source says of its rate, where it does.
     pub(super) nominal: Option<FrameRate>,
     announced: Vec<TrackKind>,
@@ -79,14 +88,33 @@ impl Probe {
     }
 
     pub(super) fn sound(&mut self, pts: MediaTime, sound: gst::Buffer) {
-        if self.sounds.len() == SOUNDS_MAX {
-            self.sounds.remove(0);
-        }
         self.first_sound.get_or_insert(pts);
         if self.pictures.is_empty() {
             self.note_arrival(pts);
         }
-        self.sounds.push((pts, sound));
+        self.sound_bytes += sound.size();
+        self.sounds.push_back((pts, sound));
+        while self.sound_bytes > SOUND_BYTES_MAX {
+            // Its beginning stays where that is the pictures' too: without it, the Timeline would
+            // take what is left for a jump of the clock, and put it where the pictures begin.
+            let given_up = match self.sounds_before_pictures() {
+                0 => self.sounds.pop_back(),
+                _ => self.sounds.pop_front(),
+            };
+            self.sound_bytes -= given_up.map_or(self.sound_bytes, |(_, sound)| sound.size());
+        }
+    }
+
+    /// What waited: pictures, and the sound from where they begin. To be taken once something was
+    /// found.
+    pub(super) fn into_units(mut self) -> (Vec<Unit>, VecDeque<Unit>) {
+        if !self.pictures.is_empty() {
+            // Seconds of sound before the first picture would look like a jump of the clock. The
+            // block in which the pictures begin is cut by the Timeline.
+            let before = self.sounds_before_pictures().saturating_sub(1);
+            self.sounds.drain(..before);
+        }
+        (self.pictures, self.sounds)
     }
 
     /// What is known by now, if that is enough.
@@ -122,6 +150,15 @@ impl Probe {
         self.origin = Some(self.origin.map_or(origin, |earliest| earliest.min(origin)));
     }
 
+    /// How many blocks of sound begin before the first picture; all where there is none.
+    fn sounds_before_pictures(&self) -> usize {
+        let Some((first, _)) = self.pictures.first() else {
+            return self.sounds.len();
+        };
+        let sounds = self.sounds.iter();
+        sounds.take_while(|(pts, _)| pts < first).count()
+    }
+
     fn shown(&self) -> Duration {
         match (self.pictures.first(), self.pictures.last()) {
             (Some((first, _)), Some((last, _))) => last.saturating_since(*first),
@@ -130,7 +167,7 @@ impl Probe {
     }
 
     fn sounded(&self) -> Duration {
-        match (self.first_sound, self.sounds.last()) {
+        match (self.first_sound, self.sounds.back()) {
             (Some(first), Some((last, _))) => last.saturating_since(first),
             _ => Duration::ZERO,
         }
@@ -176,6 +213,86 @@ fn frame_rate(times: &[MediaTime], nominal: Option<FrameRate>) -> FrameRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::{Counters, Timeline, sample_time};
+
+    /// Samples of an AAC frame.
+    const BLOCK: u64 = 1024;
+
+    /// A probe with so many seconds of sound from zero on.
+    fn heard(seconds: u64) -> Probe {
+        gst::init().expect("GStreamer");
+        let mut probe = Probe::default();
+        for number in 0..seconds * u64::from(SAMPLE_RATE) / BLOCK {
+            sound(&mut probe, number);
+        }
+        probe
+    }
+
+    fn sound(probe: &mut Probe, number: u64) {
+        let block = gst::Buffer::from_slice(vec![0u8; BLOCK as usize * SAMPLE_BYTES]);
+        probe.sound(sample_time(number * BLOCK), block);
+    }
+
+    /// What a Timeline makes of what waited: where its sound ends, and how often it helped.
+    fn placed(probe: Probe) -> (u64, Counters) {
+        let Some(Finding::Video(rate)) = probe.finding() else {
+            panic!("there are pictures");
+        };
+        let mut timeline = Timeline::new(rate);
+        let (pictures, sounds) = probe.into_units();
+        for (pts, _) in pictures {
+            timeline.video(pts, Duration::ZERO);
+        }
+        for (pts, _) in sounds {
+            timeline.audio(pts, BLOCK, Duration::ZERO);
+        }
+        (timeline.next_sample(), timeline.counters())
+    }
+
+    fn show(probe: &mut Probe, first: MediaTime) {
+        for time in times(30.0) {
+            let pts = first + time.saturating_since(MediaTime::ZERO);
+            probe.picture(pts, gst::Buffer::new());
+        }
+    }
+
+    /// A publisher whose media was held back, or a relay that begins with what it has: all of it
+    /// comes at once, and sound is decoded first. It used to be heard seconds early to the end.
+    #[test]
+    fn sound_that_is_decoded_seconds_before_its_pictures_stays_beside_them() {
+        let mut probe = heard(6);
+        show(&mut probe, MediaTime::ZERO);
+        let (end, counters) = placed(probe);
+        assert_eq!(end, 6 * u64::from(SAMPLE_RATE) / BLOCK * BLOCK);
+        assert_eq!(counters, Counters::default());
+    }
+
+    #[test]
+    fn pictures_that_begin_seconds_after_the_sound_stay_beside_it() {
+        let mut probe = heard(6);
+        show(&mut probe, MediaTime::from_millis(5500));
+        let (end, counters) = placed(probe);
+        let seconds = end as f64 / f64::from(SAMPLE_RATE);
+        assert!((seconds - 0.5).abs() < 0.03, "{seconds}");
+        assert_eq!((counters.clock_jumps, counters.samples_silenced), (0, 0));
+    }
+
+    #[test]
+    fn sound_that_waits_is_bounded_and_gives_up_what_is_farthest_from_the_pictures() {
+        let alone = heard(30);
+        assert!(alone.sound_bytes <= SOUND_BYTES_MAX);
+        let first = alone.sounds.front().expect("some").0;
+        assert!((first.as_secs_f64() - 19.0).abs() < 0.1, "{first}");
+        assert_eq!(alone.finding(), Some(Finding::AudioOnly));
+
+        let mut shown = heard(1);
+        shown.picture(MediaTime::ZERO, gst::Buffer::new());
+        for number in 46..1500 {
+            sound(&mut shown, number);
+        }
+        assert!(shown.sound_bytes <= SOUND_BYTES_MAX);
+        assert_eq!(shown.sounds.front().expect("some").0, MediaTime::ZERO);
+    }
 
     fn times(fps: f64) -> Vec<MediaTime> {
         (0..6)

@@ -227,10 +227,11 @@ impl Inner {
             }
         };
         let now = self.began.elapsed();
-        for (pts, picture) in probe.pictures {
+        let (pictures, sounds) = probe.into_units();
+        for (pts, picture) in pictures {
             running.picture(pts, picture, now);
         }
-        for (pts, sound) in probe.sounds {
+        for (pts, sound) in sounds {
             running.sound(pts, sound, now);
         }
         state.running = Some(running);

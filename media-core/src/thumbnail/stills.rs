@@ -63,21 +63,28 @@ impl Stills {
         self.seen += 1;
     }
 
-    /// Those nearest to a sixth, a half and five sixths of media that lasts until `end`, in order.
-    /// Fewer than three where there were fewer.
+    /// Those nearest to a sixth, a half and five sixths of media that lasts until `end`, in order:
+    /// three, of which some are the same where there were fewer pictures; none where there was none.
     pub fn choose(mut self, end: MediaTime) -> Vec<Still> {
         let mut chosen = Vec::with_capacity(CHOSEN);
+        let has_enough = self.held.len() >= CHOSEN;
         for sixth in [1, 3, 5] {
             let wanted = MediaTime::from_nanos(end.as_nanos() / 6 * sixth);
             // As many are left for the later ones as those need.
             let later = CHOSEN - 1 - chosen.len();
-            let open = self.held.len().saturating_sub(later).max(1);
+            let open = match has_enough {
+                true => self.held.len() - later,
+                false => self.held.len(),
+            };
             let candidates = self.held.iter().take(open).enumerate();
             let distance = |still: &Still| still.time.nanos_from(wanted).abs();
-            let Some((nearest, _)) = candidates.min_by_key(|(_, still)| distance(still)) else {
+            let Some((nearest, still)) = candidates.min_by_key(|(_, still)| distance(still)) else {
                 break;
             };
-            chosen.extend(self.held.drain(..=nearest).next_back());
+            chosen.push(still.clone());
+            if has_enough {
+                self.held.drain(..=nearest);
+            }
         }
         chosen
     }
@@ -120,11 +127,13 @@ mod tests {
         }
     }
 
+    /// A recording of less than twenty seconds named pictures that were not there.
     #[test]
-    fn there_are_as_many_as_pictures_and_never_one_twice() {
+    fn there_are_three_wherever_there_is_one_and_never_one_twice_without_need() {
         assert_eq!(chosen([].into_iter(), 0), [0; 0]);
-        assert_eq!(chosen([1].into_iter(), 5), [1]);
-        assert_eq!(chosen([1, 10].into_iter(), 12), [1, 10]);
+        assert_eq!(chosen([1].into_iter(), 5), [1, 1, 1]);
+        assert_eq!(chosen([1, 10].into_iter(), 12), [1, 10, 10]);
+        assert_eq!(chosen([1, 10].into_iter(), 300), [10, 10, 10]);
         assert_eq!(chosen([1, 10, 20].into_iter(), 21), [1, 10, 20]);
         // Pictures came in the first seconds alone: sound went on for an hour.
         assert_eq!(chosen([1, 10, 20, 30].into_iter(), 3600), [10, 20, 30]);

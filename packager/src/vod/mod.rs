@@ -76,11 +76,16 @@ impl Admitted<'_> {
         }
     }
 
-    fn playlist(&self, text: Bytes) -> Response<Body> {
+    /// A playlist that `text` makes, unless the client has it: a private title's is made anew for
+    /// each request, and of two hours that is work.
+    fn playlist(&self, text: impl FnOnce() -> Bytes) -> Response<Body> {
         let kind = Kind::Playlist(self.conditions.coding());
         let tag = self.title.playlist_tag();
-        self.found(kind, tag, Body::whole(text))
-            .answer(self.conditions)
+        let body = match self.conditions.has(&tag) {
+            true => Body::empty(),
+            false => Body::whole(text()),
+        };
+        self.found(kind, tag, body).answer(self.conditions)
     }
 
     /// A file that is small and may be written anew.
@@ -158,7 +163,7 @@ impl Delivery {
         };
         let (links, coding) = (request.links(), request.conditions.coding());
         let mut response = match resource {
-            Resource::Master => request.playlist(title.master(links, coding)),
+            Resource::Master => request.playlist(|| title.master(links, coding)),
             Resource::Playlist { rendition, content } => {
                 let (index, _) = title.rendition(rendition).ok_or(Refused::NotFound)?;
                 let text = title.playlist(index, content, links, coding);

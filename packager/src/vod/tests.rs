@@ -147,23 +147,7 @@ impl Stage {
     }
 
     fn of(tapes: Vec<Tape>) -> Self {
-        let shelf = Arc::new(Shelf {
-            tapes,
-            ..Shelf::default()
-        });
-        let renditions = shelf.tapes.iter().map(|tape| tape.rendition.clone());
-        let title = Arc::new(Title::new(Contents {
-            asset: AssetId::new("a1").unwrap(),
-            name: "Friday".to_owned(),
-            renditions: renditions.collect(),
-            subtitles: vec![Subtitles {
-                name: name("en"),
-                label: "English".to_owned(),
-                language: "en".to_owned(),
-                default: true,
-            }],
-            store: shelf.clone(),
-        }));
+        let (shelf, title) = shelved("a1", tapes);
         let delivery = Arc::new(Delivery::new(Arc::new(OneTitle { title })));
         Self { delivery, shelf }
     }
@@ -201,6 +185,28 @@ impl Stage {
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT, "{path}");
         body(response).await
     }
+}
+
+/// A title of these tapes, and the shelf that they lie on.
+fn shelved(asset: &str, tapes: Vec<Tape>) -> (Arc<Shelf>, Arc<Title>) {
+    let shelf = Arc::new(Shelf {
+        tapes,
+        ..Shelf::default()
+    });
+    let renditions = shelf.tapes.iter().map(|tape| tape.rendition.clone());
+    let title = Title::new(Contents {
+        asset: AssetId::new(asset).unwrap(),
+        name: "Friday".to_owned(),
+        renditions: renditions.collect(),
+        subtitles: vec![Subtitles {
+            name: name("en"),
+            label: "English".to_owned(),
+            language: "en".to_owned(),
+            default: true,
+        }],
+        store: shelf.clone(),
+    });
+    (shelf, Arc::new(title))
 }
 
 /// The body, which is as long as it said.
@@ -414,6 +420,29 @@ async fn who_has_it_is_told_so() {
     }
     tags.dedup();
     assert_eq!(tags.len(), 6, "two playlists are of one state: {tags:?}");
+}
+
+/// A private title's was made, and packed, to be thrown away: of two hours again and again.
+#[tokio::test]
+async fn a_playlist_that_the_client_has_is_not_made_anew() {
+    let (_, title) = shelved("a1", vec![Tape::audio(Duration::ZERO, LENGTH)]);
+    let mut headers = HeaderMap::new();
+    let tag = title.playlist_tag().parse().unwrap();
+    headers.insert(header::IF_NONE_MATCH, tag);
+    let request = Admitted {
+        title: &title,
+        audience: Audience::Granted,
+        token: Some(TOKEN),
+        conditions: Conditions::of(&Method::GET, &headers),
+    };
+    let known = request.playlist(|| unreachable!("the client has it"));
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(field(&known, "cache-control"), "private, no-cache");
+    // What is not there is not known either.
+    let path = "/vod/public/audio/iframes.m3u8";
+    let any = [("if-none-match", "*")];
+    let missing = Stage::new().ask(Method::GET, path, &any).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

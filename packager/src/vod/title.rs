@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media_core::{AssetId, InitKind, MediaTime, StoredRendition};
+use tokio::sync::Mutex;
 
 use super::library::Store;
 use crate::master::Master;
@@ -43,6 +44,8 @@ pub struct Title {
     subtitles_playlists: Vec<Text>,
     /// Of all that its playlists say.
     digest: u64,
+    /// Held while a download of it is planned.
+    planning: Mutex<()>,
 }
 
 impl Title {
@@ -58,6 +61,7 @@ impl Title {
                 .collect(),
             subtitles_playlists: contents.subtitles.iter().map(|_| Text::default()).collect(),
             digest: digest(&contents),
+            planning: Mutex::default(),
             contents,
         }
     }
@@ -97,18 +101,23 @@ impl Title {
         asked.into_iter().chain(sound).collect()
     }
 
+    /// The turn of who plans a download of it.
+    pub(super) fn planning(&self) -> &Mutex<()> {
+        &self.planning
+    }
+
     pub(super) fn master(&self, links: Links<'_>, coding: Coding) -> Bytes {
         self.master.text(links, coding)
     }
 
-    /// The playlist of the rendition at `index`; `None`: it has none of I-frames.
-    pub(super) fn playlist(
-        &self,
+    /// What makes the playlist of the rendition at `index`; `None`: it has none of I-frames.
+    pub(super) fn playlist<'a>(
+        &'a self,
         index: usize,
         content: Content,
-        links: Links<'_>,
+        links: Links<'a>,
         coding: Coding,
-    ) -> Option<Bytes> {
+    ) -> Option<impl FnOnce() -> Bytes + 'a> {
         let rendition = self.contents.renditions.get(index)?;
         let [media, iframes] = self.playlists.get(index)?;
         let text = match content {
@@ -116,21 +125,21 @@ impl Title {
             Content::IFrames if is_video(rendition) => iframes,
             Content::IFrames => return None,
         };
-        let render = || stored::render(rendition, content, links);
-        Some(coded(text, links, coding, render))
+        let render = move || stored::render(rendition, content, links);
+        Some(move || coded(text, links, coding, render))
     }
 
-    /// The playlist of the subtitles at `index`.
-    pub(super) fn subtitles_playlist(
-        &self,
+    /// What makes the playlist of the subtitles at `index`.
+    pub(super) fn subtitles_playlist<'a>(
+        &'a self,
         index: usize,
-        links: Links<'_>,
+        links: Links<'a>,
         coding: Coding,
-    ) -> Option<Bytes> {
+    ) -> Option<impl FnOnce() -> Bytes + 'a> {
         let name = &self.contents.subtitles.get(index)?.name;
         let text = self.subtitles_playlists.get(index)?;
-        let render = || stored::render_subtitles(name, self.duration(), links);
-        Some(coded(text, links, coding, render))
+        let render = move || stored::render_subtitles(name, self.duration(), links);
+        Some(move || coded(text, links, coding, render))
     }
 
     /// The validator of its playlists. Weak: gzip is another representation (RFC 9110 §8.8.3.3).

@@ -1,9 +1,11 @@
 //! The shelf over a database and a data folder.
 
+use std::path::PathBuf;
+
 use media_core::{AssetId, BroadcastId, RecordingId, RenditionName};
 use packager::Disk;
 use scratch::Scratch;
-use storage::asset::Folder;
+use storage::asset::{Folder, MANIFEST};
 use storage::recording::End;
 use storage::streams::NewStream;
 use storage::{Database, Title as StreamTitle, Visibility, playback_token};
@@ -60,6 +62,14 @@ impl Stage {
         opened.expect_err("it has no files")
     }
 
+    /// Where the manifest of the public recording is, or would be.
+    fn manifest(&self) -> PathBuf {
+        let asset = AssetId::new("a0").expect("an id");
+        let folder = self.folder.path(&asset);
+        std::fs::create_dir_all(&folder).expect("made");
+        folder.join(MANIFEST)
+    }
+
     fn held(&self) -> Vec<String> {
         self.shelf.inner.titles().keys().cloned().collect()
     }
@@ -73,7 +83,7 @@ async fn who_has_no_token_opens_nothing() {
     let [public, private] = &stage.ids;
     assert_eq!(stage.open(private).await, Closed::NoToken);
     assert_eq!(stage.held(), Vec::<String>::new());
-    assert_eq!(stage.open(public).await, Closed::Damaged);
+    assert_eq!(stage.open(public).await, Closed::NotFound);
     assert_eq!(stage.held(), [public.as_str()]);
 }
 
@@ -82,14 +92,27 @@ async fn a_damaged_title_is_not_read_again_at_each_request() {
     let scratch = Scratch::new(scratch::Kind::Sqlite).await;
     let stage = Stage::new(&scratch).await;
     let [public, _] = &stage.ids;
+    let manifest = stage.manifest();
+    std::fs::write(&manifest, "no manifest").expect("written");
     assert_eq!(stage.open(public).await, Closed::Damaged);
-    // A disk that cannot be read would be another reason, were it asked.
-    let asset = AssetId::new("a0").expect("an id");
-    std::fs::write(stage.folder.path(&asset), "").expect("written");
+    // A file that is not there would be another reason, were it asked for.
+    std::fs::remove_file(&manifest).expect("removed");
     assert_eq!(stage.open(public).await, Closed::Damaged);
     // What is deleted is not held any more.
     stage.recordings.delete(public).await.expect("delete");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(stage.open(public).await, Closed::NotFound);
     assert_eq!(stage.held(), Vec::<String>::new());
+}
+
+/// It was 500 and an error in the log, for the second in which its row is still believed.
+#[tokio::test]
+async fn a_title_whose_files_are_gone_is_not_found_and_not_damaged() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let stage = Stage::new(&scratch).await;
+    let [public, _] = &stage.ids;
+    assert_eq!(stage.open(public).await, Closed::NotFound);
+    // Nor are they looked for at each request.
+    std::fs::write(stage.manifest(), "no manifest").expect("written");
+    assert_eq!(stage.open(public).await, Closed::NotFound);
 }

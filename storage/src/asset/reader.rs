@@ -63,6 +63,16 @@ pub fn open(folder: &Folder, id: &AssetId) -> Result<Asset, Error> {
     })
 }
 
+/// The names of an asset's renditions, in the order in which they were given: what its manifest alone
+/// says, whether or not it is whole.
+///
+/// # Errors
+/// There is no manifest, it is damaged or of another version, or the disk does not give it.
+pub fn names(folder: &Folder, id: &AssetId) -> Result<Vec<RenditionName>, Error> {
+    let inits = Files::new(folder, id).manifest()?;
+    Ok(inits.into_iter().map(|init| init.rendition).collect())
+}
+
 impl Asset {
     /// Its id.
     pub fn id(&self) -> &AssetId {
@@ -90,14 +100,6 @@ impl Asset {
     /// The file that a rendition's media lies in.
     pub fn path(&self, rendition: &RenditionName) -> PathBuf {
         media_path(&self.folder.path(&self.id), rendition)
-    }
-
-    /// That file, open for reading.
-    ///
-    /// # Errors
-    /// It cannot be opened: the asset was removed.
-    pub fn file(&self, rendition: &RenditionName) -> io::Result<File> {
-        File::open(self.path(rendition))
     }
 
     /// The samples of each segment of a rendition, read from its index anew: some 4 bytes a sample

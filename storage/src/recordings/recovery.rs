@@ -10,9 +10,10 @@ use crate::asset::{self, Folder, MANIFEST};
 use crate::recording::{End, Reason, Recording, Status};
 
 /// Recovers the recordings that the database says are running, but for the assets that this process
-/// says it `is_writing`; says what became of each. Only those of this server, and those that nobody writes any more and whose files
-/// are here ([`Recordings::written_by`]). A recording that another living process writes, or that
-/// the disk does not let recover at the moment, stays as it is until the next call; that is logged.
+/// says it `is_writing`; says what became of each. Only those of this server, and those that nobody
+/// writes any more and whose files are here ([`Recordings::written_by`]). A recording that another
+/// living process writes, or that the disk does not let recover at the moment, stays as it is until
+/// the next call; that is logged.
 ///
 /// # Errors
 /// The database does not answer.
@@ -93,12 +94,17 @@ async fn recover_one(
     }
 }
 
-/// Logs the folders that no row leads to. They are left alone: they are of a database that was
-/// restored from a backup.
+/// Logs the folders that no row leads to, but for those that this process says it `is_writing`. They
+/// are left alone: they are of a database that was restored from a backup. Asks for each: nothing is
+/// to wait for it.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn name_strangers(recordings: &Recordings, folder: &Folder) -> Result<(), Error> {
+pub async fn name_strangers(
+    recordings: &Recordings,
+    folder: &Folder,
+    is_writing: impl Fn(&AssetId) -> bool,
+) -> Result<(), Error> {
     let ids: Vec<AssetId> = match on_disk(folder, Folder::ids).await {
         Ok(ids) => ids,
         Err(error) => {
@@ -107,7 +113,7 @@ pub async fn name_strangers(recordings: &Recordings, folder: &Folder) -> Result<
         }
     };
     for id in ids {
-        if !recordings.knows(&id).await? {
+        if !recordings.knows(&id).await? && !is_writing(&id) {
             let path = folder.path(&id);
             tracing::warn!(path = %path.display(), "the database knows nothing of these files");
         }

@@ -302,6 +302,19 @@ scratch::on_each_database! {
         assert!(!recordings.knows(&asset("a1")).await.expect("answer"));
     }
 
+    /// As many as one query gives hid all others, for as long as their files could not be removed.
+    async fn assets_that_cannot_be_removed_hide_no_others(scratch) {
+        let (streams, recordings) = open(scratch.url()).await;
+        let stream = stream(&streams, Visibility::Public).await;
+        for number in 0..=ASSETS_MAX {
+            let recording = ended(&recordings, &stream, &format!("a{number}"), 100).await;
+            recordings.delete(&recording.id).await.expect("delete");
+        }
+        let mut gone = recordings.gone().await.expect("gone");
+        gone.dedup();
+        assert_eq!(gone.len(), ASSETS_MAX as usize + 1);
+    }
+
     async fn files_in_the_object_store_are_left_to_who_can_remove_them(scratch) {
         let (streams, recordings) = open(scratch.url()).await;
         let folder = Folder::open(scratch.folder()).expect("writable");

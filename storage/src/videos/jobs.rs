@@ -280,9 +280,9 @@ impl Jobs {
         Ok(())
     }
 
-    /// Puts back what `worker` was working on when it died, at its next start at `now`. Those
-    /// attempts count: a file that ends the process each time is given up. What was put back, and
-    /// what comes after.
+    /// Puts back at `now` what `worker` was working on when it died, or could not see through. To be
+    /// called where it works on nothing, as at its next start. Those attempts count: a file that ends
+    /// the process each time is given up. What was put back, and what comes after.
     pub async fn requeue(
         &self,
         worker: &str,
@@ -299,18 +299,21 @@ impl Jobs {
         self.put_all_back(&running, now).await
     }
 
-    /// Puts back at `now` what nobody has been heard of since `silent_since`, as [`Jobs::requeue`]
-    /// does.
+    /// Puts back at `now` what other workers than `own` have not been heard of since `silent_since`,
+    /// as [`Jobs::requeue`] does. `own` knows what it works on: where the database was away, it was
+    /// silent and works on all the same.
     pub async fn requeue_silent(
         &self,
+        own: &str,
         silent_since: SystemTime,
         now: SystemTime,
     ) -> Result<Vec<(Claim, Next)>, Error> {
         let running = sqlx::query(
             "SELECT id, video_id, upload_id, attempts, claimed_by FROM jobs \
-             WHERE status = 'running' AND heartbeat_at_ms < $1 LIMIT $2",
+             WHERE status = 'running' AND heartbeat_at_ms < $1 AND claimed_by <> $2 LIMIT $3",
         )
         .bind(to_unix_ms(silent_since))
+        .bind(own)
         .bind(i64::from(BATCH_MAX))
         .fetch_all(&self.pool)
         .await?;

@@ -19,6 +19,7 @@ pub(super) async fn provoke(world: &World) -> BTreeSet<Pair> {
     done.subtitles().await;
     done.uploads().await;
     done.files().await;
+    done.full_disk().await;
     // At the end, since they fill what others use.
     done.what_is_full().await;
     done.pairs
@@ -48,10 +49,22 @@ impl Done<'_> {
         operation: &str,
         by: By<'_>,
         sent: Sending<'_>,
+        answered: (u16, &str),
+    ) {
+        let server = &self.world.server;
+        self.refused_by(server, operation, by, sent, answered).await;
+    }
+
+    /// The same of another server in the same world.
+    async fn refused_by(
+        &mut self,
+        server: &Server,
+        operation: &str,
+        by: By<'_>,
+        sent: Sending<'_>,
         (status, code): (u16, &str),
     ) {
         let (path, headers, body) = sent;
-        let server = &self.world.server;
         let ordinary = self.world.of(operation);
         let bytes = body.map_or_else(|| ordinary.sent.body(), Body::from);
         let mut request = ordinary.request().body(bytes).expect("request");
@@ -521,13 +534,7 @@ impl Done<'_> {
             (413, "upload_too_large"),
         )
         .await;
-        // Begins an upload of nine bytes, of which nobody else knows.
-        let begun = server
-            .admin_request("PUT", &format!("/api/v1/videos/{waiting}/file"))
-            .header(header::CONTENT_RANGE, "bytes 0-4/9")
-            .body(Body::from("\0\0\0\x20f"));
-        let begun = server.send(begun.expect("request")).await;
-        assert_eq!(begun.status, StatusCode::PERMANENT_REDIRECT, "{begun:?}");
+        self.begin_nine_bytes().await;
         let id = media_core::VideoId::new(waiting).expect("an id");
         let open = server
             .database
@@ -565,6 +572,52 @@ impl Done<'_> {
             (409, "video_has_file"),
         )
         .await;
+    }
+
+    /// Begins an upload to the video that waits, of which nobody else knows.
+    async fn begin_nine_bytes(&self) {
+        let World {
+            server, waiting, ..
+        } = self.world;
+        let begun = server
+            .admin_request("PUT", &format!("/api/v1/videos/{waiting}/file"))
+            .header(header::CONTENT_RANGE, "bytes 0-4/9")
+            .body(Body::from("\0\0\0\x20f"));
+        let begun = server.send(begun.expect("request")).await;
+        assert_eq!(begun.status, StatusCode::PERMANENT_REDIRECT, "{begun:?}");
+    }
+
+    /// Uploads that began while there was room, and one that begins when there is none.
+    async fn full_disk(&mut self) {
+        let server = &self.world.server;
+        let all = Reserve {
+            bytes: u64::MAX,
+            percent: 100,
+        };
+        let data = server.scratch.folder().join("data");
+        let full = Server::open(server.scratch.clone(), |options| {
+            options.uploads = storage::uploads::Folder::open(&data, all).expect("folder");
+        })
+        .await;
+        let (by, disk_full) = (By::Operator, (507, "disk_full"));
+        let create = "POST /api/v1/uploads";
+        self.refused_by(&full, create, by, ("", &[], None), disk_full)
+            .await;
+        let upload = server.begun(100).await;
+        for operation in ["PATCH /api/v1/uploads/{id}", "POST /api/v1/uploads/{id}"] {
+            self.refused_by(&full, operation, by, (&upload, &[], None), disk_full)
+                .await;
+        }
+        let put = "PUT /api/v1/videos/{id}/file";
+        self.refused_by(&full, put, by, ("", &[], None), disk_full)
+            .await;
+        self.begin_nine_bytes().await;
+        let rest = (
+            "",
+            &[("content-range", "bytes 5-8/9")][..],
+            Some(b"typi".to_vec()),
+        );
+        self.refused_by(&full, put, by, rest, disk_full).await;
     }
 
     async fn what_is_full(&mut self) {

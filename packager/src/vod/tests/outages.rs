@@ -65,3 +65,48 @@ async fn a_file_that_is_shorter_than_its_index_is_not_sent() {
     stage.shelf.cause(Trouble::Truncated);
     assert_eq!(stage.status("/vod/public/720p.mp4").await, 503);
 }
+
+/// Titles by their assets.
+struct Shelves(Vec<Arc<Title>>);
+
+impl Library for Shelves {
+    fn open(&self, id: &str, _: Option<&str>) -> Pending<Result<Opened, Closed>> {
+        let mut titles = self.0.iter();
+        let found = titles.find(|title| title.contents().asset.as_str() == id);
+        let opened = found.map(|title| Opened {
+            title: Arc::clone(title),
+            audience: Audience::Everyone,
+        });
+        Box::pin(std::future::ready(opened.ok_or(Closed::NotFound)))
+    }
+}
+
+/// One that was read at a store without an answer held the only turn: 503 to all others.
+#[tokio::test(start_paused = true)]
+async fn storage_that_says_nothing_keeps_no_download_from_storage_that_works() {
+    /// More than are read at a time.
+    const SILENT: usize = 10;
+    let tapes = || vec![Tape::video("720p", Duration::ZERO, LENGTH)];
+    let mut titles = vec![shelved("works", tapes()).1];
+    for number in 0..SILENT {
+        let (shelf, title) = shelved(&format!("silent{number}"), tapes());
+        shelf.cause(Trouble::Silent);
+        titles.push(title);
+    }
+    let delivery = Arc::new(Delivery::new(Arc::new(Shelves(titles))));
+    let ask = |id: String| {
+        let delivery = Arc::clone(&delivery);
+        let request = Request::get(format!("/vod/{id}/720p/download.mp4"));
+        let request = request.body(()).unwrap();
+        tokio::spawn(async move { delivery.respond(&request).await.unwrap().status() })
+    };
+    let silent: Vec<_> = (0..SILENT)
+        .map(|number| ask(format!("silent{number}")))
+        .collect();
+    let began = tokio::time::Instant::now();
+    assert_eq!(ask("works".to_owned()).await.unwrap(), StatusCode::OK);
+    assert!(began.elapsed() < READ_WITHIN / 2, "{:?}", began.elapsed());
+    for asked in silent {
+        assert_eq!(asked.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

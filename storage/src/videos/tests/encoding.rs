@@ -346,8 +346,9 @@ scratch::on_each_database! {
             assert!(matches!(error, Error::JobLost(_)), "{error}");
         }
         jobs.heartbeat(&second, 1, at(100)).await.expect("heartbeat");
-        assert!(jobs.requeue_silent(at(100), at(400)).await.expect("requeue").is_empty());
-        assert_eq!(jobs.requeue_silent(at(101), at(400)).await.expect("requeue").len(), 1);
+        assert!(jobs.requeue_silent("there", at(100), at(400)).await.expect("requeue").is_empty());
+        assert!(jobs.requeue_silent("here", at(101), at(400)).await.expect("requeue").is_empty());
+        assert_eq!(jobs.requeue_silent("there", at(101), at(400)).await.expect("requeue").len(), 1);
 
         // An orderly end costs no attempt; a third death is the last.
         let third = claimed(&videos, at(400)).await;
