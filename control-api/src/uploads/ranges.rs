@@ -94,7 +94,7 @@ pub(crate) async fn put(
         None if first > 0 => return Err(Fault::WrongOffset { at: 0 }.into()),
         open => {
             budget.take()?;
-            let begun = begin_anew(api.clone(), uploader, video.id, open, length, draft);
+            let begun = begin_anew(api.clone(), uploader.clone(), video.id, open, length, draft);
             to_the_end(begun).await?
         }
     };
