@@ -176,7 +176,8 @@ fn a_store_that_hangs_takes_no_place_from_recordings_on_this_machine() {
         near.is_some()
     });
     let near = near.expect("it");
-    let far_files = ["180p.mp4", "180p/download.mp4"].map(|file| format!("/vod/{far}/{file}"));
+    // One that was asked for already is planned, and begins.
+    let far_files = ["180p.mp4", "audio/download.mp4"].map(|file| format!("/vod/{far}/{file}"));
     let viewers: Vec<_> = (0..VIEWERS)
         .map(|number| {
             // One of them downloads.
