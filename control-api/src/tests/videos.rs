@@ -231,7 +231,8 @@ scratch::on_each_database! {
         let deleted = server.as_user(&mona.access, "DELETE", &path, None).await;
         assert_eq!(deleted.status, StatusCode::NO_CONTENT, "{deleted:?}");
         let body = json!({ "recording_id": recording });
-        let refused = server.as_user(&nils.access, "POST", VIDEOS, Some(body.clone())).await;
+        let others = json!({ "recording_id": recording, "title": "Mine now" });
+        let refused = server.as_user(&nils.access, "POST", VIDEOS, Some(others)).await;
         let problem = assert_problem(&refused, 422, "invalid_fields");
         assert_eq!(problem["errors"][0]["field"], "recording_id");
         assert_eq!(server.video(&mona, body).await["status"], "ready");
