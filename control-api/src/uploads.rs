@@ -2,7 +2,8 @@
 //! can resume, and `PUT /api/v1/videos/{id}/file` in one or in ranges, for those who have none.
 //!
 //! [`tus`], [`metadata`], [`checksum`] and [`content_range`] know what requests say; [`receive`]
-//! takes their bytes, and [`desk`] knows the uploads and has the [`places`] of pieces. What a file becomes is not decided here.
+//! takes their bytes, and [`desk`] knows the uploads and has the [`places`] of pieces. What a file
+//! becomes is not decided here.
 
 mod checksum;
 mod content_range;
