@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use control_api::urls::PublishAddress;
-use control_api::{Api, Urls};
+use control_api::{Api, Broadcasts, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
 use packager::{Delivery, Disk, Live, vod};
@@ -111,7 +111,10 @@ impl Server {
             reserve,
             settings: file_settings,
             cores,
-            broadcasts: Arc::new(supervisor.clone()),
+            live_count: Arc::new({
+                let supervisor = supervisor.clone();
+                move || supervisor.live_count()
+            }),
             events: hooks.events(),
             worker,
         });

@@ -213,7 +213,7 @@ impl Desk {
 
     /// Lets an encoding wait for broadcasts or go on; whether it waits, as it did before or not.
     fn pace(&self, control: &Control, was_waiting: bool) -> bool {
-        let broadcasts = self.options.broadcasts.live_count();
+        let broadcasts = (self.options.live_count)();
         let waits = gives_way(broadcasts, self.options.cores);
         match (was_waiting, waits) {
             (false, true) => tracing::info!(broadcasts, "encoding waits for broadcasts"),
@@ -390,61 +390,16 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use control_api::{Audience, Broadcasts};
     use media_core::graph::{Preset, Profile, Settings, VideoEncoder};
-    use media_core::{Bitrate, Ladder, StreamId, VideoId};
+    use media_core::{Bitrate, Ladder, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
-    use storage::streams::Keys;
     use storage::webhooks::EventType;
 
     use super::super::stage::{ALL_OF_THE_DISK, Stage};
     use super::*;
     use crate::hooks::Events;
     use crate::worker::Worker;
-
-    /// No broadcasts.
-    struct Silence;
-
-    impl Broadcasts for Silence {
-        fn live_since(&self, _: &StreamId) -> Option<SystemTime> {
-            None
-        }
-
-        fn audience(&self, _: &StreamId) -> Option<Audience> {
-            None
-        }
-
-        fn rewind(&self, _: &StreamId) -> Option<Duration> {
-            None
-        }
-
-        fn has_thumbnail(&self, _: &StreamId) -> bool {
-            false
-        }
-
-        fn page_plays(&self, _: &StreamId) {}
-
-        fn live_streams(&self) -> Vec<StreamId> {
-            Vec::new()
-        }
-
-        fn live_count(&self) -> usize {
-            0
-        }
-
-        fn keys_changed(&self, _: Keys) {}
-
-        fn disconnect(&self, _: &StreamId) {}
-
-        fn kick(&self, _: &StreamId, _: Duration) -> bool {
-            false
-        }
-
-        fn end(&self, _: &StreamId) {}
-
-        fn recording_deleted(&self) {}
-    }
 
     fn settings() -> Settings {
         Settings {
@@ -479,7 +434,7 @@ mod tests {
             reserve: ALL_OF_THE_DISK,
             settings: settings(),
             cores: 1,
-            broadcasts: Arc::new(Silence),
+            live_count: Arc::new(|| 0),
             events,
             worker: Worker::of(data).expect("a name"),
         });

@@ -16,7 +16,6 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use control_api::Broadcasts;
 use media_core::graph::Settings;
 use storage::asset::{self, Reserve};
 use storage::videos::jobs::Next;
@@ -38,8 +37,8 @@ pub(crate) struct Options {
     /// How files are encoded.
     pub(crate) settings: Settings,
     pub(crate) cores: usize,
-    /// Who goes first.
-    pub(crate) broadcasts: Arc<dyn Broadcasts>,
+    /// How many broadcasts run, which go first.
+    pub(crate) live_count: Arc<dyn Fn() -> usize + Send + Sync>,
     pub(crate) events: Events,
     /// The name of this process.
     pub(crate) worker: Worker,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use packager::delivery::Audience;
 use packager::vod::{Closed, Contents, Library, Opened, Pending, Store, Title};
 use storage::playback_token::Opens;
+use storage::recording::Place;
 use storage::{PlaybackSecret, Recordings, Videos};
 use tokio::sync::OnceCell;
 
@@ -126,7 +127,7 @@ impl Inner {
     async fn read(&self, id: &str, plays: &Plays) -> Result<Arc<Title>, Closed> {
         let opened = self.media.open(&plays.asset, plays.place).await;
         let Stock { renditions, store } = opened.map_err(|error| {
-            if error.is_gone() {
+            if plays.place == Place::Local && error.is_gone() {
                 tracing::info!(id, %error, "a title was just deleted, or lies on another server");
                 return Closed::NotFound;
             }

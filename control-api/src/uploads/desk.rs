@@ -12,6 +12,7 @@ use storage::uploads::{Folder, Lock, Sink};
 use storage::videos::uploads::{GIVEN_UP, NewUpload, Status, Upload};
 use storage::videos::{Description, NewVideo, Tags, Uploads, Video, Videos, Visibility};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::metadata::Metadata;
@@ -31,6 +32,9 @@ const ARRIVING_WAIT: Duration = Duration::from_secs(5);
 /// Threads that wait for the disk at a time for who asks, begins or opens. The runtime has 512 for all
 /// that may wait: a disk that hangs keeps its threads for good, and logins need some.
 const ASKING_MAX: usize = 32;
+
+/// How long others wait for one of them.
+const ASKING_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
@@ -230,14 +234,17 @@ impl Desk {
         })
     }
 
-    /// Asks the folder on a thread that may wait for the disk, once there is one. It counts until the
-    /// disk has answered, whether or not anybody still waits for that.
+    /// Asks the folder on a thread that may wait for the disk, if there is one soon. It counts until
+    /// the disk has answered, whether or not anybody still waits for that.
     async fn on_disk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Folder) -> Result<T, storage::uploads::Error> + Send + 'static,
     ) -> Result<T, Error> {
         let files = self.files.clone();
-        let turn = Arc::clone(&self.asking).acquire_owned().await;
+        let turn = timeout(ASKING_WAIT_MAX, Arc::clone(&self.asking).acquire_owned()).await;
+        let turn = turn.map_err(|_| Error::TooManyRequests {
+            wait: ARRIVING_WAIT,
+        })?;
         let turn = turn.map_err(|_| Error::Aborted)?;
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
@@ -279,7 +286,6 @@ mod tests {
     use scratch::{Kind, Scratch};
     use storage::Database;
     use storage::asset::Reserve;
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -322,6 +328,8 @@ mod tests {
             );
         }
         assert_eq!(all.try_iter().count(), ASKING_MAX);
+        let refused = desk.on_disk(|_| Ok(7)).await;
+        assert!(matches!(refused, Err(Error::TooManyRequests { .. })));
         drop(mended);
         let answered = desk.on_disk(|_| Ok(7)).await;
         assert_eq!(answered.expect("the disk is back"), 7);

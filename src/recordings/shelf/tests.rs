@@ -105,6 +105,19 @@ async fn a_damaged_title_is_not_read_again_at_each_request() {
     assert_eq!(stage.held(), Vec::<String>::new());
 }
 
+/// Media that is in a store which the settings do not name any more has not been deleted: the log says
+/// so, and players are told that it is the server's fault.
+#[tokio::test]
+async fn a_title_in_a_store_that_nobody_named_is_not_called_deleted() {
+    let scratch = Scratch::new(scratch::Kind::Sqlite).await;
+    let stage = Stage::new(&scratch).await;
+    let [public, _] = &stage.ids;
+    let asset = AssetId::new("a0").expect("an id");
+    let moved = stage.recordings.moved(&asset, Place::Objects).await;
+    moved.expect("a database");
+    assert_eq!(stage.open(public).await, Closed::Damaged);
+}
+
 /// It was 500 and an error in the log, for the second in which its row is still believed.
 #[tokio::test]
 async fn a_title_whose_files_are_gone_is_not_found_and_not_damaged() {
