@@ -15,6 +15,7 @@ pub mod id;
 pub mod ladder;
 pub mod publication;
 pub mod sample;
+pub mod source_fault;
 pub mod thumbnail;
 pub mod time;
 pub mod timeline;
@@ -31,5 +32,6 @@ pub use id::{
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
 pub use sample::{Sample, Track};
+pub use source_fault::{SourceFault, SourceFaults};
 pub use thumbnail::Thumbnail;
 pub use time::{FrameRate, MediaTime};

@@ -6,12 +6,17 @@
 //! ([`Timeline::of_file`]). It is a pure state machine over (media time, arrival
 //! time): it holds no pictures, no clock and no socket. The shell does as the placements say.
 
+mod clock;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use self::clock::{Clocks, Finding, JUMP_MIN, Unit};
+use crate::source_fault::SourceFault;
 use crate::time::{FrameRate, MediaTime};
+
+pub use self::clock::Track;
 
 /// The broadcast's audio sample rate.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -25,23 +30,29 @@ const SNAP_FRAMES: f64 = 0.75;
 /// of the 40 ms within which sound and picture are felt as one.
 const AUDIO_DRIFT_MAX: Duration = Duration::from_millis(18);
 
-/// A distance from the expected place that is a jump of the publisher's clock, not a gap in its
-/// media: the clock is mapped anew. A shorter gap is filled.
-const JUMP_MIN: Duration = Duration::from_secs(3);
+/// A difference of sound and its place that is left as it is: what rounding to milliseconds makes.
+const AUDIO_DRIFT_MIN: Duration = Duration::from_millis(4);
+
+/// By one in so many of its samples a block of sound is stretched at most to mend its drift. Five
+/// thousandths of a tone's pitch are not heard; a clock is wrong by a tenth of that at most.
+const STRETCH_MAX: u64 = 200;
 
 /// How long nothing may arrive before the tick fills in: above the jitter of a poor uplink, below
-/// what a player has buffered.
-const STALL_MIN: Duration = Duration::from_millis(700);
+/// what a player has buffered. A source that sends in bursts is given more.
+const STALL_MIN: Duration = Duration::from_millis(500);
 
-/// How long media may keep arriving too late (after a stall that the tick has filled) before its
-/// clock is mapped anew. A burst that catches up is over sooner.
-const LATE_MAX: Duration = Duration::from_secs(1);
+/// The same once the publisher has left, or has come and sent nothing yet: what is still being
+/// decoded comes within that.
+const LEFT_STALL_MIN: Duration = Duration::from_millis(150);
 
-/// How far behind its place a unit may arrive without counting as late: jitter of timestamps.
-const LATE_TOLERANCE_NANOS: i64 = 80_000_000;
+/// How far sound that arrives may lie behind the picture before silence is put in its place.
+const AUDIO_LAG_MAX: Duration = Duration::from_secs(3);
 
-/// How far sound may lie behind the picture before silence is put in its place.
-const AUDIO_LAG_MAX: Duration = Duration::from_millis(1500);
+/// Sound that is missing for longer is worth a line.
+const SOUND_MISSING_MIN: Duration = Duration::from_millis(200);
+
+/// Findings that nobody has taken yet.
+const FAULTS_MAX: usize = 8;
 
 /// The longest gap in a file that is filled. A longer one is a broken timestamp, and would cost
 /// hours of encoding.
@@ -88,6 +99,8 @@ pub enum AudioPlacement {
         silence: u64,
         /// Samples to cut off its front.
         skip: u64,
+        /// By how many samples the rest is to be made longer, evenly; shorter where negative.
+        stretch: i64,
     },
 }
 
@@ -113,6 +126,8 @@ pub struct Counters {
     pub samples_silenced: u64,
     /// Samples cut.
     pub samples_cut: u64,
+    /// Samples by which sound was made longer or shorter, evenly, to mend its drift.
+    pub samples_stretched: u64,
     /// Jumps of a publisher's clock.
     pub clock_jumps: u64,
 }
@@ -124,29 +139,33 @@ pub struct Timeline {
     source: Source,
     next_frame: u64,
     next_sample: u64,
-    /// Broadcast time less publisher time, as the last track to establish it found; in ns.
-    offset: Option<i64>,
-    video: TrackClock,
-    audio: TrackClock,
+    clocks: Clocks,
+    /// Whether the publisher has said goodbye, or was lost.
+    left: bool,
+    /// Whether this publisher is not the first one: the ladder runs, and something has to stand in
+    /// until its media comes.
+    returned: bool,
+    gaps: Gaps,
     counters: Counters,
+    faults: Vec<(SourceFault, Duration)>,
 }
 
 /// Whose clock is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Publishers,
-    File,
+    /// By each track's own offset, in nanoseconds.
+    File {
+        video: i64,
+        audio: i64,
+    },
 }
 
-/// One track of the publisher that holds the stream now.
+/// What stands in for what a file does not have.
 #[derive(Debug, Default)]
-struct TrackClock {
-    /// The offset that this track uses; follows [`Timeline::offset`] when the track's clock jumps.
-    offset: Option<i64>,
-    arrived: Option<Duration>,
-    late_since: Option<Duration>,
-    /// What was put into gaps, all together.
-    gaps: Duration,
+struct Gaps {
+    video: Duration,
+    audio: Duration,
 }
 
 impl Timeline {
@@ -157,10 +176,12 @@ impl Timeline {
             source: Source::Publishers,
             next_frame: 0,
             next_sample: 0,
-            offset: None,
-            video: TrackClock::default(),
-            audio: TrackClock::default(),
+            clocks: Clocks::default(),
+            left: false,
+            returned: false,
+            gaps: Gaps::default(),
             counters: Counters::default(),
+            faults: Vec::new(),
         }
     }
 
@@ -169,14 +190,12 @@ impl Timeline {
     /// track is decoded first; arrival times mean nothing. A track that jumps back, or further ahead
     /// than any gap ([`FILE_GAP_MAX`]), goes on where it is.
     pub fn of_file(rate: FrameRate, origin: MediaTime) -> Self {
-        let from_origin = || TrackClock {
-            offset: Some(0i64.saturating_sub(origin.as_nanos())),
-            ..TrackClock::default()
-        };
+        let offset = 0i64.saturating_sub(origin.as_nanos());
         Self {
-            source: Source::File,
-            video: from_origin(),
-            audio: from_origin(),
+            source: Source::File {
+                video: offset,
+                audio: offset,
+            },
             ..Self::new(rate)
         }
     }
@@ -206,30 +225,46 @@ impl Timeline {
     /// What stands in for what a file does not have, in gaps of more than [`FILE_GAP_MIN`], all
     /// together: of the track with more of it.
     pub fn gaps(&self) -> Duration {
-        self.video.gaps.max(self.audio.gaps)
+        self.gaps.video.max(self.gaps.audio)
+    }
+
+    /// What was found wrong since the last call: each with how far it reaches, where that is known.
+    pub fn take_faults(&mut self) -> Vec<(SourceFault, Duration)> {
+        std::mem::take(&mut self.faults)
     }
 
     /// A new publisher takes the stream: what was known of the previous one's clock is void. Its
     /// first picture (or sound, where it has no picture) takes the next free place.
     pub fn publisher_began(&mut self) {
-        self.offset = None;
-        self.video = TrackClock {
-            arrived: self.video.arrived,
-            ..TrackClock::default()
-        };
-        self.audio = TrackClock {
-            arrived: self.audio.arrived,
-            ..TrackClock::default()
-        };
+        self.clocks.renew();
+        (self.left, self.returned) = (false, true);
+    }
+
+    /// The publisher has left: what stands in for it is wanted at once.
+    pub fn publisher_left(&mut self) {
+        self.left = true;
+    }
+
+    /// Sound was announced, and its first is awaited from `now` on as any later one is.
+    pub fn await_sound(&mut self, now: Duration) {
+        self.clocks.audio.arrived.get_or_insert(now);
     }
 
     /// Places a picture that the publisher shows at `pts` and that arrived at `now`.
     pub fn video(&mut self, pts: MediaTime, now: Duration) -> VideoPlacement {
-        self.video.arrived = Some(now);
         let expected = self.rate.frame_time(self.next_frame);
-        let offset = self.track_offset(Kind::Video, pts, expected, now);
-        let place = MediaTime::from_nanos(pts.as_nanos().saturating_add(offset));
-        let ahead = place.nanos_from(expected) as f64 * self.rate.as_f64() / 1e9;
+        let frame = 1e9 / self.rate.as_f64();
+        let place = self.place(
+            Unit {
+                track: Track::Video,
+                pts,
+                lasts: frame as i64,
+                expected,
+                tolerance: (SNAP_FRAMES * frame) as i64,
+            },
+            now,
+        );
+        let ahead = place.nanos_from(expected) as f64 / frame;
         if ahead < -SNAP_FRAMES {
             self.counters.frames_dropped += 1;
             return VideoPlacement::Drop;
@@ -239,37 +274,66 @@ impl Timeline {
         } else {
             0
         };
+        // Not of one that is dropped: it adds nothing to what viewers have.
+        self.clocks.video.arrived = Some(now);
         let index = self.next_frame + repeats;
         self.next_frame = index + 1;
         self.counters.frames_repeated += repeats;
         let gap = self.rate.frame_time(repeats);
-        self.video.note_gap(gap.saturating_since(MediaTime::ZERO));
+        let gap = gap.saturating_since(MediaTime::ZERO);
+        if gap > FILE_GAP_MIN {
+            self.gaps.video += gap;
+        }
         VideoPlacement::Place { index, repeats }
     }
 
     /// Places `samples` of sound that the publisher plays from `pts` on.
     pub fn audio(&mut self, pts: MediaTime, samples: u64, now: Duration) -> AudioPlacement {
-        self.audio.arrived = Some(now);
         let expected = sample_time(self.next_sample);
-        let offset = self.track_offset(Kind::Audio, pts, expected, now);
-        let place = MediaTime::from_nanos(pts.as_nanos().saturating_add(offset));
-        let drift_nanos = place.nanos_from(expected);
-        if Duration::from_nanos(drift_nanos.unsigned_abs()) <= AUDIO_DRIFT_MAX {
-            self.next_sample += samples;
+        let place = self.place(
+            Unit {
+                track: Track::Audio,
+                pts,
+                lasts: sample_time(samples).as_nanos(),
+                expected,
+                tolerance: AUDIO_DRIFT_MAX.as_nanos() as i64,
+            },
+            now,
+        );
+        // Also of sound that is cut: it is on its way to its place, and silence would go before it.
+        self.clocks.audio.arrived = Some(now);
+        let ahead = place.nanos_from(expected);
+        let drift = Duration::from_nanos(ahead.unsigned_abs());
+        let drift_samples = samples_in(drift);
+        if drift <= AUDIO_DRIFT_MAX {
+            let stretch = match drift > AUDIO_DRIFT_MIN {
+                true => drift_samples.min(samples / STRETCH_MAX) as i64 * ahead.signum(),
+                false => 0,
+            };
+            self.counters.samples_stretched += stretch.unsigned_abs();
+            if stretch != 0 {
+                self.found(SourceFault::AudioDrift, drift);
+            }
+            self.next_sample += samples.saturating_add_signed(stretch);
             return AudioPlacement::Place {
                 silence: 0,
                 skip: 0,
+                stretch,
             };
         }
-        let drift_samples = samples_in(Duration::from_nanos(drift_nanos.unsigned_abs()));
-        if drift_nanos > 0 {
-            self.audio
-                .note_gap(Duration::from_nanos(drift_nanos.unsigned_abs()));
+        if ahead > 0 {
+            if drift > FILE_GAP_MIN {
+                self.gaps.audio += drift;
+            }
+            if drift > SOUND_MISSING_MIN {
+                self.found(SourceFault::SoundMissing, drift);
+            }
             self.counters.samples_silenced += drift_samples;
             self.next_sample += drift_samples + samples;
             return AudioPlacement::Place {
                 silence: drift_samples,
                 skip: 0,
+                stretch: 0,
             };
         }
         self.counters.samples_cut += drift_samples.min(samples);
@@ -280,6 +344,7 @@ impl Timeline {
         AudioPlacement::Place {
             silence: 0,
             skip: drift_samples,
+            stretch: 0,
         }
     }
 
@@ -287,13 +352,14 @@ impl Timeline {
     /// which tracks the broadcast carries. The first media must have been placed before.
     pub fn tick(&mut self, now: Duration, has_video: bool, has_audio: bool) -> Fill {
         let mut fill = Fill::default();
-        if has_video && let Some(overdue) = stalled_for(self.video.arrived, now) {
+        if has_video && let Some(overdue) = self.stalled_for(Track::Video, now) {
             fill.frames = (overdue.as_secs_f64() * self.rate.as_f64()) as u64;
             let filled = self
                 .rate
                 .frame_time(fill.frames)
                 .saturating_since(MediaTime::ZERO);
-            self.video.arrived = self.video.arrived.map(|arrived| arrived + filled);
+            let video = &mut self.clocks.video;
+            video.arrived = video.arrived.map(|arrived| arrived + filled);
             self.next_frame += fill.frames;
             self.counters.frames_filled += fill.frames;
         }
@@ -349,107 +415,79 @@ impl Timeline {
     }
 
     fn silence_due(&mut self, now: Duration, has_video: bool) -> u64 {
+        let stalled = self.stalled_for(Track::Audio, now);
         if !has_video {
-            let Some(overdue) = stalled_for(self.audio.arrived, now) else {
+            let Some(overdue) = stalled else {
                 return 0;
             };
-            self.audio.arrived = self.audio.arrived.map(|arrived| arrived + overdue);
+            let audio = &mut self.clocks.audio;
+            audio.arrived = audio.arrived.map(|arrived| arrived + overdue);
             return samples_in(overdue);
         }
         let picture = self.rate.frame_time(self.next_frame);
         let lag = picture.saturating_since(sample_time(self.next_sample));
-        let silent = stalled_for(self.audio.arrived, now).is_some() || self.audio.arrived.is_none();
-        if silent || lag > AUDIO_LAG_MAX {
+        let never = self.clocks.audio.arrived.is_none();
+        if never || stalled.is_some() {
             samples_in(lag)
         } else {
-            0
+            samples_in(lag.saturating_sub(AUDIO_LAG_MAX))
         }
     }
 
-    /// The offset to use for a unit of `kind` at `pts`, mapping the clock anew where it jumped or
-    /// has been late for too long. Both tracks follow whichever found the newest mapping, so that
-    /// sound and picture keep the distance that the publisher gave them.
-    fn track_offset(
-        &mut self,
-        kind: Kind,
-        pts: MediaTime,
-        expected: MediaTime,
-        now: Duration,
-    ) -> i64 {
-        let track = match kind {
-            Kind::Video => &mut self.video,
-            Kind::Audio => &mut self.audio,
+    /// How much of the time without a unit of `track` lies past what is waited for.
+    fn stalled_for(&mut self, track: Track, now: Duration) -> Option<Duration> {
+        let clock = self.clocks.of(track);
+        let patience = if self.left || self.returned && !clock.has_begun() {
+            LEFT_STALL_MIN
+        } else {
+            clock.patience(STALL_MIN, now)
         };
-        let anew = expected.nanos_from(pts);
-        if self.source == Source::File {
-            let own = track.offset.unwrap_or(anew);
-            let behind = anew.saturating_sub(own);
+        now.saturating_sub(clock.arrived?)
+            .checked_sub(patience)
+            .filter(|overdue| !overdue.is_zero())
+    }
+
+    /// Where a unit belongs on the broadcast's clock.
+    fn place(&mut self, unit: Unit, now: Duration) -> MediaTime {
+        if let Source::File { video, audio } = &mut self.source {
+            let own = match unit.track {
+                Track::Video => video,
+                Track::Audio => audio,
+            };
+            let behind = unit.expected.nanos_from(unit.pts).saturating_sub(*own);
             let limit = if behind > 0 { JUMP_MIN } else { FILE_GAP_MAX };
-            let jumped = Duration::from_nanos(behind.unsigned_abs()) > limit;
-            self.counters.clock_jumps += u64::from(jumped);
-            let offset = if jumped { anew } else { own };
-            track.offset = Some(offset);
-            return offset;
+            if Duration::from_nanos(behind.unsigned_abs()) > limit {
+                self.counters.clock_jumps += 1;
+                *own = own.saturating_add(behind);
+            }
+            return MediaTime::from_nanos(unit.pts.as_nanos().saturating_add(*own));
         }
-        // A tick may have put a slate where the picture that belongs to the sound would go: a
-        // publisher's sound is there before its first picture is decoded.
-        let is_first_picture = matches!(kind, Kind::Video) && track.offset.is_none();
-        let snap_nanos = SNAP_FRAMES * 1e9 / self.rate.as_f64();
-        let is_near = |offset: i64| {
-            Duration::from_nanos(anew.saturating_sub(offset).unsigned_abs()) < JUMP_MIN
-        };
-        match (self.offset, track.offset) {
-            (Some(shared), _) if is_near(shared) => {
-                let would_be_dropped = (anew - shared) as f64 > snap_nanos;
-                let offset = if is_first_picture && would_be_dropped
-                    || track.is_late_too_long(anew - shared, now)
-                {
-                    anew
-                } else {
-                    shared
+        let (place, finding) = self.clocks.place(unit, now);
+        match finding {
+            Some(Finding::Jumped(by)) => {
+                self.counters.clock_jumps += 1;
+                let fault = match (unit.track, by > 0) {
+                    (Track::Video, true) => SourceFault::VideoClockAhead,
+                    (Track::Video, false) => SourceFault::VideoClockBack,
+                    (Track::Audio, true) => SourceFault::AudioClockAhead,
+                    (Track::Audio, false) => SourceFault::AudioClockBack,
                 };
-                track.offset = Some(offset);
-                self.offset = Some(offset);
-                offset
+                self.found(fault, Duration::from_nanos(by.unsigned_abs()));
             }
-            // The other track has already jumped; what this one sent before its jump still comes.
-            (_, Some(own)) if is_near(own) => own,
-            (shared, _) => {
-                self.counters.clock_jumps += u64::from(shared.is_some());
-                track.offset = Some(anew);
-                self.offset = Some(anew);
-                anew
+            Some(Finding::MappedAnew(by)) => {
+                self.found(SourceFault::Late, Duration::from_nanos(by.unsigned_abs()));
             }
+            None => {}
         }
-    }
-}
-
-impl TrackClock {
-    fn note_gap(&mut self, gap: Duration) {
-        if gap > FILE_GAP_MIN {
-            self.gaps += gap;
-        }
+        place
     }
 
-    /// Whether units have been arriving behind their place for longer than [`LATE_MAX`].
-    fn is_late_too_long(&mut self, late_nanos: i64, now: Duration) -> bool {
-        if late_nanos <= LATE_TOLERANCE_NANOS {
-            self.late_since = None;
-            return false;
+    fn found(&mut self, fault: SourceFault, reach: Duration) {
+        // Whoever is behind by so many has seen enough of them.
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push((fault, reach));
         }
-        let since = *self.late_since.get_or_insert(now);
-        let too_long = now.saturating_sub(since) > LATE_MAX;
-        if too_long {
-            self.late_since = None;
-        }
-        too_long
     }
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Video,
-    Audio,
 }
 
 /// When sample `index` is heard.
@@ -460,11 +498,4 @@ pub fn sample_time(index: u64) -> MediaTime {
 
 fn samples_in(span: Duration) -> u64 {
     (span.as_nanos() * u128::from(SAMPLE_RATE) / 1_000_000_000) as u64
-}
-
-/// How much of the silence since `arrived` lies past [`STALL_MIN`].
-fn stalled_for(arrived: Option<Duration>, now: Duration) -> Option<Duration> {
-    now.saturating_sub(arrived?)
-        .checked_sub(STALL_MIN)
-        .filter(|overdue| !overdue.is_zero())
 }

@@ -189,13 +189,14 @@ fn rendition_labels(of: &Figures) -> impl Iterator<Item = (Labels<'_, 2>, &Rendi
     })
 }
 
-fn mends(counters: Counters) -> [(&'static str, u64); 6] {
+fn mends(counters: Counters) -> [(&'static str, u64); 7] {
     [
         ("frames_dropped", counters.frames_dropped),
         ("frames_repeated", counters.frames_repeated),
         ("frames_filled", counters.frames_filled),
         ("samples_silenced", counters.samples_silenced),
         ("samples_cut", counters.samples_cut),
+        ("samples_stretched", counters.samples_stretched),
         ("clock_jumps", counters.clock_jumps),
     ]
 }

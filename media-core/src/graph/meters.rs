@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::histogram::Histogram;
 use crate::id::RenditionName;
+use crate::source_fault::SourceFaults;
 use crate::timeline::Counters;
 
 /// One broadcast's figures, over all of its publishers. Monotonic but for what waits.
@@ -16,6 +17,7 @@ pub struct Meters {
     queued_bytes: AtomicU64,
     dropped_bytes: AtomicU64,
     timeline: TimelineMeters,
+    faults: SourceFaults,
 }
 
 /// [`Counters`], each on its own.
@@ -26,10 +28,24 @@ struct TimelineMeters {
     frames_filled: AtomicU64,
     samples_silenced: AtomicU64,
     samples_cut: AtomicU64,
+    samples_stretched: AtomicU64,
     clock_jumps: AtomicU64,
 }
 
 impl Meters {
+    /// What is found wrong with the publishers' media is said in `span`.
+    pub(super) fn said_in(span: tracing::Span) -> Self {
+        Self {
+            faults: SourceFaults::new(span),
+            ..Self::default()
+        }
+    }
+
+    /// What was found wrong with the publishers' media.
+    pub fn faults(&self) -> &SourceFaults {
+        &self.faults
+    }
+
     /// From a coded picture's entry into the intake to its leaving it decoded and in the
     /// broadcast's form: waiting for the decoder included. Of a transport stream it begins behind
     /// the demultiplexer, whose own hold is not in it; that of the parser is, which knows a
@@ -66,6 +82,7 @@ impl Meters {
             frames_filled: of(&meters.frames_filled),
             samples_silenced: of(&meters.samples_silenced),
             samples_cut: of(&meters.samples_cut),
+            samples_stretched: of(&meters.samples_stretched),
             clock_jumps: of(&meters.clock_jumps),
         }
     }
@@ -100,6 +117,7 @@ impl Meters {
             (&meters.frames_filled, counters.frames_filled),
             (&meters.samples_silenced, counters.samples_silenced),
             (&meters.samples_cut, counters.samples_cut),
+            (&meters.samples_stretched, counters.samples_stretched),
             (&meters.clock_jumps, counters.clock_jumps),
         ] {
             meter.store(count, Ordering::Relaxed);

@@ -15,6 +15,7 @@ mod meters;
 pub mod offline;
 mod probe;
 mod scaler;
+mod sound;
 mod stamps;
 mod test_pattern;
 mod thumbnails;

@@ -12,6 +12,7 @@ use super::intake::{Decoded, Intake, PictureSource, TrackKind};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
 use super::probe::{Finding, Probe};
+use super::sound;
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
@@ -129,12 +130,12 @@ pub(super) struct Running {
 }
 
 impl Transcoder {
-    /// A transcoder without a publisher.
+    /// A transcoder without a publisher. What it says of one later stands in the current span.
     pub fn new(settings: Settings, output: Arc<dyn Output>) -> Self {
         let inner = Arc::new(Inner {
             settings,
             output,
-            meters: Arc::default(),
+            meters: Arc::new(Meters::said_in(tracing::Span::current())),
             began: Instant::now(),
             publication: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -375,7 +376,7 @@ impl Running {
             return;
         }
         let placement = self.timeline.video(pts, now);
-        self.meters.set_timeline(self.timeline.counters());
+        self.tell();
         let VideoPlacement::Place { index, repeats } = placement else {
             return;
         };
@@ -392,18 +393,16 @@ impl Running {
         let samples = (sound.size() / SAMPLE_BYTES) as u64;
         let before = self.timeline.next_sample();
         let placement = self.timeline.audio(pts, samples, now);
-        self.meters.set_timeline(self.timeline.counters());
+        self.tell();
         match placement {
             AudioPlacement::Drop => {}
-            AudioPlacement::Place { silence, skip } => {
+            AudioPlacement::Place {
+                silence,
+                skip,
+                stretch,
+            } => {
                 self.silence(before, silence);
-                let from = skip as usize * SAMPLE_BYTES;
-                let kept = if skip == 0 {
-                    Some(sound)
-                } else {
-                    sound.copy_region(gst::BufferCopyFlags::MEMORY, from..).ok()
-                };
-                if let Some(kept) = kept {
+                if let Some(kept) = sound::fitted(sound, skip, stretch) {
                     self.ladder.sound(kept, before + silence);
                 }
             }
@@ -424,6 +423,14 @@ impl Running {
             }
         }
         self.silence(first_sample, fill.silence);
+    }
+
+    /// Hands on what the Timeline counted and found.
+    fn tell(&mut self) {
+        self.meters.set_timeline(self.timeline.counters());
+        for (fault, reach) in self.timeline.take_faults() {
+            self.meters.faults().note(fault, reach);
+        }
     }
 
     fn finish_sound(&mut self) {

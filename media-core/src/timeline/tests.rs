@@ -1,5 +1,7 @@
 use super::*;
 
+mod faults;
+
 fn rate(numerator: u32, denominator: u32) -> FrameRate {
     FrameRate::new(numerator, denominator).expect("a rate")
 }
@@ -119,7 +121,8 @@ fn sound_follows_the_pictures_jump_with_the_distance_the_publisher_gave_it() {
         timeline.audio(millis(100.1), 960, at(0.0)),
         AudioPlacement::Place {
             silence: 4800,
-            skip: 0
+            skip: 0,
+            stretch: 0
         }
     );
     assert_eq!(timeline.video(millis(7.0), at(0.04)), place(1));
@@ -128,7 +131,8 @@ fn sound_follows_the_pictures_jump_with_the_distance_the_publisher_gave_it() {
         timeline.audio(millis(100.12), 960, at(0.05)),
         AudioPlacement::Place {
             silence: 0,
-            skip: 0
+            skip: 0,
+            stretch: 0
         }
     );
     // The new clock: picture 1 stands at 40 ms, so 7.1 belongs at 140 ms; 140 ms are there.
@@ -136,7 +140,8 @@ fn sound_follows_the_pictures_jump_with_the_distance_the_publisher_gave_it() {
         timeline.audio(millis(7.1), 960, at(0.06)),
         AudioPlacement::Place {
             silence: 0,
-            skip: 0
+            skip: 0,
+            stretch: 0
         }
     );
     assert_eq!(timeline.counters().clock_jumps, 1);
@@ -154,7 +159,8 @@ fn sound_that_begins_before_the_first_picture_is_cut_there() {
         timeline.audio(millis(0.98), 1920, at(0.0)),
         AudioPlacement::Place {
             silence: 0,
-            skip: 960
+            skip: 960,
+            stretch: 0
         }
     );
     assert_eq!(timeline.next_sample(), 960);
@@ -175,7 +181,9 @@ fn drift_of_the_sound_is_mended_before_it_is_heard_as_such() {
         let drift = seconds + 1024.0 / 48_000.0 - sample_time(timeline.next_sample()).as_secs_f64();
         assert!(drift.abs() < 0.019, "{drift} at {seconds}");
     }
-    assert!(timeline.counters().samples_silenced > 0);
+    let counters = timeline.counters();
+    assert!(counters.samples_stretched > 0);
+    assert_eq!(counters.samples_silenced, 0, "a gap is heard");
 }
 
 #[test]
@@ -192,16 +200,17 @@ fn silence_and_slate_stand_in_for_a_publisher_that_went_away_and_its_return_take
         filled.frames += fill.frames;
         filled.silence += fill.silence;
     }
-    // Last picture at 0.967, last tick at 5.9: 4.93 s less the stall's 0.7.
-    assert_eq!(filled.frames, 126);
-    assert_eq!(filled.silence, 126 * 1600);
+    // Last picture at 0.967, last tick at 5.9: 4.93 s less the stall's 0.5.
+    assert_eq!(filled.frames, 132);
+    assert_eq!(filled.silence, 132 * 1600);
     timeline.publisher_began();
-    assert_eq!(timeline.video(millis(777.0), at(6.0)), place(30 + 126));
+    assert_eq!(timeline.video(millis(777.0), at(6.0)), place(30 + 132));
     assert_eq!(
         timeline.audio(millis(777.0), 1600, at(6.0)),
         AudioPlacement::Place {
             silence: 0,
-            skip: 0
+            skip: 0,
+            stretch: 0
         }
     );
     assert_eq!(timeline.counters().clock_jumps, 0);
@@ -240,7 +249,7 @@ fn the_burst_after_a_stall_is_dropped_up_to_where_the_tick_filled() {
     for index in 0..30 {
         timeline.video(millis(f64::from(index) / 30.0), at(f64::from(index) / 30.0));
     }
-    let fill = timeline.tick(at(2.667), true, false);
+    let fill = timeline.tick(at(2.467), true, false);
     assert_eq!(fill.frames, 30);
     for index in 30..60 {
         let late = timeline.video(millis(f64::from(index) / 30.0), at(2.7));
@@ -265,7 +274,10 @@ fn a_path_that_stays_late_after_a_stall_is_mapped_anew_within_a_second() {
         if timeline.video(millis(f64::from(index) / 30.0), at(now)) == VideoPlacement::Drop {
             dropped += 1;
         }
-        assert_eq!(timeline.tick(at(now), true, false), Fill::default());
+        timeline.tick(at(now), true, false);
+        // What stands in goes on meanwhile.
+        let behind = now - timeline.next_frame() as f64 / 30.0;
+        assert!(behind < 0.6, "{behind} at {now}");
     }
     assert!((29..=32).contains(&dropped), "{dropped}");
 }
@@ -410,5 +422,12 @@ fn silence_follows_pictures_whose_sound_does_not_come() {
     // What comes at last lies behind that silence, and all of it counts.
     let placed = timeline.audio(millis(11.0), 480, Duration::ZERO);
     let silence = 9 * 48_000;
-    assert_eq!(placed, AudioPlacement::Place { silence, skip: 0 });
+    assert_eq!(
+        placed,
+        AudioPlacement::Place {
+            silence,
+            skip: 0,
+            stretch: 0
+        }
+    );
 }
