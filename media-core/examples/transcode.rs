@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         preset,
         profile,
         threads,
+        slate: graph::SlateSettings::default(),
     };
     let counted = Arc::new(Counted::default());
     let output = Arc::clone(&counted) as Arc<dyn Output>;

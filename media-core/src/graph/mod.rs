@@ -15,6 +15,7 @@ mod meters;
 pub mod offline;
 mod probe;
 mod scaler;
+mod slate;
 mod sound;
 mod stamps;
 mod test_pattern;
@@ -25,6 +26,7 @@ pub use elements::{Error, Missing};
 pub use encoder::{EncoderChoice, Preset, Profile, VideoEncoder};
 pub use intake::{Intake, IntakeError};
 pub use meters::Meters;
+pub use slate::SlateSettings;
 pub use test_pattern::TestPattern;
 pub use transcoder::{Output, Plan, Settings, Transcoder};
 

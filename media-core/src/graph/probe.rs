@@ -17,16 +17,17 @@ const PICTURES_MIN: usize = 6;
 /// Pictures held at most while the rest is awaited; each is 3 MiB at 1080p.
 const PICTURES_MAX: usize = 30;
 
-/// Sound held at most: a second more than pictures are awaited for ([`PICTURES_WITHIN`]), 4.2 MB.
+/// Sound held at most: a second more than pictures are awaited for ([`PICTURES_WITHIN`]), 5 MB.
 /// Pictures that are decoded late, as those of a cached group of pictures that comes all at once,
 /// find the sound that belongs to them.
-const SOUND_BYTES_MAX: usize = 11 * SAMPLE_RATE as usize * SAMPLE_BYTES;
+const SOUND_BYTES_MAX: usize = 13 * SAMPLE_RATE as usize * SAMPLE_BYTES;
 
 /// How much of one track comes before it is taken for the only one, where no other is announced.
 const ALONE_AFTER: Duration = Duration::from_millis(600);
 
-/// How much sound comes before announced pictures are given up.
-const PICTURES_WITHIN: Duration = Duration::from_secs(10);
+/// How much sound comes before announced pictures are given up: a stream that is joined behind a
+/// keyframe has the next one ten seconds later at most, as encoders are set.
+const PICTURES_WITHIN: Duration = Duration::from_secs(12);
 
 /// The rates that sources have. A measured one is snapped to the nearest.
 const STANDARD_RATES: [(u32, u32); 10] = [
@@ -77,6 +78,11 @@ impl Probe {
         self.announced.push(kind);
     }
 
+    /// Whether a track of this kind was announced.
+    pub(super) fn expects(&self, kind: TrackKind) -> bool {
+        self.announced.contains(&kind)
+    }
+
     pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer) {
         if self.pictures.is_empty() {
             (self.origin, self.first_pts) = (None, None);
@@ -120,7 +126,7 @@ impl Probe {
     /// What is known by now, if that is enough.
     pub(super) fn finding(&self) -> Option<Finding> {
         if self.pictures.is_empty() {
-            let patience = match self.announced.contains(&TrackKind::Video) {
+            let patience = match self.expects(TrackKind::Video) {
                 true => PICTURES_WITHIN,
                 false => ALONE_AFTER,
             };
@@ -128,7 +134,7 @@ impl Probe {
         }
         let judged = self.pictures.len() >= PICTURES_MIN;
         let full = self.pictures.len() == PICTURES_MAX;
-        let alone = !self.announced.contains(&TrackKind::Audio) && self.shown() >= ALONE_AFTER;
+        let alone = !self.expects(TrackKind::Audio) && self.shown() >= ALONE_AFTER;
         (judged && (alone || full || !self.sounds.is_empty())).then(|| {
             let times: Vec<MediaTime> = self.pictures.iter().map(|(pts, _)| *pts).collect();
             Finding::Video(frame_rate(&times, self.nominal))
@@ -282,7 +288,7 @@ mod tests {
         let alone = heard(30);
         assert!(alone.sound_bytes <= SOUND_BYTES_MAX);
         let first = alone.sounds.front().expect("some").0;
-        assert!((first.as_secs_f64() - 19.0).abs() < 0.1, "{first}");
+        assert!((first.as_secs_f64() - 17.0).abs() < 0.1, "{first}");
         assert_eq!(alone.finding(), Some(Finding::AudioOnly));
 
         let mut shown = heard(1);

@@ -12,6 +12,7 @@ use super::intake::{Decoded, Intake, PictureSource, TrackKind};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
 use super::probe::{Finding, Probe};
+use super::slate::SlateSettings;
 use super::sound;
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
@@ -23,6 +24,10 @@ use crate::timeline::{AudioPlacement, SAMPLE_RATE, Timeline, VideoPlacement};
 
 /// How often the Timeline is asked what stands in for missing media.
 const TICK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long the last picture stands in for missing ones before the slate does: a link's short stall
+/// is a pause, and no reason to tell viewers about it.
+const SLATE_AFTER: Duration = Duration::from_millis(1500);
 
 /// The longest silence that is put in as one buffer.
 const SILENCE_SAMPLES_MAX: u64 = SAMPLE_RATE as u64 / 10;
@@ -44,6 +49,8 @@ pub struct Settings {
     pub profile: Profile,
     /// Threads of one encoder.
     pub threads: u32,
+    /// What viewers of a broadcast see while no publisher sends.
+    pub slate: SlateSettings,
 }
 
 /// What a broadcast will yield, known when its first media has been seen.
@@ -122,11 +129,15 @@ pub(super) struct Running {
     timeline: Timeline,
     meters: Arc<Meters>,
     ladder: LadderPipeline,
-    last_picture: Option<gst::Buffer>,
+    /// The source's, and when it came.
+    last_picture: Option<(gst::Buffer, Duration)>,
     /// The form of pictures, where there are any.
     caps: Option<gst::Caps>,
-    /// Made when it is first needed: most broadcasts need none.
+    slate_settings: SlateSettings,
+    /// Made anew for each time without pictures.
     slate: Option<gst::Buffer>,
+    /// Whether the publisher has left.
+    left: bool,
 }
 
 impl Transcoder {
@@ -228,6 +239,9 @@ impl Inner {
             }
         };
         let now = self.began.elapsed();
+        if probe.expects(TrackKind::Audio) {
+            running.timeline.await_sound(now);
+        }
         let (pictures, sounds) = probe.into_units();
         for (pts, picture) in pictures {
             running.picture(pts, picture, now);
@@ -252,6 +266,17 @@ impl Publication {
         let state = self.inner.state();
         let replaced = self.inner.publication.load(Ordering::Acquire) != self.number;
         (!replaced && !self.inner.ended.load(Ordering::Acquire)).then_some(state)
+    }
+}
+
+impl Drop for Publication {
+    /// The intake is gone, and with it everything that it still had.
+    fn drop(&mut self) {
+        if let Some(mut state) = self.current()
+            && let Some(running) = &mut state.running
+        {
+            running.publisher_left();
+        }
     }
 }
 
@@ -353,8 +378,12 @@ impl Start {
             meters: Arc::clone(meters),
             ladder: LadderPipeline::start(&spec, output, meters)?,
             last_picture: None,
-            caps: self.form.map(|form| form.caps),
+            caps: self
+                .form
+                .map(|form| with_rate(&form.caps, self.cadence.rate())),
+            slate_settings: settings.slate.clone(),
             slate: None,
+            left: false,
         })
     }
 }
@@ -380,12 +409,14 @@ impl Running {
         let VideoPlacement::Place { index, repeats } = placement else {
             return;
         };
-        let standing_in = self.last_picture.as_ref().unwrap_or(&picture);
+        let standing_in = self.last_picture.as_ref().map(|(picture, _)| picture);
         for missing in index - repeats..index {
-            self.ladder.stand_in(standing_in, missing);
+            self.ladder
+                .stand_in(standing_in.unwrap_or(&picture), missing);
         }
         self.ladder.picture(&picture, index);
-        self.last_picture = Some(picture);
+        self.last_picture = Some((picture, now));
+        (self.slate, self.left) = (None, false);
     }
 
     /// Places sound, after silence where it belongs later.
@@ -413,16 +444,37 @@ impl Running {
         let first_frame = self.timeline.next_frame();
         let first_sample = self.timeline.next_sample();
         let fill = self.timeline.tick(now, self.ladder.has_video(), true);
-        self.meters.set_timeline(self.timeline.counters());
-        if fill.frames > 0 && self.slate.is_none() {
-            self.slate = self.caps.as_ref().and_then(slate);
-        }
-        if let Some(standing_in) = self.slate.as_ref().or(self.last_picture.as_ref()) {
+        self.tell();
+        if fill.frames > 0
+            && let Some(standing_in) = self.standing_in(now)
+        {
             for index in first_frame..first_frame + fill.frames {
-                self.ladder.stand_in(standing_in, index);
+                self.ladder.stand_in(&standing_in, index);
             }
         }
         self.silence(first_sample, fill.silence);
+    }
+
+    /// What is shown for a picture that is missing: the last one for a moment, then the slate.
+    fn standing_in(&mut self, now: Duration) -> Option<gst::Buffer> {
+        let last = self.last_picture.as_ref();
+        let is_pause = |came: Duration| !self.left && now.saturating_sub(came) < SLATE_AFTER;
+        if let Some((picture, _)) = last.filter(|(_, came)| is_pause(*came)) {
+            return Some(picture.clone());
+        }
+        if self.slate.is_none() {
+            let last = last.map(|(picture, _)| picture);
+            self.slate = self.slate_settings.draw(self.caps.as_ref()?, last);
+        }
+        self.slate
+            .clone()
+            .or_else(|| last.map(|(picture, _)| picture.clone()))
+    }
+
+    /// The publisher has left: the slate is wanted at once.
+    fn publisher_left(&mut self) {
+        self.left = true;
+        self.timeline.publisher_left();
     }
 
     /// Hands on what the Timeline counted and found.
@@ -450,7 +502,7 @@ impl Running {
         let (first_frame, first_sample) = (self.timeline.next_frame(), self.timeline.next_sample());
         let fill = self.timeline.even_out();
         self.meters.set_timeline(self.timeline.counters());
-        if let Some(last_picture) = &self.last_picture {
+        if let Some((last_picture, _)) = &self.last_picture {
             for index in first_frame..first_frame + fill.frames {
                 self.ladder.picture(last_picture, index);
             }
@@ -513,19 +565,6 @@ fn with_rate(caps: &gst::Caps, rate: FrameRate) -> gst::Caps {
     let fraction = gst::Fraction::new(rate.numerator() as i32, rate.denominator() as i32);
     caps.make_mut().set("framerate", fraction);
     caps
-}
-
-/// A dark picture that stands in while no publisher sends.
-fn slate(caps: &gst::Caps) -> Option<gst::Buffer> {
-    /// Dark grey: a black one looks like a broken player.
-    const LUMA: u8 = 40;
-    const NEUTRAL_CHROMA: u8 = 128;
-    let info =
-        gstreamer_video::VideoInfo::from_caps(&with_rate(caps, FrameRate::new(30, 1)?)).ok()?;
-    let mut pixels = vec![NEUTRAL_CHROMA; info.size()];
-    let luma_end = info.offset()[1];
-    pixels.get_mut(..luma_end)?.fill(LUMA);
-    Some(gst::Buffer::from_slice(pixels))
 }
 
 fn spawn_ticker(inner: Weak<Inner>) {

@@ -60,6 +60,7 @@ pub(crate) fn settings() -> Settings {
         preset: Preset::Ultrafast,
         profile: Profile::LowLatency,
         threads: 1,
+        slate: graph::SlateSettings::default(),
     }
 }
 
