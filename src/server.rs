@@ -315,6 +315,7 @@ fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {
 /// How broadcasts are transcoded on this machine; says what a first one gets.
 fn encoding(config: &Config) -> anyhow::Result<Encoding> {
     let ladder = &config.ladder;
+    config.slate.check()?;
     let encoding = Encoding {
         ladder: ladder.ladder.clone(),
         segment: config.hls.segment,
@@ -324,6 +325,7 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         profile: ladder.profile,
         threads: ladder.threads,
         cores: std::thread::available_parallelism()?.get(),
+        slate: config.slate.clone(),
     };
     let first = encoding.settings(1);
     tracing::info!(

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use storage::stream::{Description, Publishers, Tags};
+use storage::stream::{Description, Publishers, ReconnectWindow, Tags};
 use storage::streams::Change;
 use storage::{SrtPassphrase, Title};
 use utoipa::ToSchema;
@@ -47,6 +47,15 @@ pub(crate) struct StreamChange {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(nullable = false, example = json!(["192.0.2.7", "2001:db8::/32"]))]
     publishers: Option<Vec<String>>,
+    /// For how many seconds a broadcast waits for a publisher that was lost, 0 to 3600; null: as the
+    /// server's setting says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, maximum = 3600)]
+    reconnect_s: Option<Option<u32>>,
+    /// Whether a second publisher may stand by, from the next one that comes on.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    backup_publisher: Option<bool>,
     /// Whether broadcasts are recorded from the next one on; null: as the server's setting says.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
@@ -87,6 +96,10 @@ impl StreamChange {
                 Publishers::new(&texts)
             }),
             recording: recording.check(&mut faults),
+            reconnect: faults.optional("reconnect_s", self.reconnect_s, |seconds| {
+                seconds.map(ReconnectWindow::from_secs).transpose()
+            }),
+            backup: self.backup_publisher,
         };
         faults.end()?;
         Ok(change)

@@ -16,7 +16,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use media_core::StreamId;
 use serde::Deserialize;
-use storage::stream::{Description, Publishers, Tags};
+use storage::stream::{Description, Publishers, ReconnectWindow, Reconnection, Tags};
 use storage::{SrtPassphrase, Stream, Title, Visibility as Watching, streams};
 use utoipa::ToSchema;
 
@@ -57,6 +57,15 @@ pub(crate) struct NewStream {
     /// where there is none.
     #[schema(example = json!(["192.0.2.7", "2001:db8::/32"]))]
     publishers: Option<Vec<String>>,
+    /// For how many seconds a broadcast waits for a publisher that was lost, 0 to 3600; null: as the
+    /// server's setting says.
+    #[schema(maximum = 3600)]
+    reconnect_s: Option<u32>,
+    /// Whether a second publisher may stand by: with the same key, and taken when what the first one
+    /// sends stays away. False where it is not given.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(nullable = false)]
+    backup_publisher: Option<bool>,
     /// Whether broadcasts are recorded; null: as the server's setting says.
     record: Option<bool>,
     /// Which renditions are recorded, by their names; none: as the server's setting says.
@@ -89,6 +98,7 @@ impl NewStream {
             retention: self.retention,
         };
         let recording = recording.check(&mut faults);
+        let window = faults.optional("reconnect_s", self.reconnect_s, ReconnectWindow::from_secs);
         faults.end()?;
         Ok(streams::NewStream {
             description: description.unwrap_or_default(),
@@ -97,6 +107,10 @@ impl NewStream {
             visibility: visibility.unwrap_or_default().into(),
             publishers: publishers.unwrap_or_default(),
             recording: settings::choice(recording),
+            reconnection: Reconnection {
+                window,
+                backup: self.backup_publisher.unwrap_or_default(),
+            },
             ..streams::NewStream::titled(title.ok_or(Error::Aborted)?)
         })
     }

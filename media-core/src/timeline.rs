@@ -245,6 +245,17 @@ impl Timeline {
         self.left = true;
     }
 
+    /// How long the publisher pauses again and again between its pictures, or its sounds where it
+    /// has no pictures, and a little more; zero where it sends steadily.
+    pub fn usual_pause(&self, now: Duration) -> Duration {
+        let clocks = &self.clocks;
+        let clock = match clocks.video.has_begun() {
+            true => &clocks.video,
+            false => &clocks.audio,
+        };
+        clock.patience(Duration::ZERO, now)
+    }
+
     /// Sound was announced, and its first is awaited from `now` on as any later one is.
     pub fn await_sound(&mut self, now: Duration) {
         self.clocks.audio.arrived.get_or_insert(now);

@@ -13,7 +13,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
-use media_core::graph::{self, Meters, Output, Profile, Settings, Transcoder};
+use media_core::graph::{self, Meters, Output, Profile, Role, Settings, Transcoder};
 use media_core::{FrameRate, Media, MediaTime};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -49,7 +49,7 @@ fn transcode_with(settings: Settings, transport_stream: Vec<u8>) -> Arc<Collecte
 fn metered(settings: Settings, transport_stream: Vec<u8>) -> (Arc<Collected>, Arc<Meters>) {
     let collected = Arc::new(Collected::default());
     let transcoder = Transcoder::new(settings, Arc::clone(&collected) as Arc<dyn Output>);
-    let mut intake = transcoder.publication().expect("an intake");
+    let (mut intake, _) = transcoder.publication(Role::OnAir).expect("an intake");
     let stream = Bytes::from(transport_stream);
     for start in (0..stream.len()).step_by(1316) {
         let end = stream.len().min(start + 1316);
@@ -195,7 +195,7 @@ fn a_codec_that_is_not_taken_is_refused_by_name() {
     let stream = ffmpeg("-f lavfi -i testsrc2=size=320x180:rate=30 -t 2 -c:v mpeg2video -f mpegts");
     let collected = Arc::new(Collected::default());
     let transcoder = Transcoder::new(settings(), collected);
-    let mut intake = transcoder.publication().expect("an intake");
+    let (mut intake, _) = transcoder.publication(Role::OnAir).expect("an intake");
     intake
         .push(Media::TransportStream(Bytes::from(stream)))
         .expect("not known yet");

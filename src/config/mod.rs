@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use control_api::urls::{HostPort, HttpBase};
 use control_api::{Limits, Registration, WebOrigin};
-use media_core::graph::{EncoderChoice, Preset, Profile};
+use media_core::graph::{EncoderChoice, Preset, Profile, SlateSettings};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
 use storage::Networks;
 use storage::database::Location;
@@ -116,6 +116,7 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
+    pub(crate) slate: SlateSettings,
     pub(crate) recording: Defaults,
     /// `None`: media stays in the data folder.
     pub(crate) objects: Option<ObjectsChoice>,
@@ -300,8 +301,14 @@ impl Config {
             },
             ingest: IngestConfig {
                 broadcasts_max: values.whole("ingest.broadcasts_max", 1..=64)? as usize,
-                reconnect: values.millis("ingest.reconnect_ms", 0..=60_000)?,
+                reconnect: values.millis("ingest.reconnect_ms", 0..=3_600_000)?,
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
+            },
+            slate: SlateSettings {
+                image: values
+                    .optional("slate.image")
+                    .map(|it| it.text.clone().into()),
+                text: values.required("slate.text", slate_text)?,
             },
             recording: recording::read(&values)?,
             objects: media::read(&values)?,
@@ -312,6 +319,15 @@ impl Config {
                 format: values.parsed("log.format")?,
             },
         })
+    }
+}
+
+/// What fits a line in the middle of a picture.
+fn slate_text(text: &str) -> Result<String, String> {
+    const CHARS_MAX: usize = 60;
+    match text.chars().count() <= CHARS_MAX {
+        true => Ok(text.to_owned()),
+        false => Err(format!("at most {CHARS_MAX} characters are expected")),
     }
 }
 

@@ -186,13 +186,23 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting(
         "ingest.reconnect_ms",
-        "5000",
-        "How long a broadcast waits for a publisher that was lost, in milliseconds, 0 to 60000.",
+        "60000",
+        "How long a broadcast waits for a publisher that was lost, in milliseconds, 0 to 3600000: viewers see the slate meanwhile. A stream may have another time.",
     ),
     setting(
         "ingest.srt_latency_ms",
         "120",
         "SRT's time for retransmissions in milliseconds, 20 to 10000. The caller may ask for more.",
+    ),
+    setting(
+        "slate.image",
+        "",
+        "Image (PNG or JPEG) that viewers see while no publisher sends. Unset: the last picture, dimmed, with slate.text on it.",
+    ),
+    setting(
+        "slate.text",
+        "Reconnecting",
+        "A line on the dimmed picture, up to 60 characters, Latin letters; empty: none.",
     ),
     setting(
         "hooks.on_publish",

@@ -390,7 +390,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use media_core::graph::{Preset, Profile, Settings, VideoEncoder};
+    use media_core::graph::{Preset, Profile, Settings, SlateSettings, VideoEncoder};
     use media_core::{Bitrate, Ladder, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
@@ -413,6 +413,7 @@ mod tests {
             preset: Preset::Ultrafast,
             profile: Profile::Quality,
             threads: 1,
+            slate: SlateSettings::default(),
         }
     }
 

@@ -3,18 +3,15 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use ingest::{Closed, Protocol, Publisher};
-use media_core::graph::{Settings, Transcoder};
+use ingest::{Closed, Publisher, Refusal};
+use media_core::graph::{Role, Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
 use super::packaging::Packaging;
-
-/// How long a publisher may be silent and still hold its place against another connection with
-/// the same key. Encoders send tens of times a second; a killed SRT caller lingers for 5 s.
-const HOLDS_PLACE_FOR: Duration = Duration::from_millis(300);
+use super::places::{Place, Places};
 
 /// See the module.
 pub(super) struct Broadcast {
@@ -22,55 +19,11 @@ pub(super) struct Broadcast {
     stream: StreamId,
     transcoder: Transcoder,
     packaging: Arc<Packaging>,
-    publisher: Mutex<Option<Arc<Place>>>,
+    places: Mutex<Places>,
     /// Of media, from all its publishers.
     received_bytes: AtomicU64,
     /// How often its publisher was lost: each loss has a wait of its own.
     losses: AtomicU64,
-}
-
-/// A publisher's place, shared by the broadcast and the publisher's sink.
-pub(super) struct Place {
-    protocol: Protocol,
-    peer: IpAddr,
-    taken: Instant,
-    /// When media came last, in milliseconds after `taken`.
-    heard_ms: AtomicU64,
-    closed: Mutex<Option<Closed>>,
-}
-
-impl Place {
-    fn new(publisher: &Publisher) -> Self {
-        Self {
-            protocol: publisher.protocol,
-            peer: publisher.peer.ip(),
-            taken: Instant::now(),
-            heard_ms: AtomicU64::new(0),
-            closed: Mutex::new(None),
-        }
-    }
-
-    /// Notes that media came.
-    pub(super) fn heard(&self) {
-        let ms = u64::try_from(self.taken.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard_ms.store(ms, Ordering::Relaxed);
-    }
-
-    /// Whether it was taken away, and why.
-    pub(super) fn check(&self) -> Result<(), Closed> {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.clone().map_or(Ok(()), Err)
-    }
-
-    fn close(&self, why: Closed) {
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.get_or_insert(why);
-    }
-
-    fn is_silent(&self) -> bool {
-        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        self.taken.elapsed().saturating_sub(heard) >= HOLDS_PLACE_FOR
-    }
 }
 
 impl Broadcast {
@@ -81,13 +34,14 @@ impl Broadcast {
         packaging: Arc<Packaging>,
     ) -> Self {
         let output = Arc::clone(&packaging) as Arc<dyn media_core::graph::Output>;
-        let transcoder = Transcoder::new(settings, output);
+        let span = tracing::info_span!("broadcast", %stream, broadcast = %id);
+        let transcoder = span.in_scope(|| Transcoder::new(settings, output));
         Self {
             id,
             stream,
             transcoder,
             packaging,
-            publisher: Mutex::new(None),
+            places: Mutex::default(),
             received_bytes: AtomicU64::new(0),
             losses: AtomicU64::new(0),
         }
@@ -115,18 +69,19 @@ impl Broadcast {
         self.packaging.has_started()
     }
 
-    /// Whether another publisher may not take the place now.
-    pub(super) fn is_held(&self) -> bool {
-        self.place()
-            .as_ref()
-            .is_some_and(|place| place.check().is_ok() && !place.is_silent())
+    /// Whether a further publisher would get a place now; `most` is how many there are.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        self.places().has_room(most)
     }
 
-    /// Where its publisher is; `None` where it has none, or that was told to go.
-    pub(super) fn peer(&self) -> Option<IpAddr> {
-        let place = self.place();
-        let place = place.as_ref().filter(|place| place.check().is_ok());
-        place.map(|place| place.peer)
+    /// Whether somebody publishes who was not told to go.
+    pub(super) fn is_published(&self) -> bool {
+        self.places().open().next().is_some()
+    }
+
+    /// Whether nobody publishes (any more).
+    pub(super) fn is_deserted(&self) -> bool {
+        self.places().is_empty()
     }
 
     /// Notes that the publisher was lost and returns which loss this is.
@@ -136,28 +91,33 @@ impl Broadcast {
 
     /// Whether nobody has published since loss number `loss`.
     pub(super) fn is_lost_since(&self, loss: u64) -> bool {
-        self.place().is_none() && self.losses.load(Ordering::Acquire) == loss
+        self.is_deserted() && self.losses.load(Ordering::Acquire) == loss
     }
 
-    /// Gives the place to a new publisher; the previous one, which has fallen silent, is told.
-    pub(super) fn take_place(&self, publisher: &Publisher) -> Arc<Place> {
-        let place = Arc::new(Place::new(publisher));
-        if let Some(previous) = self.place().replace(Arc::clone(&place)) {
-            previous.close(Closed::TakenOver);
+    /// Gives a place to a new publisher, one of `most`; a previous one, which has fallen silent, is
+    /// told. Says as what it comes.
+    pub(super) fn take_place(
+        &self,
+        publisher: &Publisher,
+        most: usize,
+    ) -> Result<(Arc<Place>, Role), Refusal> {
+        let taken = self.places().take(publisher, most);
+        let taken = taken.ok_or(Refusal::AlreadyLive)?;
+        let before = taken.instead_of.and_then(|before| before.publication());
+        if let Some(before) = before {
+            // At once: its own end may be seconds away.
+            self.transcoder.leave(before);
         }
-        place
+        let role = match taken.beside_another {
+            true => Role::StandBy,
+            false => Role::OnAir,
+        };
+        Ok((taken.place, role))
     }
 
     /// Gives a place back. `false`: somebody else has taken it since.
     pub(super) fn leave_place(&self, place: &Arc<Place>) -> bool {
-        let mut current = self.place();
-        let own = current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, place));
-        if own {
-            *current = None;
-        }
-        own
+        self.places().leave(place)
     }
 
     /// Notes that a publisher sent so much media.
@@ -168,7 +128,12 @@ impl Broadcast {
 
     /// What it has counted and measured.
     pub(super) fn figures(&self) -> Figures {
-        let publisher = self.place().as_ref().map(|place| place.protocol);
+        let on_air = self.transcoder.on_air();
+        let publisher = {
+            let places = self.places();
+            let on_air = places.open().find(|place| place.publication() == on_air);
+            on_air.map(|place| place.protocol)
+        };
         let (window, renditions) = self.packaging.figures().unzip();
         Figures {
             stream: self.stream.clone(),
@@ -180,11 +145,14 @@ impl Broadcast {
         }
     }
 
-    /// Ends the publisher's session, not the broadcast.
-    pub(super) fn disconnect(&self, why: Closed) {
-        if let Some(place) = self.place().as_ref() {
-            place.close(why);
-        }
+    /// Ends the publishers' sessions, not the broadcast.
+    pub(super) fn disconnect(&self, why: &Closed) {
+        self.disconnect_from(why, |_| true);
+    }
+
+    /// The same of those whose address is `one_of`.
+    pub(super) fn disconnect_from(&self, why: &Closed, one_of: impl Fn(IpAddr) -> bool) {
+        self.places().close(why, one_of);
     }
 
     /// Ends the broadcast: what the encoders hold comes out, playlists get their end. Waits.
@@ -209,9 +177,7 @@ impl Broadcast {
         self.packaging.settle()
     }
 
-    fn place(&self) -> std::sync::MutexGuard<'_, Option<Arc<Place>>> {
-        self.publisher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use media_core::Ladder;
-use media_core::graph::{Preset, Profile, Settings, VideoEncoder};
+use media_core::graph::{Preset, Profile, Settings, SlateSettings, VideoEncoder};
 
 /// Cores a broadcast from which on an encoder gets threads of its own to cut pictures into slices.
 const CORES_FOR_SLICES: usize = 5;
@@ -18,6 +18,7 @@ pub(crate) struct Encoding {
     pub(crate) profile: Profile,
     pub(crate) threads: Option<u32>,
     pub(crate) cores: usize,
+    pub(crate) slate: SlateSettings,
 }
 
 impl Encoding {
@@ -37,6 +38,7 @@ impl Encoding {
             preset: self.preset.unwrap_or_else(|| Preset::for_cores(cores)),
             profile: self.profile,
             threads: self.threads.unwrap_or(slices),
+            slate: self.slate.clone(),
         }
     }
 

@@ -52,11 +52,11 @@ impl Gate for Supervisor {
 impl Supervisor {
     /// Lets a publisher in whom nothing speaks against any more.
     pub(super) fn open(&self, stream: &StreamId, publisher: &Publisher) -> Result<Sink, Refusal> {
-        let (broadcast, place) = {
+        let most = self.inner.publishers_max(stream);
+        let (broadcast, (place, role)) = {
             let mut broadcasts = self.inner.broadcasts();
             let existing = broadcasts.get(stream).cloned();
             let broadcast = match existing {
-                Some(broadcast) if broadcast.is_held() => return Err(Refusal::AlreadyLive),
                 Some(broadcast) => broadcast,
                 None => {
                     self.inner.room_for_one_more(broadcasts.len())?;
@@ -66,15 +66,20 @@ impl Supervisor {
                     broadcast
                 }
             };
-            let place = broadcast.take_place(publisher);
-            (broadcast, place)
+            let taken = broadcast.take_place(publisher, most)?;
+            (broadcast, taken)
         };
-        let intake = match broadcast.transcoder().publication() {
-            Ok(intake) => intake,
+        let intake = match broadcast.transcoder().publication(role) {
+            Ok((intake, publication)) => {
+                place.publishes_as(publication);
+                intake
+            }
             Err(error) => {
                 tracing::error!(%stream, peer = %publisher.peer, %error, "no intake for a publisher");
                 broadcast.leave_place(&place);
-                self.inner.forget(&broadcast);
+                if broadcast.is_deserted() {
+                    self.inner.forget(&broadcast);
+                }
                 return Err(Refusal::Full);
             }
         };
@@ -89,10 +94,21 @@ impl Inner {
     fn has_room(&self, stream: &StreamId) -> Result<(), Refusal> {
         let broadcasts = self.broadcasts();
         match broadcasts.get(stream) {
-            Some(broadcast) if broadcast.is_held() => Err(Refusal::AlreadyLive),
+            Some(broadcast) if !broadcast.has_room(self.publishers_max(stream)) => {
+                Err(Refusal::AlreadyLive)
+            }
             Some(_) => self.is_open(),
             None => self.room_for_one_more(broadcasts.len()),
         }
+    }
+
+    /// How many may publish to `stream` at once.
+    fn publishers_max(&self, stream: &StreamId) -> usize {
+        let keys = self.keys.load();
+        let stands_by = keys
+            .of(stream)
+            .is_some_and(|(_, grant)| grant.reconnection.backup);
+        1 + usize::from(stands_by)
     }
 
     fn room_for_one_more(&self, running: usize) -> Result<(), Refusal> {

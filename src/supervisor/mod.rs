@@ -13,6 +13,7 @@ mod gate;
 mod kicked;
 mod lane;
 mod packaging;
+mod places;
 mod sink;
 mod vetting;
 
@@ -143,7 +144,7 @@ impl Supervisor {
             .map(|(_, broadcast)| broadcast)
             .collect();
         let ends = all.into_iter().map(|broadcast| {
-            broadcast.disconnect(Closed::Ended);
+            broadcast.disconnect(&Closed::Ended);
             self.inner.spawn_end(broadcast)
         });
         for end in ends.collect::<Vec<_>>() {
@@ -185,13 +186,12 @@ impl Supervisor {
         let keys = Arc::new(keys);
         self.inner.keys.store(Arc::clone(&keys));
         let broadcasts: Vec<_> = self.inner.broadcasts().values().cloned().collect();
-        let elsewhere = broadcasts.iter().filter(|broadcast| {
+        for broadcast in &broadcasts {
             let grant = keys.of(broadcast.stream());
             let publishers = grant.map(|(_, grant)| &grant.publishers);
             let allows = |peer| publishers.is_none_or(|publishers| publishers.allow(peer));
-            broadcast.peer().is_some_and(|peer| !allows(peer))
-        });
-        elsewhere.for_each(|broadcast| broadcast.disconnect(Closed::Ended));
+            broadcast.disconnect_from(&Closed::Ended, |peer| !allows(peer));
+        }
         gone.into_iter().for_each(|stream| self.end(stream));
         rekeyed
             .into_iter()
@@ -301,7 +301,7 @@ impl Broadcasts for Supervisor {
     fn disconnect(&self, stream: &StreamId) {
         let broadcast = self.inner.broadcasts().get(stream).cloned();
         if let Some(broadcast) = broadcast {
-            broadcast.disconnect(Closed::Ended);
+            broadcast.disconnect(&Closed::Ended);
         }
     }
 
@@ -311,11 +311,10 @@ impl Broadcasts for Supervisor {
             self.inner.kicked.refuse(*key, refuse_for, Instant::now());
         }
         let broadcast = self.inner.broadcasts().get(stream).cloned();
-        let is_published = |broadcast: &Arc<Broadcast>| broadcast.peer().is_some();
-        let Some(broadcast) = broadcast.filter(is_published) else {
+        let Some(broadcast) = broadcast.filter(|broadcast| broadcast.is_published()) else {
             return false;
         };
-        broadcast.disconnect(Closed::Ended);
+        broadcast.disconnect(&Closed::Ended);
         true
     }
 
@@ -326,7 +325,7 @@ impl Broadcasts for Supervisor {
     fn end(&self, stream: &StreamId) {
         let broadcast = self.inner.broadcasts().remove(stream);
         if let Some(broadcast) = broadcast {
-            broadcast.disconnect(Closed::Ended);
+            broadcast.disconnect(&Closed::Ended);
             drop(self.inner.spawn_end(broadcast));
         }
     }

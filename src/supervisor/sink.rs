@@ -1,13 +1,16 @@
 //! Where a listener puts one publisher's media.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ingest::gate::Unpublish;
 use ingest::{Closed, MediaSink};
-use media_core::Media;
 use media_core::graph::{Intake, IntakeError};
+use media_core::{Media, StreamId};
+use storage::stream::ReconnectWindow;
 
-use super::broadcast::{Broadcast, Place};
+use super::broadcast::Broadcast;
+use super::places::Place;
 use super::{Inner, is_in};
 
 /// See the module.
@@ -43,6 +46,10 @@ impl Sink {
             // Taken over, or ended already: what happens to the broadcast is somebody else's.
             intake.close(|| {});
             return;
+        }
+        if !self.broadcast.is_deserted() {
+            // Another one goes on.
+            return intake.close(|| {});
         }
         let waits = how == Unpublish::Lost && broadcast.started() && !broadcast.failed();
         if waits {
@@ -91,9 +98,19 @@ impl Drop for Sink {
 }
 
 impl Inner {
+    /// For how long a broadcast of `stream` waits for its publisher.
+    fn reconnect(&self, stream: &StreamId) -> Duration {
+        let keys = self.keys.load();
+        let window = keys
+            .of(stream)
+            .and_then(|(_, grant)| grant.reconnection.window);
+        window.map_or(self.options.reconnect, ReconnectWindow::length)
+    }
+
     /// Ends the broadcast unless a publisher returns in time.
     async fn await_return(self: Arc<Self>, broadcast: Arc<Broadcast>) {
-        let (stream, wait) = (broadcast.stream().clone(), self.options.reconnect);
+        let stream = broadcast.stream().clone();
+        let wait = self.reconnect(&stream);
         tracing::info!(%stream, wait_ms = wait.as_millis(), "publisher lost, waiting for its return");
         let loss = broadcast.lose();
         self.publications.note_lost();

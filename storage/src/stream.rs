@@ -3,6 +3,7 @@
 
 mod about;
 mod publishers;
+mod reconnection;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -17,6 +18,7 @@ pub use about::{
     Tags,
 };
 pub use publishers::Publishers;
+pub use reconnection::{RECONNECT_S_MAX, ReconnectWindow, Reconnection, TooLongWindow};
 
 /// The shortest title, in characters.
 pub const TITLE_CHARS_MIN: usize = 3;
@@ -56,6 +58,8 @@ pub struct Stream {
     pub visibility: Visibility,
     /// Whether and how its broadcasts are recorded.
     pub recording: Choice,
+    /// What becomes of its broadcast where the publisher is lost.
+    pub reconnection: Reconnection,
     /// Whose it is; the operator's where it is nobody's.
     pub owner: Option<UserId>,
     /// When it was created, to the millisecond.

@@ -49,7 +49,8 @@ macro_rules! with_columns {
         concat!(
             $before,
             " id, title, title_lower, description, tags, publishers, srt_passphrase, private, owner_id, \
-             created_at_ms, record, record_renditions, retention_days, retention_bytes ",
+             created_at_ms, record, record_renditions, retention_days, retention_bytes, \
+             reconnect_s, backup_publisher ",
             $after
         )
     };
@@ -117,6 +118,7 @@ impl Streams {
             srt_passphrase: new.srt_passphrase,
             visibility: new.visibility,
             recording: new.recording,
+            reconnection: new.reconnection,
             owner: new.owner,
             created_at: from_unix_ms(created_at_ms),
         };
@@ -354,11 +356,12 @@ pub(crate) async fn raise_revision(
 
 /// Writes all of a stream that can change into its row.
 async fn save(write: &mut Transaction<'static, Any>, stream: &Stream) -> Result<(), Error> {
-    let choice = &stream.recording;
+    let (choice, reconnection) = (&stream.recording, &stream.reconnection);
     sqlx::query(
         "UPDATE streams SET title = $1, title_lower = $2, description = $3, tags = $4, \
          tags_lower = $5, publishers = $6, srt_passphrase = $7, private = $8, record = $9, \
-         record_renditions = $10, retention_days = $11, retention_bytes = $12 WHERE id = $13",
+         record_renditions = $10, retention_days = $11, retention_bytes = $12, reconnect_s = $13, backup_publisher = $14 \
+         WHERE id = $15",
     )
     .bind(stream.title.as_str())
     .bind(stream.title.lower())
@@ -372,6 +375,8 @@ async fn save(write: &mut Transaction<'static, Any>, stream: &Stream) -> Result<
     .bind(recording::to_column(&choice.renditions))
     .bind(choice.keep_days.to_column())
     .bind(choice.keep_bytes.to_column())
+    .bind(reconnection.window.map(|window| i64::from(window.as_secs())))
+    .bind(i64::from(reconnection.backup))
     .bind(stream.id.as_str())
     .execute(&mut **write)
     .await?;

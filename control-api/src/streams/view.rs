@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use serde::Serialize;
+use storage::stream::ReconnectWindow;
 use storage::{Stream, StreamKey};
 use utoipa::ToSchema;
 
@@ -62,6 +63,11 @@ pub(crate) struct StreamView {
     /// Addresses and networks from which may be published; empty: all.
     #[schema(example = json!(["192.0.2.7", "2001:db8::/32"]))]
     publishers: Vec<String>,
+    /// For how many seconds a broadcast waits for a publisher that was lost; null: as the server's
+    /// setting says.
+    reconnect_s: Option<u32>,
+    /// Whether a second publisher may stand by.
+    backup_publisher: bool,
     /// Whether broadcasts are recorded; null: as the server's setting says.
     record: Option<bool>,
     /// Which renditions are recorded; empty: as the server's setting says.
@@ -91,6 +97,8 @@ impl StreamView {
             created_at: rfc3339(stream.created_at),
             srt_encrypted: stream.srt_passphrase.is_some(),
             publishers: stream.publishers.texts(),
+            reconnect_s: stream.reconnection.window.map(ReconnectWindow::as_secs),
+            backup_publisher: stream.reconnection.backup,
             record: stream.recording.record,
             record_renditions: stream
                 .recording

@@ -224,6 +224,7 @@ scratch::on_each_database! {
             "srt_passphrase": "short",
             "visibility": "hidden",
             "publishers": ["localhost"],
+            "reconnect_s": 3601,
             "record_renditions": ["a b"],
             "retention": { "bytes": 1_u64 << 53 },
         });
@@ -236,6 +237,7 @@ scratch::on_each_database! {
             "publishers",
             "retention.bytes",
             "record_renditions",
+            "reconnect_s",
         ];
         for (body, fields) in [
             ("{}", &all[..1]),

@@ -26,6 +26,8 @@ scratch::on_each_database! {
             "tags": [],
             "owner": null,
             "publishers": [],
+            "reconnect_s": null,
+            "backup_publisher": false,
             "record": null,
             "record_renditions": [],
             "retention": { "days": null, "bytes": null },

@@ -1,36 +1,30 @@
 //! A broadcast's transcoder: joins intakes, Timeline and ladder.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use gstreamer as gst;
 
 use super::elements::Error;
-use super::encoder::{EncoderSettings, Preset, Profile, VideoEncoder};
+use super::encoder::{Preset, Profile, VideoEncoder};
 use super::intake::{Decoded, Intake, PictureSource, TrackKind};
-use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
+use super::ladder::Work;
 use super::meters::Meters;
+use super::on_air::{Left, OnAir, PublicationId, Role};
 use super::probe::{Finding, Probe};
+use super::running::{Form, Running, Start, sound_grid};
 use super::slate::SlateSettings;
-use super::sound;
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
-use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
+use crate::ladder::{Ladder, Rung};
 use crate::sample::{Sample, Track};
 use crate::thumbnail::Thumbnail;
-use crate::time::{FrameRate, MediaTime};
-use crate::timeline::{AudioPlacement, SAMPLE_RATE, Timeline, VideoPlacement};
+use crate::time::MediaTime;
+use crate::timeline::Timeline;
 
 /// How often the Timeline is asked what stands in for missing media.
 const TICK_EVERY: Duration = Duration::from_millis(100);
-
-/// How long the last picture stands in for missing ones before the slate does: a link's short stall
-/// is a pause, and no reason to tell viewers about it.
-const SLATE_AFTER: Duration = Duration::from_millis(1500);
-
-/// The longest silence that is put in as one buffer.
-const SILENCE_SAMPLES_MAX: u64 = SAMPLE_RATE as u64 / 10;
 
 /// How a broadcast is transcoded.
 #[derive(Clone, Debug)]
@@ -91,53 +85,21 @@ struct Inner {
     settings: Settings,
     output: Arc<dyn Output>,
     meters: Arc<Meters>,
+    /// What is said of the broadcast stands in it.
+    span: tracing::Span,
     began: Instant,
-    /// Counts publications: what a replaced publisher's decoder still holds is recognized by it.
-    publication: AtomicU64,
     ended: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// What a replaced publisher's decoder still holds is recognized by it.
+    on_air: OnAir,
     probe: Option<Probe>,
     /// The form of pictures, fixed by the first one.
     form: Option<Form>,
     running: Option<Running>,
-}
-
-/// The size and format of pictures, and the rungs that they fill.
-#[derive(Clone)]
-pub(super) struct Form {
-    pub(super) caps: gst::Caps,
-    rungs: Vec<Rung>,
-}
-
-/// What a ladder starts with.
-pub(super) struct Start {
-    pub(super) timeline: Timeline,
-    pub(super) cadence: Cadence,
-    /// `None`: sound alone.
-    pub(super) form: Option<Form>,
-    /// Goes into the [`Plan`].
-    pub(super) began: SystemTime,
-    pub(super) work: Work,
-}
-
-/// A ladder and the Timeline that feeds it.
-pub(super) struct Running {
-    timeline: Timeline,
-    meters: Arc<Meters>,
-    ladder: LadderPipeline,
-    /// The source's, and when it came.
-    last_picture: Option<(gst::Buffer, Duration)>,
-    /// The form of pictures, where there are any.
-    caps: Option<gst::Caps>,
-    slate_settings: SlateSettings,
-    /// Made anew for each time without pictures.
-    slate: Option<gst::Buffer>,
-    /// Whether the publisher has left.
-    left: bool,
 }
 
 impl Transcoder {
@@ -147,8 +109,8 @@ impl Transcoder {
             settings,
             output,
             meters: Arc::new(Meters::said_in(tracing::Span::current())),
+            span: tracing::Span::current(),
             began: Instant::now(),
-            publication: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             state: Mutex::new(State {
                 probe: Some(Probe::default()),
@@ -158,24 +120,39 @@ impl Transcoder {
         Self { inner }
     }
 
-    /// An intake for the next publisher; what an earlier one still sends is left out from now on.
+    /// An intake for the next publisher. What whoever it replaces still sends is left out from now
+    /// on.
     ///
     /// # Errors
     /// GStreamer cannot build the pipeline.
-    pub fn publication(&self) -> Result<Intake, Error> {
-        let mut state = self.inner.state();
-        let number = self.inner.publication.fetch_add(1, Ordering::AcqRel) + 1;
-        if let Some(running) = &mut state.running {
-            running.timeline.publisher_began();
-        } else {
-            state.probe = Some(Probe::default());
-        }
-        drop(state);
+    pub fn publication(&self, role: Role) -> Result<(Intake, PublicationId), Error> {
+        let id = {
+            let mut state = self.inner.state();
+            let id = state.on_air.begin(role);
+            if state.on_air.current() == Some(id) {
+                match &mut state.running {
+                    Some(running) => running.publisher_began(),
+                    None => state.probe = Some(Probe::default()),
+                }
+            }
+            id
+        };
         let publication = Publication {
             inner: Arc::clone(&self.inner),
-            number,
+            id,
         };
-        Intake::start(Arc::new(publication), Arc::clone(&self.inner.meters))
+        let intake = Intake::start(Arc::new(publication), Arc::clone(&self.inner.meters))?;
+        Ok((intake, id))
+    }
+
+    /// `publication` has lost its place to another one: what it still sends is left out.
+    pub fn leave(&self, publication: PublicationId) {
+        self.inner.leave(publication);
+    }
+
+    /// Whose media the broadcast is made of now.
+    pub fn on_air(&self) -> Option<PublicationId> {
+        self.inner.state().on_air.current()
     }
 
     /// What it counts and measures.
@@ -188,9 +165,8 @@ impl Transcoder {
     pub fn end(&self) {
         self.inner.ended.store(true, Ordering::Release);
         let running = self.inner.state().running.take();
-        if let Some(mut running) = running {
-            running.finish_sound();
-            running.ladder.finish();
+        if let Some(running) = running {
+            running.finish();
         }
     }
 }
@@ -205,6 +181,37 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic while it was held leaves at worst one picture out.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, publication: PublicationId) {
+        let mut state = self.state();
+        let left = state.on_air.leave(publication);
+        let Some(running) = &mut state.running else {
+            return;
+        };
+        match left {
+            Left::TakenOver => {
+                let _entered = self.span.enter();
+                tracing::info!("the publisher is gone, the one that stood by is on the air");
+                running.publisher_began();
+            }
+            Left::Silent => running.publisher_left(),
+            Left::Unchanged => {}
+        }
+    }
+
+    fn tick(&self, now: Duration) {
+        let mut state = self.state();
+        let State {
+            on_air, running, ..
+        } = &mut *state;
+        let Some(running) = running else { return };
+        if on_air.switch(running.usual_pause(now), now) {
+            let _entered = self.span.enter();
+            tracing::warn!("the publisher is silent, the one that stood by is on the air");
+            running.publisher_began();
+        }
+        running.tick(now);
     }
 
     /// Starts the ladder where the probe has seen enough, and gives it what was waiting.
@@ -240,7 +247,7 @@ impl Inner {
         };
         let now = self.began.elapsed();
         if probe.expects(TrackKind::Audio) {
-            running.timeline.await_sound(now);
+            running.await_sound(now);
         }
         let (pictures, sounds) = probe.into_units();
         for (pts, picture) in pictures {
@@ -257,50 +264,49 @@ impl Inner {
 /// One publisher's way into the broadcast.
 struct Publication {
     inner: Arc<Inner>,
-    number: u64,
+    id: PublicationId,
 }
 
 impl Publication {
     /// The state, unless this publication or the whole broadcast is over.
-    fn current(&self) -> Option<MutexGuard<'_, State>> {
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
         let state = self.inner.state();
-        let replaced = self.inner.publication.load(Ordering::Acquire) != self.number;
-        (!replaced && !self.inner.ended.load(Ordering::Acquire)).then_some(state)
+        let is_over = !state.on_air.knows(self.id) || self.inner.ended.load(Ordering::Acquire);
+        (!is_over).then_some(state)
+    }
+
+    /// The state and the time, where it is on the air.
+    fn heard(&self) -> Option<(MutexGuard<'_, State>, Duration)> {
+        let mut state = self.state()?;
+        let now = self.inner.began.elapsed();
+        state.on_air.hear(self.id, now).then_some((state, now))
     }
 }
 
 impl Drop for Publication {
     /// The intake is gone, and with it everything that it still had.
     fn drop(&mut self) {
-        if let Some(mut state) = self.current()
-            && let Some(running) = &mut state.running
-        {
-            running.publisher_left();
-        }
+        self.inner.leave(self.id);
     }
 }
 
 impl Decoded for Publication {
     fn expect(&self, kind: TrackKind) {
-        if let Some(probe) = self
-            .current()
-            .as_mut()
-            .and_then(|state| state.probe.as_mut())
+        if let Some(mut state) = self.state()
+            && state.on_air.current() == Some(self.id)
+            && let Some(probe) = &mut state.probe
         {
             probe.expect(kind);
         }
     }
 
     fn picture_caps(&self, source: &PictureSource) -> Option<gst::Caps> {
-        let mut state = self.current()?;
-        if let Some(probe) = &mut state.probe {
+        let mut state = self.state()?;
+        let is_on_air = state.on_air.current() == Some(self.id);
+        if let Some(probe) = state.probe.as_mut().filter(|_| is_on_air) {
             probe.nominal = source.rate;
         }
-        if state
-            .running
-            .as_ref()
-            .is_some_and(|running| !running.ladder.has_video())
-        {
+        if state.running.as_ref().is_some_and(|it| !it.has_video()) {
             return None;
         }
         let form = state
@@ -310,11 +316,11 @@ impl Decoded for Publication {
     }
 
     fn picture(&self, pts: MediaTime, picture: gst::Buffer) {
-        let Some(mut state) = self.current() else {
+        let Some((mut state, now)) = self.heard() else {
             return;
         };
         if let Some(running) = &mut state.running {
-            running.picture(pts, picture, self.inner.began.elapsed());
+            running.picture(pts, picture, now);
         } else if let Some(probe) = &mut state.probe {
             probe.picture(pts, picture);
             self.inner.start_if_known(&mut state);
@@ -322,249 +328,16 @@ impl Decoded for Publication {
     }
 
     fn sound(&self, pts: MediaTime, sound: gst::Buffer) {
-        let Some(mut state) = self.current() else {
+        let Some((mut state, now)) = self.heard() else {
             return;
         };
         if let Some(running) = &mut state.running {
-            running.sound(pts, sound, self.inner.began.elapsed());
+            running.sound(pts, sound, now);
         } else if let Some(probe) = &mut state.probe {
             probe.sound(pts, sound);
             self.inner.start_if_known(&mut state);
         }
     }
-}
-
-impl Start {
-    /// Says what is planned and starts the ladder.
-    pub(super) fn run(
-        self,
-        settings: &Settings,
-        output: &Arc<dyn Output>,
-        meters: &Arc<Meters>,
-    ) -> Result<Running, Error> {
-        let rungs = self.form.as_ref().map(|form| form.rungs.clone());
-        let rungs = rungs.unwrap_or_default();
-        let audio = RenditionName::new(AUDIO_RENDITION).expect("a literal that is a valid name");
-        let renditions: Vec<_> = rungs
-            .iter()
-            .map(|rung| rung.name.clone())
-            .chain([audio])
-            .collect();
-        let video = self.form.as_ref().map(|form| VideoSpec {
-            cadence: self.cadence,
-            caps: with_rate(&form.caps, self.cadence.rate()),
-            rungs: rungs.clone(),
-            encoder: EncoderSettings {
-                encoder: settings.encoder,
-                preset: settings.preset,
-                profile: settings.profile,
-                threads: settings.threads,
-            },
-        });
-        let spec = Spec {
-            video,
-            audio_bitrate: settings.ladder.audio,
-            work: self.work,
-        };
-        meters.ladder_starts(&renditions);
-        output.started(&Plan {
-            cadence: self.cadence,
-            rungs,
-            renditions,
-            began: self.began,
-        });
-        Ok(Running {
-            timeline: self.timeline,
-            meters: Arc::clone(meters),
-            ladder: LadderPipeline::start(&spec, output, meters)?,
-            last_picture: None,
-            caps: self
-                .form
-                .map(|form| with_rate(&form.caps, self.cadence.rate())),
-            slate_settings: settings.slate.clone(),
-            slate: None,
-            left: false,
-        })
-    }
-}
-
-impl Running {
-    /// Its Timeline, to be read.
-    pub(super) const fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
-    /// Its ladder.
-    pub(super) const fn ladder(&self) -> &LadderPipeline {
-        &self.ladder
-    }
-
-    /// Places a picture, after filling the grid points before it.
-    pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer, now: Duration) {
-        if !self.ladder.has_video() {
-            return;
-        }
-        let placement = self.timeline.video(pts, now);
-        self.tell();
-        let VideoPlacement::Place { index, repeats } = placement else {
-            return;
-        };
-        let standing_in = self.last_picture.as_ref().map(|(picture, _)| picture);
-        for missing in index - repeats..index {
-            self.ladder
-                .stand_in(standing_in.unwrap_or(&picture), missing);
-        }
-        self.ladder.picture(&picture, index);
-        self.last_picture = Some((picture, now));
-        (self.slate, self.left) = (None, false);
-    }
-
-    /// Places sound, after silence where it belongs later.
-    pub(super) fn sound(&mut self, pts: MediaTime, sound: gst::Buffer, now: Duration) {
-        let samples = (sound.size() / SAMPLE_BYTES) as u64;
-        let before = self.timeline.next_sample();
-        let placement = self.timeline.audio(pts, samples, now);
-        self.tell();
-        match placement {
-            AudioPlacement::Drop => {}
-            AudioPlacement::Place {
-                silence,
-                skip,
-                stretch,
-            } => {
-                self.silence(before, silence);
-                if let Some(kept) = sound::fitted(sound, skip, stretch) {
-                    self.ladder.sound(kept, before + silence);
-                }
-            }
-        }
-    }
-
-    fn tick(&mut self, now: Duration) {
-        let first_frame = self.timeline.next_frame();
-        let first_sample = self.timeline.next_sample();
-        let fill = self.timeline.tick(now, self.ladder.has_video(), true);
-        self.tell();
-        if fill.frames > 0
-            && let Some(standing_in) = self.standing_in(now)
-        {
-            for index in first_frame..first_frame + fill.frames {
-                self.ladder.stand_in(&standing_in, index);
-            }
-        }
-        self.silence(first_sample, fill.silence);
-    }
-
-    /// What is shown for a picture that is missing: the last one for a moment, then the slate.
-    fn standing_in(&mut self, now: Duration) -> Option<gst::Buffer> {
-        let last = self.last_picture.as_ref();
-        let is_pause = |came: Duration| !self.left && now.saturating_sub(came) < SLATE_AFTER;
-        if let Some((picture, _)) = last.filter(|(_, came)| is_pause(*came)) {
-            return Some(picture.clone());
-        }
-        if self.slate.is_none() {
-            let last = last.map(|(picture, _)| picture);
-            self.slate = self.slate_settings.draw(self.caps.as_ref()?, last);
-        }
-        self.slate
-            .clone()
-            .or_else(|| last.map(|(picture, _)| picture.clone()))
-    }
-
-    /// The publisher has left: the slate is wanted at once.
-    fn publisher_left(&mut self) {
-        self.left = true;
-        self.timeline.publisher_left();
-    }
-
-    /// Hands on what the Timeline counted and found.
-    fn tell(&mut self) {
-        self.meters.set_timeline(self.timeline.counters());
-        for (fault, reach) in self.timeline.take_faults() {
-            self.meters.faults().note(fault, reach);
-        }
-    }
-
-    fn finish_sound(&mut self) {
-        if self.ladder.has_video() {
-            let first = self.timeline.next_sample();
-            let silence = self.timeline.finish();
-            self.meters.set_timeline(self.timeline.counters());
-            self.silence(first, silence);
-        }
-    }
-
-    /// Brings both tracks of a file to the same end.
-    pub(super) fn even_out(&mut self) {
-        if !self.ladder.has_video() {
-            return;
-        }
-        let (first_frame, first_sample) = (self.timeline.next_frame(), self.timeline.next_sample());
-        let fill = self.timeline.even_out();
-        self.meters.set_timeline(self.timeline.counters());
-        if let Some((last_picture, _)) = &self.last_picture {
-            for index in first_frame..first_frame + fill.frames {
-                self.ladder.picture(last_picture, index);
-            }
-        }
-        self.silence(first_sample, fill.silence);
-    }
-
-    /// Silence up to so far behind the pictures of a file whose sound does not come.
-    pub(super) fn silence_behind(&mut self, lag: Duration) {
-        let first = self.timeline.next_sample();
-        let silence = self.timeline.silence_behind(lag);
-        self.meters.set_timeline(self.timeline.counters());
-        self.silence(first, silence);
-    }
-
-    fn silence(&self, first: u64, samples: u64) {
-        let mut at = first;
-        let end = first + samples;
-        while at < end {
-            let block = (end - at).min(SILENCE_SAMPLES_MAX);
-            let zeros = vec![0u8; block as usize * SAMPLE_BYTES];
-            self.ladder.sound(gst::Buffer::from_slice(zeros), at);
-            at += block;
-        }
-    }
-}
-
-impl Form {
-    /// The form that a source gives its broadcast: the size of the highest rung it fills.
-    pub(super) fn of(source: &PictureSource, ladder: &Ladder) -> Self {
-        let rungs = ladder.rungs_for(source.width, source.height);
-        let (width, height) = rungs
-            .first()
-            .map_or((source.width, source.height), |top| (top.width, top.height));
-        // Kept where players know it, so that nothing is converted for its sake.
-        let colorimetry = source
-            .colorimetry
-            .as_deref()
-            .filter(|colorimetry| ["bt709", "bt601"].contains(colorimetry))
-            .unwrap_or("bt709");
-        let caps = gst::Caps::builder("video/x-raw")
-            .field("format", "I420")
-            .field("width", width as i32)
-            .field("height", height as i32)
-            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
-            .field("interlace-mode", "progressive")
-            .field("colorimetry", colorimetry)
-            .build();
-        Self { caps, rungs }
-    }
-}
-
-/// The grid on which sound alone is cut.
-pub(super) fn sound_grid() -> FrameRate {
-    FrameRate::new(SAMPLE_RATE, 1024).expect("neither is zero")
-}
-
-fn with_rate(caps: &gst::Caps, rate: FrameRate) -> gst::Caps {
-    let mut caps = caps.clone();
-    let fraction = gst::Fraction::new(rate.numerator() as i32, rate.denominator() as i32);
-    caps.make_mut().set("framerate", fraction);
-    caps
 }
 
 fn spawn_ticker(inner: Weak<Inner>) {
@@ -576,9 +349,7 @@ fn spawn_ticker(inner: Weak<Inner>) {
                 return;
             }
             let now = inner.began.elapsed();
-            if let Some(running) = &mut inner.state().running {
-                running.tick(now);
-            }
+            inner.tick(now);
         }
     };
     if let Err(error) = std::thread::Builder::new()

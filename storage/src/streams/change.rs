@@ -4,7 +4,10 @@ use media_core::RenditionName;
 
 use crate::accounts::UserId;
 use crate::recording::{Choice, Limit};
-use crate::stream::{Description, Publishers, SrtPassphrase, Stream, Tags, Title, Visibility};
+use crate::stream::{
+    Description, Publishers, ReconnectWindow, Reconnection, SrtPassphrase, Stream, Tags, Title,
+    Visibility,
+};
 
 /// A stream that is to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct NewStream {
     pub publishers: Publishers,
     /// Whether and how its broadcasts are recorded.
     pub recording: Choice,
+    /// What becomes of its broadcast where the publisher is lost.
+    pub reconnection: Reconnection,
     /// Whose it will be; the operator's where it is nobody's.
     pub owner: Option<UserId>,
 }
@@ -38,6 +43,7 @@ impl NewStream {
             srt_passphrase: None,
             publishers: Publishers::default(),
             recording: Choice::default(),
+            reconnection: Reconnection::default(),
             owner: None,
         }
     }
@@ -60,6 +66,11 @@ pub struct Change {
     pub publishers: Option<Publishers>,
     /// What becomes of broadcasts from the next one on, and how long recordings are kept.
     pub recording: RecordingChange,
+    /// For how long the broadcast waits for a publisher that was lost; `Some(None)`: as the server's
+    /// setting says.
+    pub reconnect: Option<Option<ReconnectWindow>>,
+    /// Whether a second publisher may stand by.
+    pub backup: Option<bool>,
 }
 
 /// What is to change in what the owner wants of recordings: see [`Choice`].
@@ -88,6 +99,8 @@ impl Change {
         set(&mut choice.renditions, &change.renditions);
         set(&mut choice.keep_days, &change.keep_days);
         set(&mut choice.keep_bytes, &change.keep_bytes);
+        set(&mut stream.reconnection.window, &self.reconnect);
+        set(&mut stream.reconnection.backup, &self.backup);
     }
 }
 

@@ -7,7 +7,7 @@ use media_core::StreamId;
 use crate::accounts::UserId;
 use crate::key::KeyHash;
 use crate::recording::Choice;
-use crate::stream::{Publishers, SrtPassphrase};
+use crate::stream::{Publishers, Reconnection, SrtPassphrase};
 
 /// Changes whenever any process writes to the streams. Later is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,8 @@ pub struct Grant {
     pub srt_passphrase: Option<SrtPassphrase>,
     /// Whether and how a broadcast that it opens is recorded.
     pub recording: Choice,
+    /// What becomes of the broadcast where its publisher is lost.
+    pub reconnection: Reconnection,
 }
 
 /// All stream keys at one moment, by their hashes, and which streams are private: what is answered

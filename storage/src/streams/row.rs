@@ -8,7 +8,10 @@ use super::{Error, Grant};
 use crate::accounts::UserId;
 use crate::key::KeyHash;
 use crate::recording::{self, Choice, Limit};
-use crate::stream::{Description, Publishers, SrtPassphrase, Stream, Tags, Title, Visibility};
+use crate::stream::{
+    Description, Publishers, ReconnectWindow, Reconnection, SrtPassphrase, Stream, Tags, Title,
+    Visibility,
+};
 use crate::unix_time::from_unix_ms;
 
 /// The stream of a row that has all of its columns.
@@ -25,6 +28,7 @@ pub(super) fn stream_of(row: &AnyRow) -> Result<Stream, Error> {
         srt_passphrase: passphrase_of(row, &id)?,
         visibility: visibility_of(row, &id)?,
         recording: recording_of(row, &id)?,
+        reconnection: reconnection_of(row, &id)?,
         owner: owner_of(row, &id)?,
         created_at: from_unix_ms(row.try_get("created_at_ms")?),
         id: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
@@ -41,6 +45,7 @@ pub(super) fn grant_of(row: &AnyRow) -> Result<(KeyHash, Grant), Error> {
         publishers: publishers_of(row, &id)?,
         srt_passphrase: passphrase_of(row, &id)?,
         recording: recording_of(row, &id)?,
+        reconnection: reconnection_of(row, &id)?,
         stream: StreamId::new(&id).map_err(|error| damaged(&id, error))?,
     };
     Ok((hash, grant))
@@ -74,6 +79,26 @@ fn recording_of(row: &AnyRow, id: &str) -> Result<Choice, Error> {
         keep_days: Limit::from_column(row.try_get(days)?).ok_or_else(|| limit(days))?,
         keep_bytes: Limit::from_column(row.try_get(bytes)?).ok_or_else(|| limit(bytes))?,
     })
+}
+
+fn reconnection_of(row: &AnyRow, id: &str) -> Result<Reconnection, Error> {
+    let window: Option<i64> = row.try_get("reconnect_s")?;
+    let window = window.map(|seconds| {
+        let seconds = u32::try_from(seconds).ok();
+        seconds.and_then(|seconds| ReconnectWindow::from_secs(seconds).ok())
+    });
+    let backup = match row.try_get::<i64, _>("backup_publisher")? {
+        0 => false,
+        1 => true,
+        _ => return Err(damaged(id, "backup_publisher is neither 0 nor 1")),
+    };
+    match window {
+        Some(None) => Err(damaged(id, "reconnect_s is out of range")),
+        window => Ok(Reconnection {
+            window: window.flatten(),
+            backup,
+        }),
+    }
 }
 
 fn owner_of(row: &AnyRow, id: &str) -> Result<Option<UserId>, Error> {

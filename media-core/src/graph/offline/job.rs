@@ -17,7 +17,8 @@ use crate::cadence::Cadence;
 use crate::graph::intake::Shared;
 use crate::graph::ladder::Work;
 use crate::graph::meters::Meters;
-use crate::graph::transcoder::{Form, Output, Running, Settings, Start, sound_grid};
+use crate::graph::running::{Form, Running, Start, sound_grid};
+use crate::graph::transcoder::{Output, Settings};
 use crate::time::MediaTime;
 use crate::timeline::Timeline;
 

@@ -42,6 +42,10 @@ const RELEASED: &[(i64, &str)] = &[
         7,
         "5627b35c5585d3b9e29f12a0d7693a1bbeeb6cfd9f4becee4eb8da9b3d9dcb543b112881651e7194bd0830a6b0654fa9",
     ),
+    (
+        8,
+        "1cfada439d694370522655352419f3745170b0e026ce3801a3a58bf3185af34a066203dac4227eabb1e23f5b214a01f9",
+    ),
 ];
 
 /// The id of the user in [`ROWS`].
@@ -97,6 +101,11 @@ const ROWS: &[(i64, &str)] = &[
         7,
         "INSERT INTO streams (id, title, key_sha256, created_at_ms, private, tags, publishers) \
          VALUES ('fourth', 'Quay', $1, 1767225600126, 0, '\nsea\n', '192.0.2.0/24')",
+    ),
+    (
+        8,
+        "INSERT INTO streams (id, title, key_sha256, created_at_ms, private, reconnect_s, backup_publisher) \
+         VALUES ('fifth', 'Dock', $1, 1767225600127, 0, 300, 1)",
     ),
 ];
 
