@@ -263,6 +263,10 @@ impl Timeline {
 
     /// Places a picture that the publisher shows at `pts` and that arrived at `now`.
     pub fn video(&mut self, pts: MediaTime, now: Duration) -> VideoPlacement {
+        if self.returned && !self.clocks.video.has_begun() {
+            let audio = &mut self.clocks.audio;
+            audio.arrived = audio.arrived.max(Some(now));
+        }
         let expected = self.rate.frame_time(self.next_frame);
         let frame = 1e9 / self.rate.as_f64();
         let place = self.place(
@@ -447,8 +451,13 @@ impl Timeline {
 
     /// How much of the time without a unit of `track` lies past what is waited for.
     fn stalled_for(&mut self, track: Track, now: Duration) -> Option<Duration> {
+        // Sound comes behind its picture, as it is muxed.
+        let is_awaited = match track {
+            Track::Video => !self.clocks.video.has_begun(),
+            Track::Audio => !self.clocks.audio.has_begun() && !self.clocks.video.has_begun(),
+        };
         let clock = self.clocks.of(track);
-        let patience = if self.left || self.returned && !clock.has_begun() {
+        let patience = if self.left || self.returned && is_awaited {
             LEFT_STALL_MIN
         } else {
             clock.patience(STALL_MIN, now)

@@ -32,6 +32,7 @@ mod picture;
 mod players;
 mod private;
 mod program;
+mod publisher_loss;
 mod publishers;
 mod recordings;
 mod rewind;

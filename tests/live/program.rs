@@ -69,6 +69,11 @@ impl Program {
         self.child.try_wait().expect("a child").is_none()
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to end, as ^C does.
     pub(crate) fn interrupt(&self) {
         signal(self.child.id(), "-INT");

@@ -107,7 +107,7 @@ scratch::on_each_database! {
             "title": "Harbour", "description": "One.\nTwo <b>", "tags": ["Sea", "cam"],
             "publishers": ["192.0.2.7", "10.1.2.3/8"], "record": true,
             "record_renditions": ["720p", "audio"], "retention": { "days": 7, "bytes": 0 },
-            "srt_passphrase": "salt and water",
+            "srt_passphrase": "salt and water", "reconnect_s": 300, "backup_publisher": true,
         });
         let id = server.stream_of(&mona, settings).await;
         let path = format!("/api/v1/streams/{id}");
@@ -116,16 +116,21 @@ scratch::on_each_database! {
             "description": "One.\nTwo <b>", "tags": ["Sea", "cam"],
             "publishers": ["192.0.2.7", "10.0.0.0/8"], "record": true,
             "record_renditions": ["720p", "audio"], "retention": { "days": 7, "bytes": 0 },
-            "srt_encrypted": true,
+            "srt_encrypted": true, "reconnect_s": 300, "backup_publisher": true,
         });
         for (field, value) in expected.as_object().expect("an object") {
             assert_eq!(&shown[field], value, "{field}");
         }
-        let change = json!({ "record": null, "retention": { "days": null }, "srt_passphrase": null });
+        let change = json!({
+            "record": null, "retention": { "days": null }, "srt_passphrase": null,
+            "reconnect_s": null, "backup_publisher": false,
+        });
         let changed = server.as_user(&mona.access, "PATCH", &path, Some(change)).await.json();
         assert_eq!(changed["record"], Value::Null);
         assert_eq!(changed["retention"], json!({ "days": null, "bytes": 0 }));
         assert_eq!(changed["srt_encrypted"], false);
+        assert_eq!(changed["reconnect_s"], Value::Null);
+        assert_eq!(changed["backup_publisher"], false);
         assert_eq!(changed["tags"], shown["tags"]);
         let keys = server.broadcasts.keys.lock().expect("lock").take().expect("keys");
         let (_, grant) = keys.of(&StreamId::new(&id).expect("an id")).expect("a grant");

@@ -364,6 +364,30 @@ fn pictures_that_share_a_timestamp_by_the_four_follow_each_other() {
 }
 
 #[test]
+fn sound_that_comes_behind_a_returning_publishers_first_picture_is_not_lost_to_silence() {
+    let mut timeline = Timeline::new(rate(30, 1));
+    timeline.video(millis(0.0), at(0.0));
+    timeline.audio(millis(0.0), BLOCK, at(0.0));
+    timeline.publisher_left();
+    timeline.tick(at(2.0), true, true);
+    timeline.publisher_began();
+    for frame in 0..12 {
+        let seconds = f64::from(frame) / 30.0;
+        timeline.video(millis(70.0 + seconds), at(2.1 + seconds));
+        timeline.tick(at(2.1 + seconds), true, true);
+    }
+    let silenced = timeline.counters().samples_silenced;
+    let placed = timeline.audio(millis(70.0), BLOCK, at(2.5));
+    assert_eq!(
+        timeline.counters().samples_silenced,
+        silenced,
+        "{placed:?}"
+    );
+    let is_whole = matches!(placed, AudioPlacement::Place { skip: 0, .. });
+    assert!(is_whole, "{placed:?}");
+}
+
+#[test]
 fn the_slate_begins_at_once_where_the_publisher_has_left_and_goes_on_until_another_sends() {
     let mut timeline = Timeline::new(rate(30, 1));
     for index in 0..30 {

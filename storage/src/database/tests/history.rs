@@ -8,7 +8,7 @@ use super::*;
 use crate::accounts::UserId;
 use crate::dump::Existing;
 use crate::key::KeyHash;
-use crate::stream::Visibility;
+use crate::stream::{ReconnectWindow, Reconnection, Visibility};
 use crate::streams::{Change, Filter};
 
 /// Each released migration and the SHA-384 that databases remember of it: after an edit, however
@@ -166,7 +166,8 @@ async fn check(database: &Database, version: i64) {
             "first" => 1,
             "second" => 2,
             "third" => 3,
-            _ => 7,
+            "fourth" => 7,
+            _ => 8,
         };
         let grant = keys.find(&key(since)).expect("the key still opens it");
         assert_eq!(grant.stream, stream.id);
@@ -179,6 +180,14 @@ async fn check(database: &Database, version: i64) {
         let owner = stream.owner.as_ref().map(UserId::as_str);
         assert_eq!(owner, (since == 3).then_some(ANN), "{since}");
         assert_eq!(stream.tags.as_slice().len(), usize::from(since == 7));
+        let reconnection = match since {
+            8 => Reconnection {
+                window: Some(ReconnectWindow::from_secs(300).expect("a window")),
+                backup: true,
+            },
+            _ => Reconnection::default(),
+        };
+        assert_eq!(stream.reconnection, reconnection, "{since}");
         let change = Change {
             visibility: Some(Visibility::Private),
             ..Change::default()
