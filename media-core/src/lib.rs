@@ -19,6 +19,7 @@ pub mod source_fault;
 pub mod thumbnail;
 pub mod time;
 pub mod timeline;
+pub mod transport_stream;
 
 pub use asset::{SampleRun, StoredRendition, StoredSegment};
 pub use cadence::{Cadence, Place};

@@ -12,14 +12,10 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// A fault of a publisher's media. None of them ends the publication by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceFault {
-    /// The clock of the pictures jumped ahead.
-    VideoClockAhead,
-    /// The clock of the pictures went back.
-    VideoClockBack,
-    /// The clock of the sound jumped ahead, and not with the pictures'.
-    AudioClockAhead,
-    /// The clock of the sound went back, and not with the pictures'.
-    AudioClockBack,
+    /// The clock of a track jumped ahead; the other one may have followed.
+    ClockAhead,
+    /// The clock of a track went back; the other one may have followed.
+    ClockBack,
     /// Media kept arriving too late after a stall.
     Late,
     /// Sound was missing for a while.
@@ -48,11 +44,9 @@ pub enum SourceFault {
 
 impl SourceFault {
     /// All of them.
-    pub const ALL: [Self; 16] = [
-        Self::VideoClockAhead,
-        Self::VideoClockBack,
-        Self::AudioClockAhead,
-        Self::AudioClockBack,
+    pub const ALL: [Self; 14] = [
+        Self::ClockAhead,
+        Self::ClockBack,
         Self::Late,
         Self::SoundMissing,
         Self::AudioDrift,
@@ -70,10 +64,8 @@ impl SourceFault {
     /// Its name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::VideoClockAhead => "video_clock_ahead",
-            Self::VideoClockBack => "video_clock_back",
-            Self::AudioClockAhead => "audio_clock_ahead",
-            Self::AudioClockBack => "audio_clock_back",
+            Self::ClockAhead => "clock_ahead",
+            Self::ClockBack => "clock_back",
             Self::Late => "late",
             Self::SoundMissing => "sound_missing",
             Self::AudioDrift => "audio_drift",
@@ -91,10 +83,8 @@ impl SourceFault {
 
     const fn says(self) -> &'static str {
         match self {
-            Self::VideoClockAhead => "the publisher's video clock jumped ahead",
-            Self::VideoClockBack => "the publisher's video clock went back",
-            Self::AudioClockAhead => "the publisher's audio clock jumped ahead by itself",
-            Self::AudioClockBack => "the publisher's audio clock went back by itself",
+            Self::ClockAhead => "the publisher's clock jumped ahead",
+            Self::ClockBack => "the publisher's clock went back",
             Self::Late => "media stays late after a stall and is placed anew",
             Self::SoundMissing => "sound is missing: silence stands in",
             Self::AudioDrift => "the sound's clock drifts from the pictures' and is held to it",

@@ -145,6 +145,8 @@ pub struct Timeline {
     /// Whether this publisher is not the first one: the ladder runs, and something has to stand in
     /// until its media comes.
     returned: bool,
+    /// Whether it was said that sound is missing.
+    misses_sound: bool,
     gaps: Gaps,
     counters: Counters,
     faults: Vec<(SourceFault, Duration)>,
@@ -179,6 +181,7 @@ impl Timeline {
             clocks: Clocks::default(),
             left: false,
             returned: false,
+            misses_sound: false,
             gaps: Gaps::default(),
             counters: Counters::default(),
             faults: Vec::new(),
@@ -315,6 +318,7 @@ impl Timeline {
             },
             now,
         );
+        self.misses_sound = false;
         // Also of sound that is cut: it is on its way to its place, and silence would go before it.
         self.clocks.audio.arrived = Some(now);
         let ahead = place.nanos_from(expected);
@@ -442,6 +446,12 @@ impl Timeline {
         let picture = self.rate.frame_time(self.next_frame);
         let lag = picture.saturating_since(sample_time(self.next_sample));
         let never = self.clocks.audio.arrived.is_none();
+        if let Some(overdue) = stalled.filter(|_| !self.clocks.video.is_silent(now)) {
+            // Once a time: then it counts as missing until it is back.
+            if !std::mem::replace(&mut self.misses_sound, true) {
+                self.found(SourceFault::SoundMissing, overdue);
+            }
+        }
         if never || stalled.is_some() {
             samples_in(lag)
         } else {
@@ -486,11 +496,9 @@ impl Timeline {
         match finding {
             Some(Finding::Jumped(by)) => {
                 self.counters.clock_jumps += 1;
-                let fault = match (unit.track, by > 0) {
-                    (Track::Video, true) => SourceFault::VideoClockAhead,
-                    (Track::Video, false) => SourceFault::VideoClockBack,
-                    (Track::Audio, true) => SourceFault::AudioClockAhead,
-                    (Track::Audio, false) => SourceFault::AudioClockBack,
+                let fault = match by > 0 {
+                    true => SourceFault::ClockAhead,
+                    false => SourceFault::ClockBack,
                 };
                 self.found(fault, Duration::from_nanos(by.unsigned_abs()));
             }

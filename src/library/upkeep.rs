@@ -104,6 +104,8 @@ async fn remove_orphans(
             tracing::warn!(%error, "the folder of uploads cannot be read");
             return Ok(());
         }
+        // The process ends.
+        Err(error) if error.is_cancelled() => return Ok(()),
         Err(error) => {
             tracing::error!(%error, "the folder of uploads was not read");
             return Ok(());

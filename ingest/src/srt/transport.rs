@@ -2,10 +2,8 @@
 //!
 //! It demultiplexes nothing; once it has seen a transport stream it passes everything on.
 
-/// Bytes of a transport stream packet.
-pub(super) const PACKET_BYTES: usize = 188;
-/// The first byte of a transport stream packet.
-pub(super) const SYNC_BYTE: u8 = 0x47;
+use media_core::transport_stream::{PACKET_BYTES, SYNC_BYTE};
+
 /// Sync bytes in a row that make a transport stream: by chance once in 256⁵.
 const SYNC_RUN: usize = 5;
 /// Bytes held back while looking. The first SRT message of a proper publisher (seven packets)

@@ -10,8 +10,10 @@
 
 mod chain;
 mod codecs;
+mod straight;
+mod watch;
 
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,12 +25,14 @@ pub use self::chain::TooLarge;
 pub(super) use self::chain::{Chain, Decoding, picture_source, running_time};
 use self::codecs::Track;
 pub(super) use self::codecs::av1_decoder;
+use self::straight::Straight;
 use super::elements::Error;
 use super::meters::Meters;
 use super::stamps::Stamps;
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::publication::{AccessUnit, CodecConfig, Media};
 use crate::time::{FrameRate, MediaTime};
+use crate::transport_stream::Inspector;
 
 /// Coded media that waits for its decoder: four seconds at 16 Mbit/s. Past it everything up to the
 /// next keyframe is dropped and counted.
@@ -43,10 +47,6 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Pictures between the intake's entry and its end whose times are remembered: 17 s at 60 frames a
 /// second, which is longer than a publisher may fall behind ([`OVERRUN_MAX`]).
 const STAMPS_MAX: usize = 1024;
-
-/// Where a publisher's clock begins in GStreamer's, which knows no negative times: an hour of room
-/// for a clock that jumps back.
-const CLOCK_ORIGIN: MediaTime = MediaTime::from_millis(3_600_000);
 
 /// Why a publisher's media cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,7 @@ pub struct Intake {
     carrier: Carrier,
     shared: Arc<Shared>,
     overrun: Overrun,
+    began: Instant,
     /// Hears when everything queued has left the pipeline.
     end: Option<mpsc::Receiver<()>>,
 }
@@ -105,6 +106,8 @@ pub(super) struct Shared {
     /// When coded pictures entered, by their PTS in the pipeline, which decoders keep.
     entered: Stamps,
     fault: OnceLock<IntakeError>,
+    /// Of the pictures and of the sound: which times decoders have instead of the publisher's.
+    straight: [Mutex<Straight>; 2],
 }
 
 impl Shared {
@@ -115,7 +118,13 @@ impl Shared {
             meters,
             entered: Stamps::new(STAMPS_MAX, Instant::now()),
             fault: OnceLock::new(),
+            straight: Default::default(),
         }
+    }
+
+    fn straight(&self, kind: TrackKind) -> MutexGuard<'_, Straight> {
+        let straight = &self.straight[kind as usize];
+        straight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A coded picture enters.
@@ -142,14 +151,14 @@ impl Shared {
 
 enum Carrier {
     Undecided,
-    TransportStream(gst_app::AppSrc),
+    TransportStream(gst_app::AppSrc, Box<Inspector>),
     Elementary(Elementary),
 }
 
 #[derive(Default)]
 struct Elementary {
-    /// The publisher's time that stands at [`CLOCK_ORIGIN`].
-    origin: Option<MediaTime>,
+    /// When the last picture was to be decoded.
+    decoded: Option<MediaTime>,
     video: Option<(CodecConfig<VideoCodec>, gst_app::AppSrc)>,
     audio: Option<(CodecConfig<AudioCodec>, gst_app::AppSrc)>,
 }
@@ -165,6 +174,7 @@ impl Intake {
             carrier: Carrier::Undecided,
             shared,
             overrun: Overrun::default(),
+            began: Instant::now(),
             end: Some(end),
         })
     }
@@ -206,14 +216,16 @@ impl Intake {
                 .expect("it is there until the intake stops");
             let source = codecs::add_transport_stream(pipeline, &self.shared)
                 .map_err(|error| IntakeError::Unsupported(error.to_string()))?;
-            self.carrier = Carrier::TransportStream(source);
+            self.carrier = Carrier::TransportStream(source, Box::default());
         }
-        let Carrier::TransportStream(source) = &self.carrier else {
+        let Carrier::TransportStream(source, inspector) = &mut self.carrier else {
             return Err(IntakeError::Unsupported(
                 "a transport stream among access units".into(),
             ));
         };
         let meters = &self.shared.meters;
+        let findings = inspector.take(&bytes, self.began.elapsed());
+        watch::note_transport(findings, meters.faults());
         meters.set_queued_bytes(source.current_level_bytes());
         // A transport stream is cut at packets: any of them is a place to go on.
         if self.overrun.admits(source, bytes.len(), true, meters)? {
@@ -303,18 +315,17 @@ impl Intake {
         if !self.overrun.admits(source, bytes, keyframe, meters)? {
             return Ok(());
         }
-        let origin = *tracks.origin.get_or_insert(unit.dts);
-        let on_clock = |time: MediaTime| {
-            let nanos = CLOCK_ORIGIN
-                .as_nanos()
-                .saturating_add(time.nanos_from(origin));
-            u64::try_from(nanos).ok().map(gst::ClockTime::from_nseconds)
+        if is_video {
+            let before = tracks.decoded.replace(unit.dts);
+            watch::note_dts(before, unit.dts, meters.faults());
+        }
+        let kind = match is_video {
+            true => TrackKind::Video,
+            false => TrackKind::Audio,
         };
-        let (Some(pts), Some(dts)) = (on_clock(unit.pts), on_clock(unit.dts)) else {
-            // The clock jumped back by more than an hour: begin anew from here.
-            tracks.origin = Some(unit.dts);
-            return Ok(());
-        };
+        let (pts, dts) = self.shared.straight(kind).enter(unit.pts, unit.dts);
+        let pts = gst::ClockTime::from_nseconds(pts);
+        let dts = gst::ClockTime::from_nseconds(dts);
         let mut buffer = gst::Buffer::from_slice(unit.data);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(pts);
@@ -333,7 +344,7 @@ impl Intake {
     fn sources(&self) -> Vec<gst_app::AppSrc> {
         match &self.carrier {
             Carrier::Undecided => Vec::new(),
-            Carrier::TransportStream(source) => vec![source.clone()],
+            Carrier::TransportStream(source, _) => vec![source.clone()],
             Carrier::Elementary(tracks) => {
                 let video = tracks.video.iter().map(|(_, source)| source.clone());
                 video
@@ -468,6 +479,11 @@ fn watch_bus(pipeline: &gst::Pipeline, shared: &Arc<Shared>) -> mpsc::Receiver<(
                     shared.refuse(format!("the media cannot be decoded ({element}: {error})"));
                 }
                 _ = ended.try_send(());
+            }
+            gst::MessageView::Warning(warning) => {
+                if let Some(shared) = shared.upgrade() {
+                    watch::note_warning(warning, shared.meters.faults());
+                }
             }
             _ => {}
         }

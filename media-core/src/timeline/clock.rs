@@ -255,6 +255,11 @@ impl TrackClock {
         went_back || is_early || ahead >= JUMP_MIN.as_nanos() as i64
     }
 
+    /// Whether its units stay away too, or never came.
+    pub(super) fn is_silent(&self, now: Duration) -> bool {
+        !self.was_heard(PAUSE_MIN, now)
+    }
+
     fn was_heard(&self, within: Duration, now: Duration) -> bool {
         let heard = self.pauses.heard;
         heard.is_some_and(|heard| now.saturating_sub(heard) <= within)

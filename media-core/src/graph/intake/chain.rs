@@ -1,15 +1,17 @@
 //! One track's decoding chain, from its coded form to the sink that hands it out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
-use super::{IntakeError, PictureSource, Shared, TrackKind};
+use super::{IntakeError, PictureSource, Shared, TrackKind, watch};
 use crate::graph::elements::{self, Error};
 use crate::graph::ladder::sound_caps;
+use crate::source_fault::SourceFault;
 use crate::time::{FrameRate, MediaTime};
 
 /// Coded media of one track between demultiplexer and decoder, as time: what a second of pictures
@@ -59,6 +61,8 @@ pub(in crate::graph) struct Decoding {
     pub(in crate::graph) decoder: Option<&'static str>,
     /// Threads of a picture decoder; each but the first adds a picture of delay. 0: one a core.
     pub(in crate::graph) threads: u32,
+    /// Whether pictures are left out that a parser hands out before the first keyframe.
+    pub(in crate::graph) awaits_keyframe: bool,
     /// How pictures are turned to be upright.
     pub(in crate::graph) turn: gst_video::VideoOrientationMethod,
 }
@@ -136,8 +140,15 @@ fn decoding_chain(decoding: &Decoding, shared: &Arc<Shared>) -> Result<Vec<gst::
     for element in [decoding.parser, decoding.decoder].into_iter().flatten() {
         chain.push(elements::make(element)?);
     }
+    if decoding.awaits_keyframe
+        && let Some(parser) = chain.first()
+    {
+        watch::hold_until_keyframe(parser, shared);
+    }
     if let Some(decoder) = chain.last() {
         set_decoder(decoder, decoding.threads);
+        watch::note_parameters(decoder, decoding.kind, shared);
+        watch::note_damage(decoder, decoding.kind, shared);
     }
     match decoding.kind {
         TrackKind::Video => {
@@ -255,6 +266,11 @@ pub(in crate::graph) fn picture_source(caps: &gst::CapsRef) -> Option<PictureSou
 fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
     let sink = sink(shared, |shared, pts, picture| {
         shared.picture_leaves(picture.pts());
+        if picture.flags().contains(gst::BufferFlags::CORRUPTED) {
+            let faults = shared.meters.faults();
+            faults.note(SourceFault::DamagedPicture, Duration::ZERO);
+        }
+        let pts = shared.straight(TrackKind::Video).leave(pts);
         shared.decoded.picture(pts, picture)
     });
     take_padded_pictures(sink.upcast_ref());
@@ -280,6 +296,7 @@ fn take_padded_pictures(sink: &gst::Element) {
 
 fn sound_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
     sink(shared, |shared, pts, sound| {
+        let pts = shared.straight(TrackKind::Audio).leave(pts);
         shared.decoded.sound(pts, sound)
     })
 }

@@ -1,7 +1,7 @@
 //! What is decoded, by which elements, and how it is described to them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -13,6 +13,10 @@ use super::{Shared, TrackKind};
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::graph::elements::{self, Error, Missing};
 use crate::publication::CodecConfig;
+
+/// Decoding chains of one transport stream: its two tracks, and seven changes of them. Encoders
+/// change them when they are set otherwise, which is hardly ever.
+const CHAINS_MAX: usize = 16;
 
 /// A track that can be decoded.
 #[derive(Clone, Copy)]
@@ -38,6 +42,7 @@ impl Track {
             decoder: Some(decoder),
             // A picture of delay is worth more than a second thread.
             threads: 1,
+            awaits_keyframe: self.kind() == TrackKind::Video,
             turn: gst_video::VideoOrientationMethod::Identity,
         })
     }
@@ -115,9 +120,12 @@ pub(super) fn add_transport_stream(
         .max_bytes(0)
         .build();
     let demux = elements::make("tsdemux")?;
-    let taken = Taken::default();
     let weak_pipeline = pipeline.downgrade();
     let weak_shared = Arc::downgrade(shared);
+    let taken = Arc::new(Taken::default());
+    let named = Arc::clone(&taken);
+    // What comes after the tables' last track belongs to other tables; their tracks' ends follow.
+    demux.connect_no_more_pads(move |_| named.complete.store(true, Ordering::Release));
     demux.connect_pad_added(move |_, pad| {
         let (Some(pipeline), Some(shared)) = (weak_pipeline.upgrade(), weak_shared.upgrade())
         else {
@@ -131,11 +139,28 @@ pub(super) fn add_transport_stream(
     Ok(source)
 }
 
-/// Which tracks a transport stream has given already: the first of each kind is taken.
+/// Which tracks of a transport stream are decoded: the first of each kind, and the next one where the
+/// stream's tables have named others since.
 #[derive(Default)]
 struct Taken {
-    video: AtomicBool,
-    audio: AtomicBool,
+    tracks: Mutex<Vec<TrackKind>>,
+    /// Whether the tables have named no further track.
+    complete: AtomicBool,
+    /// Decoding chains so far. One whose track is gone stays, drained, until the publication ends.
+    chains: AtomicUsize,
+}
+
+impl Taken {
+    /// Whether a track of this kind is the first that the tables name.
+    fn take(&self, kind: TrackKind) -> bool {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.complete.swap(false, Ordering::AcqRel) {
+            tracks.clear();
+        }
+        let is_first = !tracks.contains(&kind);
+        tracks.push(kind);
+        is_first
+    }
 }
 
 fn add_track(pipeline: &gst::Pipeline, pad: &gst::Pad, taken: &Taken, shared: &Arc<Shared>) {
@@ -143,9 +168,9 @@ fn add_track(pipeline: &gst::Pipeline, pad: &gst::Pad, taken: &Taken, shared: &A
     let Some(structure) = caps.structure(0) else {
         return;
     };
-    let slot = match structure.name().split('/').next() {
-        Some("video") => &taken.video,
-        Some("audio") => &taken.audio,
+    let kind = match structure.name().split('/').next() {
+        Some("video") => TrackKind::Video,
+        Some("audio") => TrackKind::Audio,
         // Subtitles, metadata and the like are left out.
         _ => return,
     };
@@ -158,8 +183,12 @@ fn add_track(pipeline: &gst::Pipeline, pad: &gst::Pad, taken: &Taken, shared: &A
             return;
         }
     };
-    if slot.swap(true, Ordering::AcqRel) {
+    if !taken.take(kind) {
         tracing::warn!(pad = %pad.name(), "a further track of the same kind is left out");
+        return;
+    }
+    if taken.chains.fetch_add(1, Ordering::AcqRel) >= CHAINS_MAX {
+        shared.refuse("the transport stream's tracks change again and again".into());
         return;
     }
     let added = track

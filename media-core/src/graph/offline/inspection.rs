@@ -96,6 +96,7 @@ impl Inspection {
                 parser: chosen.codec.parser,
                 decoder: chosen.codec.decoder,
                 threads: DECODER_THREADS,
+                awaits_keyframe: false,
                 turn,
             };
             (chosen.pad.clone(), decoding)

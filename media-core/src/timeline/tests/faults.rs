@@ -208,8 +208,8 @@ fn a_video_clock_that_is_reset_alone_leaves_the_sound_where_it_was() {
             "{by}"
         );
         let fault = match by > 0.0 {
-            true => SourceFault::VideoClockAhead,
-            false => SourceFault::VideoClockBack,
+            true => SourceFault::ClockAhead,
+            false => SourceFault::ClockBack,
         };
         assert_eq!(outcome.faults, [fault], "{by}");
     }
@@ -224,7 +224,7 @@ fn an_audio_clock_that_is_reset_alone_leaves_the_pictures_where_they_were() {
     assert!(outcome.out_of_sync(0.0..0.0) <= SYNC_MAX_S);
     let counters = outcome.timeline.counters();
     assert_eq!((counters.frames_dropped, counters.frames_repeated), (0, 0));
-    assert_eq!(outcome.faults, [SourceFault::AudioClockBack]);
+    assert_eq!(outcome.faults, [SourceFault::ClockBack]);
 }
 
 #[test]
@@ -378,11 +378,7 @@ fn sound_that_comes_behind_a_returning_publishers_first_picture_is_not_lost_to_s
     }
     let silenced = timeline.counters().samples_silenced;
     let placed = timeline.audio(millis(70.0), BLOCK, at(2.5));
-    assert_eq!(
-        timeline.counters().samples_silenced,
-        silenced,
-        "{placed:?}"
-    );
+    assert_eq!(timeline.counters().samples_silenced, silenced, "{placed:?}");
     let is_whole = matches!(placed, AudioPlacement::Place { skip: 0, .. });
     assert!(is_whole, "{placed:?}");
 }
