@@ -12,7 +12,7 @@ mod tests;
 
 use std::time::Duration;
 
-use self::clock::{Clocks, Finding, JUMP_MIN, Unit};
+use self::clock::{Clocks, Finding, Floor, JUMP_MIN, Unit};
 use crate::source_fault::SourceFault;
 use crate::time::{FrameRate, MediaTime};
 
@@ -145,6 +145,8 @@ pub struct Timeline {
     /// Whether this publisher is not the first one: the ladder runs, and something has to stand in
     /// until its media comes.
     returned: bool,
+    /// How far the sound was ahead of the picture each time when it came; behind, mostly.
+    sound_ahead: Floor,
     /// Whether it was said that sound is missing.
     misses_sound: bool,
     gaps: Gaps,
@@ -181,6 +183,7 @@ impl Timeline {
             clocks: Clocks::default(),
             left: false,
             returned: false,
+            sound_ahead: Floor::default(),
             misses_sound: false,
             gaps: Gaps::default(),
             counters: Counters::default(),
@@ -240,6 +243,7 @@ impl Timeline {
     /// first picture (or sound, where it has no picture) takes the next free place.
     pub fn publisher_began(&mut self) {
         self.clocks.renew();
+        self.sound_ahead = Floor::default();
         (self.left, self.returned) = (false, true);
     }
 
@@ -318,7 +322,10 @@ impl Timeline {
             },
             now,
         );
-        self.misses_sound = false;
+        if !std::mem::take(&mut self.misses_sound) {
+            let picture = self.rate.frame_time(self.next_frame);
+            self.sound_ahead.note(now, expected.nanos_from(picture));
+        }
         // Also of sound that is cut: it is on its way to its place, and silence would go before it.
         self.clocks.audio.arrived = Some(now);
         let ahead = place.nanos_from(expected);
@@ -452,11 +459,20 @@ impl Timeline {
                 self.found(SourceFault::SoundMissing, overdue);
             }
         }
-        if never || stalled.is_some() {
+        if never || self.left {
             samples_in(lag)
+        } else if stalled.is_some() {
+            // Not up to the picture: what is late as usual is still to come.
+            samples_in(lag.saturating_sub(self.usual_lag()))
         } else {
             samples_in(lag.saturating_sub(AUDIO_LAG_MAX))
         }
+    }
+
+    /// How far the sound usually is behind the picture when it comes: by how it is muxed.
+    fn usual_lag(&self) -> Duration {
+        let least = self.sound_ahead.least().unwrap_or(0).min(0);
+        Duration::from_nanos(least.unsigned_abs()).min(AUDIO_LAG_MAX)
     }
 
     /// How much of the time without a unit of `track` lies past what is waited for.

@@ -23,6 +23,13 @@ const NULL_PID: u16 = 0x1FFF;
 /// How long a table may stay away: four times what broadcasting allows (ETSI TR 101 290 §5.2.1).
 const TABLES_WITHIN: Duration = Duration::from_secs(2);
 
+/// How far a clock goes from one of its times to the next, in units of 90 kHz: ten times what is
+/// allowed (ISO/IEC 13818-1 §2.7.2).
+const CLOCK_STEP_MAX: i64 = 90_000;
+
+/// A clock's base has 33 bits of 64.
+const CLOCK_UNUSED_BITS: u32 = 64 - 33;
+
 /// What was found since the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -32,6 +39,9 @@ pub struct Findings {
     pub tables_lost: Option<Duration>,
     /// The PMT is another one than before.
     pub tables_changed: bool,
+    /// The stream's clock (PCR) jumped by so much, ahead where positive, and did not say that it
+    /// would. In nanoseconds.
+    pub clock_jumped: Option<i64>,
 }
 
 /// Reads a publisher's packets, in any cut.
@@ -46,6 +56,8 @@ pub struct Inspector {
     seen_pat: Option<Duration>,
     seen_pmt: Option<Duration>,
     lost_is_said: bool,
+    /// The PID of the first clock that was seen, and its last time in units of 90 kHz.
+    clock: Option<(u16, u64)>,
 }
 
 /// Stands in [`Inspector::counters`] beside a counter (4 bits).
@@ -61,6 +73,7 @@ impl Default for Inspector {
             seen_pat: None,
             seen_pmt: None,
             lost_is_said: false,
+            clock: None,
         }
     }
 }
@@ -117,6 +130,9 @@ impl Inspector {
         };
         let says_discontinuous =
             adaptation_bytes > 1 && packet.get(5).is_some_and(|flags| flags & 0x80 != 0);
+        if adaptation_bytes >= 7 {
+            self.clock(pid, packet, says_discontinuous, findings);
+        }
         let counter = flags & 0x0F;
         if let Some(known) = self.counters.get_mut(usize::from(pid)) {
             let before = std::mem::replace(known, KNOWN | counter);
@@ -131,6 +147,25 @@ impl Inspector {
         let payload = packet.get(4 + adaptation_bytes..).unwrap_or_default();
         if has_payload && starts_section {
             self.section(pid, payload, now, findings);
+        }
+    }
+
+    /// A clock in an adaptation field (§2.4.3.5).
+    fn clock(&mut self, pid: u16, packet: &[u8], is_said: bool, findings: &mut Findings) {
+        let &[_, _, _, _, _, flags, a, b, c, d, e, ..] = packet else {
+            return;
+        };
+        if flags & 0x10 == 0 || self.clock.is_some_and(|(known, _)| known != pid) {
+            return;
+        }
+        // 33 bits, in which it wraps.
+        let base = u64::from(u32::from_be_bytes([a, b, c, d])) << 1 | u64::from(e >> 7);
+        if let Some((_, before)) = self.clock.replace((pid, base)) {
+            let step = base.wrapping_sub(before) << CLOCK_UNUSED_BITS;
+            let step = step as i64 >> CLOCK_UNUSED_BITS;
+            if !(0..=CLOCK_STEP_MAX).contains(&step) && !is_said {
+                findings.clock_jumped = Some(step * 100_000 / 9);
+            }
         }
     }
 
@@ -272,6 +307,30 @@ mod tests {
             }
         }
         assert_eq!(said, [5, 14]);
+    }
+
+    fn clock(counter: u8, base: u64) -> Vec<u8> {
+        let mut packet = video(counter);
+        let [.., a, b, c, d] = ((base >> 1) as u32).to_be_bytes();
+        packet[3] = 0x30 | counter & 0x0F;
+        packet[4..11].copy_from_slice(&[7, 0x10, a, b, c, d, (base as u8) << 7]);
+        packet
+    }
+
+    #[test]
+    fn a_clock_that_wraps_goes_on_and_one_that_is_set_is_told() {
+        let last = (1u64 << 33) - 4500;
+        assert_eq!(
+            inspect(&[clock(0, last), clock(1, 4500)]).clock_jumped,
+            None
+        );
+        let back = inspect(&[clock(0, 9_000_000), clock(1, 900_000)]).clock_jumped;
+        assert_eq!(back, Some(-90_000_000_000));
+        let ahead = inspect(&[clock(0, 0), clock(1, 26 * 3600 * 90_000)]).clock_jumped;
+        assert!(ahead.is_some());
+        let mut said = clock(1, 900_000);
+        said[5] |= 0x80;
+        assert_eq!(inspect(&[clock(0, 9_000_000), said]).clock_jumped, None);
     }
 
     #[test]

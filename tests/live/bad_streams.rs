@@ -357,7 +357,7 @@ fn lost_packets_cost_their_pictures_and_no_more() {
     let mut packets = packets::of(&clip(210), "");
     packets.retain(|packet| {
         count += 1;
-        is_table(packet) || count % 90 != 89
+        is_table(packet) || count % 151 != 150
     });
     let demand = Demand {
         missing_max: 80,

@@ -13,6 +13,7 @@ mod codecs;
 mod straight;
 mod watch;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,10 @@ pub(super) struct Shared {
     fault: OnceLock<IntakeError>,
     /// Of the pictures and of the sound: which times decoders have instead of the publisher's.
     straight: [Mutex<Straight>; 2],
+    /// Of the pictures and of the sound: which decoding chain has yielded something, of those that
+    /// followed each other.
+    newest: [AtomicUsize; 2],
+    chains: AtomicUsize,
 }
 
 impl Shared {
@@ -119,7 +124,20 @@ impl Shared {
             entered: Stamps::new(STAMPS_MAX, Instant::now()),
             fault: OnceLock::new(),
             straight: Default::default(),
+            newest: Default::default(),
+            chains: AtomicUsize::new(0),
         }
+    }
+
+    /// The number of a further chain.
+    fn chain(&self) -> usize {
+        self.chains.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether what a chain yields counts: what an earlier one still has does not, once a later one
+    /// has begun.
+    fn is_newest(&self, kind: TrackKind, chain: usize) -> bool {
+        self.newest[kind as usize].fetch_max(chain, Ordering::AcqRel) <= chain
     }
 
     fn straight(&self, kind: TrackKind) -> MutexGuard<'_, Straight> {

@@ -33,11 +33,18 @@ const LATE_MAX: Duration = Duration::from_secs(1);
 /// How far behind its place a unit may arrive without counting as late: jitter of timestamps.
 const LATE_TOLERANCE: i64 = 80_000_000;
 
+/// A step that differs from the unit's length by less is no step: jitter of timestamps.
+const STEP_MIN: i64 = 40_000_000;
+
+/// Steps of both tracks that differ by less are the same one.
+const STEP_ALIKE: i64 = 60_000_000;
+
 /// How long after one track a jump of the other counts as the same one.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
 
-/// The earliest arrival is remembered for one to two of these: a drifting clock's is forgotten.
-const FLOOR_WINDOW: Duration = Duration::from_secs(60);
+/// What is usual (the earliest arrival, how far sound comes behind its picture) is remembered for one
+/// to two of these: it may change.
+const USUAL_WINDOW: Duration = Duration::from_secs(60);
 
 /// Without a unit for so long a track arrives with a pause.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -106,6 +113,8 @@ pub(super) struct TrackClock {
     offset: Option<i64>,
     /// What it was before its last jump.
     before_jump: Option<i64>,
+    /// When the timestamps last made a step that was no jump, and which: a gap, or a little back.
+    absorbed: Option<(Duration, i64)>,
     /// When, and by how much, the offset changed in a jump that the other track has not followed.
     jumped: Option<(Duration, i64)>,
     /// The timestamp that the publisher gave its last unit.
@@ -190,8 +199,10 @@ impl Clocks {
             self.of(unit.track).leave(own);
             return (followed, None);
         }
+        let step = self.of(unit.track).step(unit);
+        let absorbs = self.absorbs(unit.track, step, now);
         let clock = self.of(unit.track);
-        if clock.has_jumped(unit, ahead(own), now) {
+        if !absorbs && clock.has_jumped(unit, step, ahead(own), now) {
             let before = clock.leave(own);
             if let Some(before) = before.filter(|before| is_near(ahead(*before))) {
                 // It was a bad timestamp, not another clock.
@@ -201,6 +212,9 @@ impl Clocks {
             clock.jumped = Some((now, anew.saturating_sub(own)));
             self.of(unit.track.other()).jumped = None;
             return (anew, Some(Finding::Jumped(ahead(own))));
+        }
+        if step.unsigned_abs() >= STEP_MIN.unsigned_abs() {
+            clock.absorbed = Some((now, step));
         }
         let is_late = clock.is_late_too_long(-ahead(own), now);
         // Sound alone that is late is late beside its picture: only both can be moved.
@@ -212,6 +226,16 @@ impl Clocks {
             return (anew, Some(Finding::MappedAnew(by)));
         }
         (own, None)
+    }
+
+    /// Whether the other track has just made the same step, and it was no jump of it: near a limit
+    /// both are to be judged alike, or sound and picture part.
+    fn absorbs(&mut self, track: Track, step: i64, now: Duration) -> bool {
+        let theirs = self.of(track.other()).absorbed;
+        theirs.is_some_and(|(at, theirs)| {
+            let is_recent = now.saturating_sub(at) <= FOLLOWS_WITHIN;
+            is_recent && theirs.saturating_sub(step).unsigned_abs() < STEP_ALIKE.unsigned_abs()
+        })
     }
 
     /// The offset that a jump of the other track's clock would give this one's.
@@ -242,17 +266,18 @@ impl TrackClock {
         self.before_jump.replace(own)
     }
 
-    fn has_jumped(&self, unit: Unit, ahead: i64, now: Duration) -> bool {
-        let Some(next) = self.next_pts else {
-            return false;
-        };
-        let went_back = next.nanos_from(unit.pts) > BACK_MIN;
+    /// By how much a unit's timestamp is ahead of where the last one's unit ends.
+    fn step(&self, unit: Unit) -> i64 {
+        self.next_pts.map_or(0, |next| unit.pts.nanos_from(next))
+    }
+
+    fn has_jumped(&self, unit: Unit, step: i64, ahead: i64, now: Duration) -> bool {
         let is_early = self
             .floor
             .least()
             .is_some_and(|least| transit(unit.pts, now) < least.saturating_sub(EARLY_MAX));
         // Far behind is late, where the clock did not go back.
-        went_back || is_early || ahead >= JUMP_MIN.as_nanos() as i64
+        step < -BACK_MIN || is_early || ahead >= JUMP_MIN.as_nanos() as i64
     }
 
     /// Whether its units stay away too, or never came.
@@ -280,23 +305,23 @@ impl TrackClock {
     }
 }
 
-/// The least time from a unit's timestamp to its arrival, of the last minute or two.
+/// The least of what was noted in the last minute or two.
 #[derive(Debug, Default)]
-struct Floor {
+pub(super) struct Floor {
     began: Duration,
     current: Option<i64>,
     previous: Option<i64>,
 }
 
 impl Floor {
-    fn note(&mut self, now: Duration, transit: i64) {
-        if now.saturating_sub(self.began) > FLOOR_WINDOW {
+    pub(super) fn note(&mut self, now: Duration, value: i64) {
+        if now.saturating_sub(self.began) > USUAL_WINDOW {
             (self.began, self.previous) = (now, self.current.take());
         }
-        self.current = Some(self.current.map_or(transit, |least| least.min(transit)));
+        self.current = Some(self.current.map_or(value, |least| least.min(value)));
     }
 
-    fn least(&self) -> Option<i64> {
+    pub(super) fn least(&self) -> Option<i64> {
         self.current.into_iter().chain(self.previous).min()
     }
 }

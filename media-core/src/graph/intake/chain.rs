@@ -264,13 +264,12 @@ pub(in crate::graph) fn picture_source(caps: &gst::CapsRef) -> Option<PictureSou
 }
 
 fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
-    let sink = sink(shared, |shared, pts, picture| {
+    let sink = sink(shared, TrackKind::Video, |shared, pts, picture| {
         shared.picture_leaves(picture.pts());
         if picture.flags().contains(gst::BufferFlags::CORRUPTED) {
             let faults = shared.meters.faults();
             faults.note(SourceFault::DamagedPicture, Duration::ZERO);
         }
-        let pts = shared.straight(TrackKind::Video).leave(pts);
         shared.decoded.picture(pts, picture)
     });
     take_padded_pictures(sink.upcast_ref());
@@ -295,17 +294,18 @@ fn take_padded_pictures(sink: &gst::Element) {
 }
 
 fn sound_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
-    sink(shared, |shared, pts, sound| {
-        let pts = shared.straight(TrackKind::Audio).leave(pts);
+    sink(shared, TrackKind::Audio, |shared, pts, sound| {
         shared.decoded.sound(pts, sound)
     })
 }
 
 fn sink(
     shared: &Arc<Shared>,
+    kind: TrackKind,
     handle: impl Fn(&Shared, MediaTime, gst::Buffer) + Send + 'static,
 ) -> gst_app::AppSink {
     let at_sample = Arc::downgrade(shared);
+    let chain = shared.chain();
     let sink = gst_app::AppSink::builder()
         .sync(false)
         .async_(false)
@@ -316,7 +316,10 @@ fn sink(
             .new_sample(move |sink| {
                 let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                 let shared = at_sample.upgrade().ok_or(gst::FlowError::Eos)?;
-                if let Some((pts, buffer)) = timed(&sample) {
+                if let Some((pts, buffer)) = timed(&sample)
+                    && shared.is_newest(kind, chain)
+                {
+                    let pts = shared.straight(kind).leave(pts);
                     handle(&shared, pts, buffer);
                 }
                 Ok(gst::FlowSuccess::Ok)

@@ -30,6 +30,13 @@ pub(super) fn note_transport(findings: transport_stream::Findings, faults: &Sour
     if let Some(missing) = findings.tables_lost {
         faults.note(SourceFault::LostTables, missing);
     }
+    if let Some(by) = findings.clock_jumped {
+        let fault = match by > 0 {
+            true => SourceFault::ClockAhead,
+            false => SourceFault::ClockBack,
+        };
+        faults.note(fault, Duration::from_nanos(by.unsigned_abs()));
+    }
     if findings.tables_changed {
         faults.note(SourceFault::ChangedTracks, Duration::ZERO);
     }

@@ -192,6 +192,45 @@ fn both_clocks_jump_by_a_millisecond_to_26_hours_and_nothing_is_lost() {
     }
 }
 
+/// A hundred milliseconds are a jump by more and none by less, and blocks of sound and pictures do not
+/// end at the same time.
+#[test]
+fn steps_near_the_limit_part_no_sound_from_its_picture() {
+    for ms in (60..140).chain(330..370) {
+        for sign in [1.0, -1.0] {
+            for behind in [0.0, 0.3] {
+                let by = f64::from(ms) / 1000.0 * sign;
+                let outcome = broadcast(12.0, 48_000.0, &|track, made| {
+                    let late = if track == Track::Audio { behind } else { 0.0 };
+                    let pts = made + if made >= 5.0 { 100.0 + by } else { 100.0 };
+                    Some((pts, made + late))
+                });
+                let worst = outcome.out_of_sync(4.97..5.03);
+                assert!(worst <= SYNC_MAX_S, "{worst} at {by}, {behind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sound_in_packets_of_a_third_of_a_second_of_which_some_are_lost_keeps_the_others() {
+    let outcome = broadcast(60.0, 48_000.0, &|track, made| {
+        let packet = (made * 2.75).floor();
+        match track {
+            Track::Video => Some((made, made)),
+            Track::Audio if packet % 3.0 == 2.0 => None,
+            Track::Audio => Some((made, (packet + 1.0) / 2.75)),
+        }
+    });
+    assert!(outcome.out_of_sync(0.0..0.0) <= SYNC_MAX_S);
+    let heard = outcome
+        .sounds
+        .iter()
+        .filter(|(made, _)| *made > 3.0)
+        .count();
+    assert!(heard as f64 > 56.5 * 46.875 * 0.66, "{heard}");
+}
+
 #[test]
 fn a_video_clock_that_is_reset_alone_leaves_the_sound_where_it_was() {
     for by in [-20.0, -1.0, -0.3, 0.7, 2.0, 500.0] {
