@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ingest::Protocol;
+use media_core::SourceFault;
 use media_core::timeline::Counters;
 use packager::Fault;
 use prometheus_client::collector::Collector;
@@ -52,7 +53,11 @@ const QUEUE_DROPPED: Family = bytes(
 const MENDS: Family = family(
     "millrace_timeline_mends",
     "How often a publisher's timestamps had to be mended: frames_dropped, frames_repeated, \
-     frames_filled, samples_silenced, samples_cut, clock_jumps.",
+     frames_filled, samples_silenced, samples_cut, samples_stretched, clock_jumps.",
+);
+const SOURCE_FAULTS: Family = family(
+    "millrace_source_faults",
+    "What was wrong with what a broadcast's publishers sent, by kind; the log has a line for the first.",
 );
 const FAULTS: Family = family(
     "millrace_media_faults",
@@ -156,6 +161,11 @@ fn faults(page: &mut Page<'_>, figures: &[Figures]) -> fmt::Result {
         kinds.map(|(kind, count)| (kind_of(of, kind), count))
     });
     page.counters(MENDS, mends)?;
+    let of_sources = figures.iter().flat_map(|of| {
+        let faults = of.meters.faults();
+        SourceFault::ALL.map(|fault| (kind_of(of, fault.name()), faults.count(fault)))
+    });
+    page.counters(SOURCE_FAULTS, of_sources)?;
     let faults = figures.iter().flat_map(|of| {
         let faults = of.window.as_ref().map(|window| window.faults());
         let faults = faults.unwrap_or_default();

@@ -111,10 +111,10 @@ class Server {
     return answer?.ok === true;
   }
 
-  /** Creates a stream: its id, its page, and the address to publish to. */
+  /** Creates a stream: its id, its page, and the addresses to publish to. */
   async createStream(title, visibility = "public") {
-    const { id, stream_key: key } = await this.api("POST", "streams", { title, visibility });
-    return { id, page: `${this.origin}/watch/${id}`, url: this.#rtmp + key };
+    const { id, stream_key: key, publish } = await this.api("POST", "streams", { title, visibility });
+    return { id, page: `${this.origin}/watch/${id}`, url: this.#rtmp + key, srt: publish.srt };
   }
 
   /** Makes a stream `public` or `private`. */
@@ -151,9 +151,15 @@ class Server {
   }
 }
 
-/** Publishes the painted clock to a stream until stopped. */
-export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800 } = {}) {
-  const options = ["--url", stream.url, "--size", size, "--fps", `${fps}`, "--kbps", `${kbps}`];
+/**
+ * Publishes the painted clock to a stream until stopped. `url` is another address of it, and `jump`,
+ * `{ atS, byS }`, when its timestamps jump, and how far.
+ */
+export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800, url, jump } = {}) {
+  const options = ["--url", url ?? stream.url, "--size", size, "--fps", `${fps}`, "--kbps", `${kbps}`];
+  if (jump) {
+    options.push("--jump-at", `${jump.atS}`, "--jump-by", `${jump.byS}`);
+  }
   const child = spawn(process.execPath, [join(here, "source.mjs"), ...options], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -164,6 +170,14 @@ export function startPublisher(stream, { size = "640x360", fps = 30, kbps = 800 
     /** How late the publisher's own encoder was at the worst: not the server's latency. */
     behindMaxMs: () => behindMaxMs,
     hasEnded: () => child.exitCode !== null,
+    /** Ends the encoder without a goodbye, as a crash does. */
+    async crash() {
+      child.send("crash");
+      await exit;
+    },
+    /** Nothing is sent from now on, and the connection stays; `thaw` sends it all. */
+    freeze: () => child.send("freeze"),
+    thaw: () => child.send("thaw"),
     stop: () => end(child, exit, 5000),
   };
 }

@@ -126,7 +126,19 @@ function background(width, height) {
   return frame;
 }
 
-function ffmpegArguments({ width, height, fps, kbps, url }) {
+/** SRT's messages are whole packets of a transport stream. */
+const srtMessages = (url) => (url.startsWith("srt:") ? `${url}&pkt_size=1316` : url);
+
+/** Packets of AAC in a second of 48 kHz. */
+const AAC_PACKETS = 48_000 / 1024;
+
+/** Ticks in a second of what the timestamps are written in. */
+const TICKS = { flv: 1000, mpegts: 90_000 };
+
+/** Shifts the timestamps of all packets from the nth on, by so many ticks. */
+const shift = (track, from, by) => [`-bsf:${track}`, `setts=ts=TS+gte(N\\,${Math.round(from)})*${by}`];
+
+function ffmpegArguments({ width, height, fps, kbps, url, jumpAtS, jumpByS }) {
   const format = url.startsWith("srt:") ? "mpegts" : "flv";
   // The tone has no pace of its own: ffmpeg takes as much of it as there is picture.
   return [
@@ -136,7 +148,9 @@ function ffmpegArguments({ width, height, fps, kbps, url }) {
     ["-map", "0:v", "-map", "1:a", "-af", "volume=0.1", "-c:a", "aac", "-b:a", "128k"],
     ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-threads", "1"],
     ["-g", `${fps * 2}`, "-b:v", `${kbps}k`, "-maxrate", `${kbps}k`, "-bufsize", `${kbps}k`],
-    ["-flush_packets", "1", "-f", format, url],
+    jumpByS ? shift("v", jumpAtS * fps, jumpByS * TICKS[format]) : [],
+    jumpByS ? shift("a", jumpAtS * AAC_PACKETS, jumpByS * TICKS[format]) : [],
+    ["-flush_packets", "1", "-f", format, srtMessages(url)],
   ].flat();
 }
 
@@ -152,12 +166,25 @@ async function publish(options) {
       ffmpeg.stdin.end();
     });
   }
+  const signals = { crash: "SIGKILL", freeze: "SIGSTOP", thaw: "SIGCONT" };
+  let frozen = false;
+  process.on("message", (message) => {
+    frozen = message === "freeze";
+    ffmpeg.kill(signals[message]);
+  });
   const still = background(width, height);
   let behindMax = 0;
-  const startMs = performance.now();
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  let startMs = performance.now();
   for (let index = 0; !ffmpeg.stdin.writableEnded; index += 1) {
+    // A machine that stands still paints nothing.
+    const sinceMs = performance.now();
+    while (frozen) {
+      await sleep(20);
+    }
+    startMs += performance.now() - sinceMs;
     const dueMs = startMs + (index * 1000) / fps;
-    await new Promise((resolve) => setTimeout(resolve, dueMs - performance.now()));
+    await sleep(dueMs - performance.now());
     const frame = Buffer.from(still);
     // A light that runs through the lower half.
     const side = Math.floor(height / 6) & ~1;
@@ -190,8 +217,12 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       size: { type: "string", default: "1280x720" },
       fps: { type: "string", default: "30" },
       kbps: { type: "string", default: "3000" },
+      "jump-at": { type: "string", default: "0" },
+      "jump-by": { type: "string", default: "0" },
     },
   });
   const [width, height] = values.size.split("x").map(Number);
-  await publish({ width, height, fps: Number(values.fps), kbps: Number(values.kbps), url: values.url });
+  const [fps, kbps] = [Number(values.fps), Number(values.kbps)];
+  const jump = { jumpAtS: Number(values["jump-at"]), jumpByS: Number(values["jump-by"]) };
+  await publish({ width, height, fps, kbps, url: values.url, ...jump });
 }
