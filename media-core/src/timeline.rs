@@ -37,9 +37,13 @@ const AUDIO_DRIFT_MIN: Duration = Duration::from_millis(4);
 /// thousandths of a tone's pitch are not heard; a clock is wrong by a tenth of that at most.
 const STRETCH_MAX: u64 = 200;
 
-/// How long nothing may arrive before the tick fills in: above the jitter of a poor uplink, below
-/// what a player has buffered. A source that sends in bursts is given more.
-const STALL_MIN: Duration = Duration::from_millis(500);
+/// How long no picture may arrive before the tick fills in: above the jitter of a poor uplink. With
+/// the tick's period and a part's length it is what a low-latency player has buffered. A source that
+/// sends in bursts is given more.
+const STALL_MIN: Duration = Duration::from_millis(350);
+
+/// The same of sound, which transport streams carry by the third of a second.
+const SOUND_STALL_MIN: Duration = Duration::from_millis(500);
 
 /// The same once the publisher has left, or has come and sent nothing yet: what is still being
 /// decoded comes within that.
@@ -478,15 +482,19 @@ impl Timeline {
     /// How much of the time without a unit of `track` lies past what is waited for.
     fn stalled_for(&mut self, track: Track, now: Duration) -> Option<Duration> {
         // Sound comes behind its picture, as it is muxed.
-        let is_awaited = match track {
-            Track::Video => !self.clocks.video.has_begun(),
-            Track::Audio => !self.clocks.audio.has_begun() && !self.clocks.video.has_begun(),
+        let pictures_come = self.clocks.video.has_begun();
+        let (is_awaited, least) = match track {
+            Track::Video => (!pictures_come, STALL_MIN),
+            Track::Audio => (
+                !self.clocks.audio.has_begun() && !pictures_come,
+                SOUND_STALL_MIN,
+            ),
         };
         let clock = self.clocks.of(track);
         let patience = if self.left || self.returned && is_awaited {
             LEFT_STALL_MIN
         } else {
-            clock.patience(STALL_MIN, now)
+            clock.patience(least, now)
         };
         now.saturating_sub(clock.arrived?)
             .checked_sub(patience)

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::{Closed, Publisher, Refusal};
-use media_core::graph::{Role, Settings, Transcoder};
+use media_core::graph::{Intake, Role, Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
 use super::packaging::Packaging;
-use super::places::{Place, Places};
+use super::places::{Place, Places, Taken};
 
 /// See the module.
 pub(super) struct Broadcast {
@@ -55,10 +55,6 @@ impl Broadcast {
         &self.stream
     }
 
-    pub(super) fn transcoder(&self) -> &Transcoder {
-        &self.transcoder
-    }
-
     /// Whether the ladder has failed: nothing more will come out of it.
     pub(super) fn failed(&self) -> bool {
         self.packaging.has_failed()
@@ -95,24 +91,26 @@ impl Broadcast {
     }
 
     /// Gives a place to a new publisher, one of `most`; a previous one, which has fallen silent, is
-    /// told. Says as what it comes.
-    pub(super) fn take_place(
-        &self,
-        publisher: &Publisher,
-        most: usize,
-    ) -> Result<(Arc<Place>, Role), Refusal> {
+    /// told.
+    pub(super) fn take_place(&self, publisher: &Publisher, most: usize) -> Result<Taken, Refusal> {
         let taken = self.places().take(publisher, most);
-        let taken = taken.ok_or(Refusal::AlreadyLive)?;
-        let before = taken.instead_of.and_then(|before| before.publication());
-        if let Some(before) = before {
-            // At once: its own end may be seconds away.
+        taken.ok_or(Refusal::AlreadyLive)
+    }
+
+    /// The intake of who has `taken` a place. Waits for an encoder that is busy.
+    pub(super) fn publication(&self, taken: &Taken) -> Result<Intake, media_core::graph::Error> {
+        let before = taken.instead_of.as_ref();
+        if let Some(before) = before.and_then(|before| before.publication()) {
+            // Its own end may be seconds away.
             self.transcoder.leave(before);
         }
         let role = match taken.beside_another {
             true => Role::StandBy,
             false => Role::OnAir,
         };
-        Ok((taken.place, role))
+        let (intake, publication) = self.transcoder.publication(role)?;
+        taken.place.publishes_as(publication);
+        Ok(intake)
     }
 
     /// Gives a place back. `false`: somebody else has taken it since.
@@ -129,11 +127,8 @@ impl Broadcast {
     /// What it has counted and measured.
     pub(super) fn figures(&self) -> Figures {
         let on_air = self.transcoder.on_air();
-        let publisher = {
-            let places = self.places();
-            let on_air = places.open().find(|place| place.publication() == on_air);
-            on_air.map(|place| place.protocol)
-        };
+        let is_on_air = |place: &&Arc<Place>| on_air.is_some() && place.publication() == on_air;
+        let publisher = self.places().open().find(is_on_air).map(|it| it.protocol);
         let (window, renditions) = self.packaging.figures().unzip();
         Figures {
             stream: self.stream.clone(),

@@ -53,7 +53,7 @@ impl Supervisor {
     /// Lets a publisher in whom nothing speaks against any more.
     pub(super) fn open(&self, stream: &StreamId, publisher: &Publisher) -> Result<Sink, Refusal> {
         let most = self.inner.publishers_max(stream);
-        let (broadcast, (place, role)) = {
+        let (broadcast, taken) = {
             let mut broadcasts = self.inner.broadcasts();
             let existing = broadcasts.get(stream).cloned();
             let broadcast = match existing {
@@ -69,14 +69,11 @@ impl Supervisor {
             let taken = broadcast.take_place(publisher, most)?;
             (broadcast, taken)
         };
-        let intake = match broadcast.transcoder().publication(role) {
-            Ok((intake, publication)) => {
-                place.publishes_as(publication);
-                intake
-            }
+        let intake = match broadcast.publication(&taken) {
+            Ok(intake) => intake,
             Err(error) => {
                 tracing::error!(%stream, peer = %publisher.peer, %error, "no intake for a publisher");
-                broadcast.leave_place(&place);
+                broadcast.leave_place(&taken.place);
                 if broadcast.is_deserted() {
                     self.inner.forget(&broadcast);
                 }
@@ -85,7 +82,7 @@ impl Supervisor {
         };
         self.inner.publications.note_begun(publisher.protocol);
         let inner = Arc::clone(&self.inner);
-        Ok(Sink::new(inner, broadcast, place, intake))
+        Ok(Sink::new(inner, broadcast, taken.place, intake))
     }
 }
 

@@ -1,5 +1,8 @@
 //! Who of a broadcast's publishers is on the air, and who stands by. Pure: time is an argument.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Without a picture (or sound, where there are none) for so long a publisher gives way to the one
@@ -15,7 +18,23 @@ const HOLD: Duration = Duration::from_secs(2);
 
 /// Names a publication of a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicationId(u64);
+pub struct PublicationId(NonZeroU64);
+
+/// Who is on the air, to be read without waiting for who decides it.
+#[derive(Debug, Default)]
+pub(super) struct Sign(AtomicU64);
+
+impl Sign {
+    /// Who is on the air, as of the last change.
+    pub(super) fn current(&self) -> Option<PublicationId> {
+        NonZeroU64::new(self.0.load(Ordering::Acquire)).map(PublicationId)
+    }
+
+    fn set(&self, current: Option<PublicationId>) {
+        let current = current.map_or(0, |PublicationId(id)| id.get());
+        self.0.store(current, Ordering::Release);
+    }
+}
 
 /// As what a publisher comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +48,7 @@ pub enum Role {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct OnAir {
+    sign: Arc<Sign>,
     begun: u64,
     current: Option<Publisher>,
     standing_by: Option<Publisher>,
@@ -53,15 +73,21 @@ pub(super) enum Left {
 }
 
 impl OnAir {
+    /// Where it is shown who is on the air.
+    pub(super) fn sign(&self) -> Arc<Sign> {
+        Arc::clone(&self.sign)
+    }
+
     /// A further publication comes. Nobody stands by where nobody is on the air.
     pub(super) fn begin(&mut self, role: Role) -> PublicationId {
         self.begun += 1;
-        let id = PublicationId(self.begun);
+        let id = PublicationId(NonZeroU64::new(self.begun).expect("it was counted up"));
         let publisher = Some(Publisher { id, heard: None });
         match role {
             Role::StandBy if self.current.is_some() => self.standing_by = publisher,
             Role::StandBy | Role::OnAir => self.current = publisher,
         }
+        self.sign.set(self.current());
         id
     }
 
@@ -89,6 +115,7 @@ impl OnAir {
     pub(super) fn leave(&mut self, id: PublicationId) -> Left {
         if self.current() == Some(id) {
             self.current = self.standing_by.take();
+            self.sign.set(self.current());
             return match self.current {
                 Some(_) => Left::TakenOver,
                 None => Left::Silent,
@@ -112,6 +139,7 @@ impl OnAir {
         if switches {
             std::mem::swap(&mut self.current, &mut self.standing_by);
             self.switched = Some(now);
+            self.sign.set(self.current());
         }
         switches
     }

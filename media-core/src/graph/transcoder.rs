@@ -11,7 +11,7 @@ use super::encoder::{Preset, Profile, VideoEncoder};
 use super::intake::{Decoded, Intake, PictureSource, TrackKind};
 use super::ladder::Work;
 use super::meters::Meters;
-use super::on_air::{Left, OnAir, PublicationId, Role};
+use super::on_air::{Left, OnAir, PublicationId, Role, Sign};
 use super::probe::{Finding, Probe};
 use super::running::{Form, Running, Start, sound_grid};
 use super::slate::SlateSettings;
@@ -89,6 +89,7 @@ struct Inner {
     span: tracing::Span,
     began: Instant,
     ended: AtomicBool,
+    on_air: Arc<Sign>,
     state: Mutex<State>,
 }
 
@@ -105,17 +106,19 @@ struct State {
 impl Transcoder {
     /// A transcoder without a publisher. What it says of one later stands in the current span.
     pub fn new(settings: Settings, output: Arc<dyn Output>) -> Self {
+        let state = State {
+            probe: Some(Probe::default()),
+            ..State::default()
+        };
         let inner = Arc::new(Inner {
+            on_air: state.on_air.sign(),
             settings,
             output,
             meters: Arc::new(Meters::said_in(tracing::Span::current())),
             span: tracing::Span::current(),
             began: Instant::now(),
             ended: AtomicBool::new(false),
-            state: Mutex::new(State {
-                probe: Some(Probe::default()),
-                ..State::default()
-            }),
+            state: Mutex::new(state),
         });
         Self { inner }
     }
@@ -150,9 +153,9 @@ impl Transcoder {
         self.inner.leave(publication);
     }
 
-    /// Whose media the broadcast is made of now.
+    /// Whose media the broadcast is made of now. Waits for nothing.
     pub fn on_air(&self) -> Option<PublicationId> {
-        self.inner.state().on_air.current()
+        self.inner.on_air.current()
     }
 
     /// What it counts and measures.

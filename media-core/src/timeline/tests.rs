@@ -200,13 +200,13 @@ fn silence_and_slate_stand_in_for_a_publisher_that_went_away_and_its_return_take
         filled.frames += fill.frames;
         filled.silence += fill.silence;
     }
-    // Last picture at 0.967, last tick at 5.9: 4.93 s less the stall's 0.5.
-    assert_eq!(filled.frames, 132);
+    // Last picture at 0.967, last tick at 5.9: 4.93 s less the stall's 0.35.
+    assert_eq!(filled.frames, 137);
     // Sound is as far behind the picture as it was before.
-    let behind = 132 * 1600 - filled.silence;
+    let behind = 137 * 1600 - filled.silence;
     assert!(behind <= 1601, "{behind}");
     timeline.publisher_began();
-    assert_eq!(timeline.video(millis(777.0), at(6.0)), place(30 + 132));
+    assert_eq!(timeline.video(millis(777.0), at(6.0)), place(30 + 137));
     assert_eq!(
         timeline.audio(millis(777.0), 1600, at(6.0)),
         AudioPlacement::Place {
@@ -251,7 +251,7 @@ fn the_burst_after_a_stall_is_dropped_up_to_where_the_tick_filled() {
     for index in 0..30 {
         timeline.video(millis(f64::from(index) / 30.0), at(f64::from(index) / 30.0));
     }
-    let fill = timeline.tick(at(2.467), true, false);
+    let fill = timeline.tick(at(2.317), true, false);
     assert_eq!(fill.frames, 30);
     for index in 30..60 {
         let late = timeline.video(millis(f64::from(index) / 30.0), at(2.7));
