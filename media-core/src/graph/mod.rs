@@ -7,6 +7,7 @@
 //! same way in [`offline`].
 
 mod background;
+mod contain;
 mod elements;
 mod encoder;
 mod intake;
@@ -18,6 +19,7 @@ mod scaler;
 mod stamps;
 mod test_pattern;
 mod thumbnails;
+mod ticker;
 mod transcoder;
 
 pub use elements::{Error, Missing};

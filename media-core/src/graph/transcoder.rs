@@ -1,5 +1,6 @@
 //! A broadcast's transcoder: joins intakes, Timeline and ladder.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use super::intake::{Decoded, Intake, PictureSource, TrackKind};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
 use super::probe::{Finding, Probe};
+use super::ticker;
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
@@ -87,6 +89,8 @@ struct Inner {
     /// Counts publications: what a replaced publisher's decoder still holds is recognized by it.
     publication: AtomicU64,
     ended: AtomicBool,
+    /// Whose it is, for the log.
+    span: tracing::Span,
     state: Mutex<State>,
 }
 
@@ -129,7 +133,7 @@ pub(super) struct Running {
 }
 
 impl Transcoder {
-    /// A transcoder without a publisher.
+    /// A transcoder without a publisher. What its own threads log is in the span that is entered now.
     pub fn new(settings: Settings, output: Arc<dyn Output>) -> Self {
         let inner = Arc::new(Inner {
             settings,
@@ -138,6 +142,7 @@ impl Transcoder {
             began: Instant::now(),
             publication: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            span: tracing::Span::current(),
             state: Mutex::new(State {
                 probe: Some(Probe::default()),
                 ..State::default()
@@ -522,23 +527,27 @@ fn slate(caps: &gst::Caps) -> Option<gst::Buffer> {
 }
 
 fn spawn_ticker(inner: Weak<Inner>) {
-    let ticking = move || {
-        loop {
-            std::thread::sleep(TICK_EVERY);
-            let Some(inner) = inner.upgrade() else { return };
-            if inner.ended.load(Ordering::Acquire) {
-                return;
-            }
-            let now = inner.began.elapsed();
-            if let Some(running) = &mut inner.state().running {
-                running.tick(now);
-            }
+    let failing = inner.clone();
+    let tick = move || {
+        let Some(inner) = inner.upgrade() else {
+            return ControlFlow::Break(());
+        };
+        if inner.ended.load(Ordering::Acquire) {
+            return ControlFlow::Break(());
+        }
+        let _broadcast = inner.span.enter();
+        let now = inner.began.elapsed();
+        if let Some(running) = &mut inner.state().running {
+            running.tick(now);
+        }
+        ControlFlow::Continue(())
+    };
+    let failed = move || {
+        if let Some(inner) = failing.upgrade() {
+            inner.output.failed();
         }
     };
-    if let Err(error) = std::thread::Builder::new()
-        .name("timeline-tick".into())
-        .spawn(ticking)
-    {
+    if let Err(error) = ticker::start(TICK_EVERY, tick, failed) {
         tracing::error!(%error, "no thread to tick the timeline on: gaps will not be filled");
     }
 }
