@@ -12,15 +12,18 @@ use packager::{Delivery, Disk, Live, vod};
 use storage::database::Location;
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::hooks::{Hooks, OnPublish};
+use crate::lasting;
 use crate::library::{self, Library};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
 use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
+use crate::systemd::{self, Systemd};
 use crate::tls::{self, Certificates};
 use crate::worker::Worker;
 
@@ -37,8 +40,9 @@ pub(crate) struct Server {
     library: Library,
     database: Database,
     srt: srt::Listener,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     front: Arc<Front>,
+    systemd: Systemd,
     /// Ingest ends first, HTTP last: viewers must see how their playlist ends.
     ingest_closing: watch::Sender<bool>,
     http_closing: watch::Sender<bool>,
@@ -210,13 +214,22 @@ impl Server {
         if let Some(listener) = metrics {
             tasks.push(tokio::spawn(metrics::serve(listener, sources, http_closes)));
         }
-        // Ends with the process: it holds nothing.
-        tokio::spawn(recorder.keep_in_order(streams.clone()));
-        tokio::spawn(supervisor.clone().follow(streams));
+        // These end with the process: they hold nothing.
+        lasting::spawn("keeping recordings in order", {
+            let streams = streams.clone();
+            move || recorder.clone().keep_in_order(streams.clone())
+        });
+        lasting::spawn("following the stream keys", {
+            let supervisor = supervisor.clone();
+            move || supervisor.clone().follow(streams.clone())
+        });
         if let Some(objects) = objects.clone() {
-            tokio::spawn(async move {
-                objects.probe().await;
-                objects.keep_in_order().await;
+            lasting::spawn("keeping the store in order", move || {
+                let objects = objects.clone();
+                async move {
+                    objects.probe().await;
+                    objects.keep_in_order().await;
+                }
             });
         }
         tracing::info!(
@@ -241,6 +254,12 @@ impl Server {
             objects,
             library,
             database,
+        let systemd = Systemd::from_environment();
+        systemd.ready(systemd::Subject {
+            supervisor: supervisor.clone(),
+            srt_turns: srt.turns(),
+            listeners: tasks.iter().map(JoinHandle::abort_handle).collect(),
+        });
             srt,
             tasks,
             front,
@@ -254,6 +273,7 @@ impl Server {
         let signal = self.signals.any().await;
         tracing::info!(signal, "stopping");
         let limit = shutdown::exit_at_the_latest();
+            systemd,
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
         tokio::join!(self.supervisor.close(), self.library.close());
         self.hooks.close().await;
@@ -263,6 +283,7 @@ impl Server {
         if had_broadcasts {
             tokio::time::sleep(ENDED_SERVED_FOR).await;
         }
+        self.systemd.stopping();
         self.http_closing.send_replace(true);
         for task in self.tasks {
             task.await.context("a listener did not end in order")?;

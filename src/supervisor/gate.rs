@@ -131,6 +131,9 @@ impl Inner {
             },
             self.options.events.clone(),
         ));
+        // What panics on its threads is logged with it; a publisher's span would outlive the publisher.
+        let span = tracing::info_span!(parent: None, "broadcast", %stream, broadcast = %id);
+        let _broadcast = span.enter();
         let settings = self.options.encoding.settings(running);
         tracing::info!(
             %stream,

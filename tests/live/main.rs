@@ -40,6 +40,7 @@ mod slow_readers;
 mod static_files;
 mod thumbnail;
 mod tls;
+mod systemd;
 mod videos;
 mod viewer;
 mod whole;
