@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use control_api::urls::PublishAddress;
-use control_api::{Api, Broadcasts, Urls};
+use control_api::{Api, Broadcasts, Guesses, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
 use packager::{Delivery, Disk, Live, vod};
@@ -96,6 +96,7 @@ impl Server {
         );
         recorder.announce(&recovered);
         let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
+        let guesses = Guesses::new(config.http_trusted_proxies.clone());
         let options = Options {
             encoding,
             playlists: playlists(config)?,
@@ -104,6 +105,7 @@ impl Server {
             reconnect: config.ingest.reconnect,
             on_publish: on_publish(config, client_tls),
             events: hooks.events(),
+            guesses: guesses.clone(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
         let reserve = config.uploads.reserve;
@@ -152,8 +154,15 @@ impl Server {
             registration: config.api.registration,
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
+            guesses: guesses.clone(),
         });
-        let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
+        let shelf = Shelf::new(
+            recordings,
+            videos,
+            media,
+            playback_secret.clone(),
+            guesses.clone(),
+        );
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());
         let delivery = Delivery::new(live, supervisor.access(playback_secret)).reading_on(disk);
@@ -169,6 +178,7 @@ impl Server {
             uploads: objects.as_ref().map(|objects| objects.uploads().clone()),
             front: Arc::clone(&front),
             supervisor: supervisor.clone(),
+            guesses,
             data: config.data.clone(),
         };
 
@@ -244,6 +254,12 @@ impl Server {
             database = config.database.as_ref().map(tracing::field::display),
             "listening"
         );
+        let systemd = Systemd::from_environment();
+        systemd.ready(systemd::Subject {
+            supervisor: supervisor.clone(),
+            srt_turns: srt.turns(),
+            listeners: tasks.iter().map(JoinHandle::abort_handle).collect(),
+        });
         if !web::is_embedded() {
             tracing::warn!("this binary was built without its pages: run make web and build again");
         }
@@ -254,15 +270,10 @@ impl Server {
             objects,
             library,
             database,
-        let systemd = Systemd::from_environment();
-        systemd.ready(systemd::Subject {
-            supervisor: supervisor.clone(),
-            srt_turns: srt.turns(),
-            listeners: tasks.iter().map(JoinHandle::abort_handle).collect(),
-        });
             srt,
             tasks,
             front,
+            systemd,
             ingest_closing,
             http_closing,
         })
@@ -272,8 +283,8 @@ impl Server {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let signal = self.signals.any().await;
         tracing::info!(signal, "stopping");
+        self.systemd.stopping();
         let limit = shutdown::exit_at_the_latest();
-            systemd,
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
         tokio::join!(self.supervisor.close(), self.library.close());
         self.hooks.close().await;
@@ -283,7 +294,6 @@ impl Server {
         if had_broadcasts {
             tokio::time::sleep(ENDED_SERVED_FOR).await;
         }
-        self.systemd.stopping();
         self.http_closing.send_replace(true);
         for task in self.tasks {
             task.await.context("a listener did not end in order")?;
