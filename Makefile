@@ -14,7 +14,7 @@ NODE_MODULES := web/node_modules/.package-lock.json
 PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help demo run build web deps test test-api test-minute fuzz lint fmt deny bench-ladder bench-glass bench-latency bench-memory bench-serve \
+.PHONY: help demo run build web deps test test-api test-minute fuzz lint fmt deny audit bench-ladder bench-glass bench-latency bench-memory bench-serve \
 	bench-viewers bench-vod bench-window bench-build clean
 
 help: ## List the targets
@@ -107,6 +107,9 @@ bench-window: ## What a chunk and a request cost the packager, by criterion
 bench-build: build
 	@scripts/install-deps.sh bench
 	$(CARGO) build --release --locked --package load
+
+audit: ## Look the dependencies up in the RustSec advisory database as it is now (needs cargo-audit)
+	cargo audit
 
 clean: ## Remove what was built (not the data folder)
 	$(CARGO) clean

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fuzzes the parsers, each for FUZZ_SECONDS: all of them, those of a folder (`packager`), or one of
 # those (`packager vod`). Ends at the first input that a parser does not take well; cargo-fuzz says
-# where it is kept and how it is run again. `make fuzz` calls it.
+# where it is kept and how it is run again. It begins with the corpora that are in the repository, and
+# changes none of them (fuzz/README.md). `make fuzz` calls it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +32,10 @@ for crate in fuzz */fuzz; do
     options+=(-detect_leaks=0)
     words=$crate/fuzz_targets/$target.dict
     [ ! -e "$words" ] || options+=("-dict=$words")
-    cargo fuzz run --fuzz-dir "$crate" "$target" -- "${options[@]}"
+    # New inputs go to the first folder, which is not the repository's.
+    finds=$crate/target/finds/$target
+    mkdir -p "$finds"
+    cargo fuzz run --fuzz-dir "$crate" "$target" "$finds" "$crate/corpus/$target" -- "${options[@]}"
   done
 done
 [ "$found" = 1 ] || {

@@ -30,7 +30,7 @@ use self::addresses::Reach;
 use self::dispatcher::Dispatcher;
 use self::schedule::Schedule;
 
-use crate::tls;
+use crate::{lasting, tls};
 
 pub(crate) use self::events::Events;
 pub(crate) use self::on_publish::{OnFailure, OnPublish};
@@ -67,11 +67,15 @@ impl Hooks {
             Arc::clone(&wake),
             closes.clone(),
         );
-        let dispatcher = Dispatcher::new(webhooks, tls, schedule, users_reach, wake);
+        let tls = tls.clone();
+        let dispatcher = move || {
+            let (webhooks, wake) = (webhooks.clone(), Arc::clone(&wake));
+            Dispatcher::new(webhooks, &tls, schedule, users_reach, wake).run(closes.clone())
+        };
         Self {
             events,
             recorder: tokio::spawn(recorder),
-            dispatcher: tokio::spawn(dispatcher.run(closes)),
+            dispatcher: lasting::spawn("sending to webhooks", dispatcher),
             closing,
         }
     }

@@ -11,6 +11,7 @@
 mod broadcasts;
 mod connections;
 mod families;
+mod guesses;
 mod process;
 mod requests;
 mod server;
@@ -21,6 +22,7 @@ mod uploads;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use control_api::Guesses;
 use packager::delivery::Counters;
 use packager::vod;
 use prometheus_client::encoding::text;
@@ -32,6 +34,7 @@ use crate::supervisor::Supervisor;
 
 use self::broadcasts::BroadcastFigures;
 use self::connections::ConnectionFigures;
+use self::guesses::GuessFigures;
 use self::process::ProcessFigures;
 use self::requests::RequestFigures;
 use self::stages::StageFigures;
@@ -55,6 +58,8 @@ pub(crate) struct Sources {
     pub(crate) front: Arc<Front>,
     /// Broadcasts and publishers.
     pub(crate) supervisor: Supervisor,
+    /// Who guesses secrets.
+    pub(crate) guesses: Guesses,
     /// The data folder, whose free space is told.
     pub(crate) data: PathBuf,
 }
@@ -69,6 +74,7 @@ fn registry(sources: Sources) -> Registry {
     registry.register_collector(Box::new(BroadcastFigures::new(supervisor.clone())));
     registry.register_collector(Box::new(StageFigures::new(supervisor)));
     registry.register_collector(Box::new(UploadFigures::new(sources.uploads)));
+    registry.register_collector(Box::new(GuessFigures::new(sources.guesses)));
     registry.register_collector(Box::new(ProcessFigures::new(sources.data)));
     registry
 }

@@ -5,22 +5,25 @@ use std::time::Duration;
 
 use anyhow::Context;
 use control_api::urls::PublishAddress;
-use control_api::{Api, Broadcasts, Urls};
+use control_api::{Api, Broadcasts, Guesses, Urls};
 use ingest::{Gate, rtmp, srt};
 use media_core::graph;
 use packager::{Delivery, Disk, Live, vod};
 use storage::database::Location;
 use storage::{AdminToken, Database};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::hooks::{Hooks, OnPublish};
+use crate::lasting;
 use crate::library::{self, Library};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
 use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
+use crate::systemd::{self, Systemd};
 use crate::tls::{self, Certificates};
 use crate::worker::Worker;
 
@@ -37,8 +40,9 @@ pub(crate) struct Server {
     library: Library,
     database: Database,
     srt: srt::Listener,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
     front: Arc<Front>,
+    systemd: Systemd,
     /// Ingest ends first, HTTP last: viewers must see how their playlist ends.
     ingest_closing: watch::Sender<bool>,
     http_closing: watch::Sender<bool>,
@@ -92,6 +96,7 @@ impl Server {
         );
         recorder.announce(&recovered);
         let (file_settings, cores) = (encoding.file_settings(), encoding.cores);
+        let guesses = Guesses::new(config.http_trusted_proxies.clone());
         let options = Options {
             encoding,
             playlists: playlists(config)?,
@@ -100,6 +105,7 @@ impl Server {
             reconnect: config.ingest.reconnect,
             on_publish: on_publish(config, client_tls),
             events: hooks.events(),
+            guesses: guesses.clone(),
         };
         let supervisor = Supervisor::new(options, live.clone(), keys);
         let reserve = config.uploads.reserve;
@@ -148,8 +154,15 @@ impl Server {
             registration: config.api.registration,
             cors_origins: config.api.cors_origins.clone(),
             limits: config.api.limits,
+            guesses: guesses.clone(),
         });
-        let shelf = Shelf::new(recordings, videos, media, playback_secret.clone());
+        let shelf = Shelf::new(
+            recordings,
+            videos,
+            media,
+            playback_secret.clone(),
+            guesses.clone(),
+        );
         let vod = vod::Delivery::new(Arc::new(shelf));
         let vod_requests = Arc::clone(vod.counters());
         let delivery = Delivery::new(live, supervisor.access(playback_secret)).reading_on(disk);
@@ -165,6 +178,7 @@ impl Server {
             uploads: objects.as_ref().map(|objects| objects.uploads().clone()),
             front: Arc::clone(&front),
             supervisor: supervisor.clone(),
+            guesses,
             data: config.data.clone(),
         };
 
@@ -210,13 +224,22 @@ impl Server {
         if let Some(listener) = metrics {
             tasks.push(tokio::spawn(metrics::serve(listener, sources, http_closes)));
         }
-        // Ends with the process: it holds nothing.
-        tokio::spawn(recorder.keep_in_order(streams.clone()));
-        tokio::spawn(supervisor.clone().follow(streams));
+        // These end with the process: they hold nothing.
+        lasting::spawn("keeping recordings in order", {
+            let streams = streams.clone();
+            move || recorder.clone().keep_in_order(streams.clone())
+        });
+        lasting::spawn("following the stream keys", {
+            let supervisor = supervisor.clone();
+            move || supervisor.clone().follow(streams.clone())
+        });
         if let Some(objects) = objects.clone() {
-            tokio::spawn(async move {
-                objects.probe().await;
-                objects.keep_in_order().await;
+            lasting::spawn("keeping the store in order", move || {
+                let objects = objects.clone();
+                async move {
+                    objects.probe().await;
+                    objects.keep_in_order().await;
+                }
             });
         }
         tracing::info!(
@@ -231,6 +254,12 @@ impl Server {
             database = config.database.as_ref().map(tracing::field::display),
             "listening"
         );
+        let systemd = Systemd::from_environment();
+        systemd.ready(systemd::Subject {
+            supervisor: supervisor.clone(),
+            srt_turns: srt.turns(),
+            listeners: tasks.iter().map(JoinHandle::abort_handle).collect(),
+        });
         if !web::is_embedded() {
             tracing::warn!("this binary was built without its pages: run make web and build again");
         }
@@ -244,6 +273,7 @@ impl Server {
             srt,
             tasks,
             front,
+            systemd,
             ingest_closing,
             http_closing,
         })
@@ -253,6 +283,7 @@ impl Server {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let signal = self.signals.any().await;
         tracing::info!(signal, "stopping");
+        self.systemd.stopping();
         let limit = shutdown::exit_at_the_latest();
         let had_broadcasts = control_api::Broadcasts::live_count(&self.supervisor) > 0;
         tokio::join!(self.supervisor.close(), self.library.close());

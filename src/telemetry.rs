@@ -8,8 +8,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
+use crate::panics;
 
-/// Starts logging to standard error. To be called once.
+/// Starts logging to standard error, of panics too. To be called once.
 pub(crate) fn start(log: &Log) {
     // The level was checked with the configuration.
     let filter: Targets = log.level.parse().unwrap_or_default();
@@ -24,4 +25,5 @@ pub(crate) fn start(log: &Log) {
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .init();
+    panics::report();
 }

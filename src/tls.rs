@@ -93,9 +93,11 @@ impl Certificates {
         loop {
             sleep(LOOK_INTERVAL).await;
             let files = self.files.clone();
-            let Ok(read) = tokio::task::spawn_blocking(move || files.read()).await else {
+            let read = match tokio::task::spawn_blocking(move || files.read()).await {
+                Ok(read) => read,
+                Err(error) if error.is_panic() => continue,
                 // The runtime ends.
-                return;
+                Err(_) => return,
             };
             self.look(read);
             if expiry_said.elapsed() >= EXPIRY_INTERVAL {

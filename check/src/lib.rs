@@ -21,6 +21,25 @@ pub use report::Report;
 pub use session::Session;
 pub use shell::{Failed, Options, TlsError, Trust, follow};
 
+/// For the fuzz target: reads bytes as coded pictures.
+#[doc(hidden)]
+pub fn read_any_pictures(bytes: &[u8]) {
+    use media::bitstream::{Coding, is_random_access, length_prefixed, parameters, start_coded};
+    for coding in [Coding::H264, Coding::H265, Coding::Other] {
+        let _ = is_random_access(coding, start_coded(bytes));
+        for len_bytes in 0..=4 {
+            let _ = is_random_access(coding, length_prefixed(bytes, len_bytes));
+        }
+    }
+    // Most of what is random is no parameter set.
+    let as_set = [&[0x67], bytes].concat();
+    for unit in start_coded(bytes).chain([bytes, &as_set]) {
+        if let Some(found) = parameters(unit) {
+            assert!(found.codec.len() == "avc1.640028".len() && found.codec.is_ascii());
+        }
+    }
+}
+
 /// For the fuzz target: reads bytes as everything that a peer can send.
 #[doc(hidden)]
 pub fn read_anything(bytes: &[u8]) {

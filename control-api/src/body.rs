@@ -108,6 +108,12 @@ async fn collected<S: Send + Sync>(
     state: &S,
     wait_max: Duration,
 ) -> Result<Bytes, Error> {
+    // What is too large by its own account is not waited for.
+    let declared = request.headers().get(header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+        return Err(Error::BodyTooLarge);
+    }
     tokio::time::timeout(wait_max, Bytes::from_request(request, state))
         .await
         .map_err(|_| Error::BodyTooSlow)?

@@ -7,7 +7,7 @@
 //! come from a page of this server's or one in the CORS list ([`crate::cors`]); a bearer token no
 //! page sends by itself.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -22,6 +22,8 @@ use subtle::ConstantTimeEq;
 use crate::Api;
 use crate::cookies;
 use crate::cors;
+use crate::guesses::{self, Secret, Wrong};
+use crate::peer;
 use crate::problem::Error;
 
 /// Who calls.
@@ -92,6 +94,8 @@ pub(crate) enum Refused {
     Expired,
     /// A cookie, sent by another server's page.
     CrossSite,
+    /// Sent from an address that has guessed, which has to wait so long.
+    Banned(Duration),
 }
 
 impl From<Refused> for Error {
@@ -100,6 +104,7 @@ impl From<Refused> for Error {
             Refused::Wrong => Self::WrongToken,
             Refused::Expired => Self::TokenExpired,
             Refused::CrossSite => Self::CrossSite,
+            Refused::Banned(wait) => Self::TooManyRequests { wait },
         }
     }
 }
@@ -159,12 +164,16 @@ fn caller(api: &Api, parts: &Parts) -> Result<Caller, Refused> {
         // In constant time, so that an answer's delay does not tell how much of a guess was right.
         // That it tells the length is no harm: the length is no secret.
         if bool::from(token.ct_eq(api.admin_token.reveal().as_bytes())) {
-            return Ok(Caller::Operator);
+            let admin = api.admin_token.reveal();
+            let opens =
+                peer::ip(&parts.extensions).map_or(Ok(()), |ip| api.guesses.right(admin, ip));
+            return opens.map(|()| Caller::Operator).map_err(Refused::Banned);
         }
-        let token = str::from_utf8(token).map_err(|_| Refused::Wrong)?;
-        return match api.access_secret.check(token, now) {
+        let token = String::from_utf8_lossy(token);
+        return match api.access_secret.check(&token, now) {
+            // A signature is not guessed, and whoever shares the address goes on.
             Ok(user) => Ok(Caller::User(user)),
-            Err(Refusal::Invalid) => Err(Refused::Wrong),
+            Err(Refusal::Invalid) => Err(wrong(api, parts, &token)),
             Err(Refusal::Expired) => Err(Refused::Expired),
         };
     }
@@ -178,6 +187,18 @@ fn caller(api: &Api, parts: &Parts) -> Result<Caller, Refused> {
         Ok(user) => Ok(Caller::User(user)),
         // A browser sends what it has: it has to be able to log in again.
         Err(_) => Ok(Caller::Anonymous),
+    }
+}
+
+/// What a token is that is none of this server's.
+fn wrong(api: &Api, parts: &Parts, token: &str) -> Refused {
+    let Some(ip) = peer::ip(&parts.extensions) else {
+        return Refused::Wrong;
+    };
+    match api.guesses.wrong(Secret::ApiToken, token, ip) {
+        Wrong::New | Wrong::Again => Refused::Wrong,
+        Wrong::Bans => Refused::Banned(guesses::BAN),
+        Wrong::Banned(wait) => Refused::Banned(wait),
     }
 }
 

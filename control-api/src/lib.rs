@@ -16,6 +16,7 @@ mod cookies;
 pub mod cors;
 mod deliveries;
 mod faults;
+pub mod guesses;
 mod health;
 mod invitations;
 mod kick;
@@ -60,6 +61,7 @@ use utoipa_axum::routes;
 
 pub use broadcasts::{Audience, Broadcasts};
 pub use cors::WebOrigin;
+pub use guesses::Guesses;
 pub use media::Media;
 pub use options::{Limits, Options, Registration, UploadLimits};
 pub use peer::Peer;
@@ -85,6 +87,7 @@ pub struct Api {
     registration: Registration,
     cors_origins: Arc<[WebOrigin]>,
     budgets: Arc<limits::Budgets>,
+    guesses: Guesses,
     started: Instant,
 }
 
@@ -112,7 +115,11 @@ impl Api {
             urls: Arc::new(options.urls),
             registration: options.registration,
             cors_origins: options.cors_origins.into(),
-            budgets: Arc::new(limits::Budgets::new(&options.limits)),
+            budgets: Arc::new(limits::Budgets::new(
+                &options.limits,
+                options.guesses.clone(),
+            )),
+            guesses: options.guesses,
             started: Instant::now(),
         }
     }

@@ -2,7 +2,7 @@
 
 mod attempts;
 mod buckets;
-mod table;
+pub(crate) mod table;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,7 @@ use axum::response::Response;
 
 use crate::Api;
 use crate::caller::{Caller, Identified};
+use crate::guesses::{Guesses, Secret};
 use crate::options::Limits;
 use crate::peer::Address;
 use crate::problem::Error;
@@ -31,15 +32,17 @@ pub(crate) struct Budgets {
     requests: Mutex<Buckets>,
     registrations: Mutex<Buckets>,
     attempts: Mutex<attempts::Attempts>,
+    guesses: Guesses,
 }
 
 impl Budgets {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, guesses: Guesses) -> Self {
         let attempts = attempts::Attempts::new(limits.logins_per_minute, limits.login_ban);
         Self {
             requests: Mutex::new(Buckets::new(limits.requests_per_minute, MINUTE)),
             registrations: Mutex::new(Buckets::new(limits.registrations_per_hour, HOUR)),
             attempts: Mutex::new(attempts),
+            guesses,
         }
     }
 }
@@ -142,8 +145,10 @@ impl Allowance {
                 place,
                 is_wrong: false,
             }),
-            Err(wait) => {
-                tracing::warn!(%address, wait_s = wait.as_secs(), "too many passwords tried");
+            Err(attempts::Refused { wait, bans }) => {
+                if bans {
+                    budgets.guesses.note_ban(Secret::Password, address, wait);
+                }
                 Err(Error::TooManyLogins { wait })
             }
         }
@@ -167,5 +172,8 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         lock(&self.budgets.attempts).end(self.place, self.is_wrong, Instant::now());
+        if self.is_wrong {
+            self.budgets.guesses.note_wrong(Secret::Password);
+        }
     }
 }

@@ -108,8 +108,9 @@ pub(crate) fn for_audience(openapi: &mut utoipa::openapi::OpenApi, audience: Aud
             another server's page (`cross_site_request`)."
         }
     };
-    let too_many = "Too much was asked from this address; wait for as many seconds as `Retry-After` \
-        says (code `too_many_requests`, `too_many_registrations` or `too_many_logins`).";
+    let too_many = "Too much was asked from this address, or too many wrong tokens came from it; \
+        wait for as many seconds as `Retry-After` says (code `too_many_requests`, \
+        `too_many_registrations` or `too_many_logins`).";
     let unavailable = "The database does not answer; try again after the seconds in `Retry-After` \
         (code `database_unavailable`).";
     for item in openapi.paths.paths.values_mut() {

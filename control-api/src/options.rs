@@ -12,7 +12,7 @@ use storage::{
 
 use crate::cors::WebOrigin;
 use crate::media::Media;
-use crate::{Broadcasts, Urls};
+use crate::{Broadcasts, Guesses, Urls};
 
 /// Everything that [`crate::Api`] is made of.
 pub struct Options {
@@ -50,6 +50,8 @@ pub struct Options {
     pub cors_origins: Vec<WebOrigin>,
     /// How much one address may ask.
     pub limits: Limits,
+    /// Who guesses secrets, here and at the process's other doors.
+    pub guesses: Guesses,
 }
 
 /// How much may be uploaded into the VOD library.

@@ -28,14 +28,7 @@ impl Address {
         let Some(Peer(peer)) = extensions.get::<Peer>() else {
             return Self::Unknown;
         };
-        // An IPv4 peer of a socket for both.
-        Self::Known(match peer.ip().to_canonical() {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & (u128::MAX << 64);
-                IpAddr::V6(Ipv6Addr::from_bits(network))
-            }
-            address => address,
-        })
+        Self::from(peer.ip())
     }
 
     /// The network around it, of which one has many addresses: a /24 of IPv4, a /48 of IPv6 (which is
@@ -50,6 +43,19 @@ impl Address {
             }
             wider => wider,
         }
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(peer: IpAddr) -> Self {
+        // An IPv4 peer of a socket for both.
+        Self::Known(match peer.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & (u128::MAX << 64);
+                IpAddr::V6(Ipv6Addr::from_bits(network))
+            }
+            address => address,
+        })
     }
 }
 

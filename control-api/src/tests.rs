@@ -33,11 +33,13 @@ use scratch::{Kind, Scratch};
 use serde_json::Value;
 use storage::asset::{Folder, Reserve};
 use storage::streams::Keys;
-use storage::{AdminToken, Database, PlaybackSecret};
+use storage::{AdminToken, Database, Networks, PlaybackSecret};
 
 use crate::media::Pending;
 use crate::urls::{PublishAddress, Urls};
-use crate::{Api, Audience, Broadcasts, Limits, Media, Options, Registration, UploadLimits};
+use crate::{
+    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Registration, UploadLimits,
+};
 
 const HOST: &str = "media.test:8080";
 
@@ -238,6 +240,7 @@ impl Server {
             urls,
             registration: Registration::Open,
             cors_origins: Vec::new(),
+            guesses: Guesses::new(Networks::default()),
             limits: Limits {
                 logins_per_minute: NonZeroU32::new(1000).expect("not 0"),
                 registrations_per_hour: NonZeroU32::new(1000).expect("not 0"),

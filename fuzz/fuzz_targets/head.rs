@@ -38,7 +38,10 @@ fn check(input: &[u8]) {
     let Parsed::Delivery(alone) = parse(taken) else {
         panic!("taken only with what comes behind");
     };
-    assert_eq!((alone.len_bytes, alone.is_last), (head.len_bytes, head.is_last));
+    assert_eq!(
+        (alone.len_bytes, alone.is_last),
+        (head.len_bytes, head.is_last)
+    );
     let alone = alone.request();
     assert_eq!((alone.path, alone.query), (request.path, request.query));
 }

@@ -125,6 +125,14 @@ pub enum Refusal {
     /// No stream has this key.
     #[error("the stream key is wrong")]
     UnknownKey,
+    /// The same wrong key from the same address as a moment ago: as [`Refusal::UnknownKey`], and
+    /// nothing new to the log.
+    #[error("the stream key is wrong")]
+    SameKey,
+    /// From this address came too many wrong keys, and it opens nothing new for a while. Who guards
+    /// the keys has said so.
+    #[error("too many wrong stream keys came from this address: try again later")]
+    Banned,
     /// The key is right, and may not be used from this address. The publisher is told that it is
     /// wrong ([`Refusal::told`]).
     #[error("the stream may not be published to from this address")]
@@ -153,9 +161,14 @@ impl Refusal {
     /// What the publisher may know: who has a key and should not have it learns nothing from it.
     pub fn told(self) -> Self {
         match self {
-            Self::Address => Self::UnknownKey,
+            Self::Address | Self::SameKey => Self::UnknownKey,
             other => other,
         }
+    }
+
+    /// Whether the log has been told before: whoever guesses should not fill the disk.
+    pub fn is_known(self) -> bool {
+        matches!(self, Self::SameKey | Self::Banned)
     }
 }
 

@@ -61,7 +61,8 @@ impl Desk {
 
     /// Works until `closes`.
     pub(super) async fn work(self, mut closes: watch::Receiver<bool>) {
-        let mut is_settled = true;
+        // The one that is worked on when this panics is put back when it begins anew.
+        let mut is_settled = false;
         while !*closes.borrow() {
             match self.take_up(is_settled).await {
                 Ok(Some(claim)) => {

@@ -26,9 +26,11 @@ use tokio::task::JoinHandle;
 use self::desk::Desk;
 use self::telling::tell_failed;
 use crate::hooks::Events;
+use crate::lasting;
 use crate::worker::Worker;
 
 /// What the library works with.
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) videos: Videos,
     pub(crate) uploads: uploads::Folder,
@@ -54,13 +56,22 @@ impl Library {
     /// Begins to work on what is queued.
     pub(crate) fn start(options: Options) -> Self {
         let (closing, closes) = watch::channel(false);
-        tokio::spawn(upkeep::repeat(
-            options.videos.clone(),
-            options.uploads.clone(),
-            options.events.clone(),
-            options.worker.clone(),
-        ));
-        let desk = tokio::spawn(Desk::new(options).work(closes));
+        lasting::spawn("the library's upkeep", {
+            let options = options.clone();
+            move || {
+                let Options {
+                    videos,
+                    uploads,
+                    events,
+                    worker,
+                    ..
+                } = options.clone();
+                upkeep::repeat(videos, uploads, events, worker)
+            }
+        });
+        let desk = lasting::spawn("the library", move || {
+            Desk::new(options.clone()).work(closes.clone())
+        });
         Self { closing, desk }
     }
 

@@ -9,6 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::families::{Family, Page, bytes, family, seconds};
+use crate::panics;
 
 // Every Prometheus client calls these so.
 const CPU: Family = seconds("process_cpu", "CPU time of the process.");
@@ -21,6 +22,10 @@ const START_TIME: Family = seconds(
     "When the process began, in seconds since 1970.",
 );
 const BUILD: Family = family("millrace_build", "The version that runs.");
+const PANICS: Family = family(
+    "millrace_panics",
+    "Panics: each ended one session, request or broadcast, and is a bug.",
+);
 const DATA_FREE: Family = bytes(
     "millrace_data_free",
     "Bytes that may still be written to the data folder's file system.",
@@ -45,6 +50,7 @@ impl Collector for ProcessFigures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
         page.info(BUILD, [("version", env!("CARGO_PKG_VERSION"))])?;
+        page.counter(PANICS, panics::count())?;
         if let Ok(disk) = rustix::fs::statvfs(&self.data) {
             page.gauge(DATA_FREE, disk.f_bavail * disk.f_frsize)?;
             page.gauge(DATA_SIZE, disk.f_blocks * disk.f_frsize)?;

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use control_api::Guesses;
+use control_api::guesses::Secret;
 use packager::delivery::Audience;
 use packager::vod::{Closed, Contents, Library, Opened, Pending, Store, Title};
-use storage::playback_token::Opens;
+use storage::playback_token::{Opens, Refusal};
 use storage::recording::Place;
 use storage::{PlaybackSecret, Recordings, Videos};
 use tokio::sync::OnceCell;
@@ -37,6 +39,7 @@ struct Inner {
     /// Of videos, whose subtitles are in the database.
     videos: Videos,
     secret: PlaybackSecret,
+    guesses: Guesses,
     titles: Mutex<HashMap<String, Held>>,
 }
 
@@ -61,6 +64,7 @@ impl Shelf {
         videos: Videos,
         media: Media,
         secret: PlaybackSecret,
+        guesses: Guesses,
     ) -> Self {
         let catalogue = Catalogue {
             recordings,
@@ -71,6 +75,7 @@ impl Shelf {
             media,
             videos,
             secret,
+            guesses,
             titles: Mutex::default(),
         };
         Self {
@@ -104,12 +109,14 @@ impl Inner {
             Door::OfStream(stream) => Opens::Stream(stream),
             Door::OfVideo(video) => Opens::Video(video),
         };
-        let now = SystemTime::now();
-        let opens = |token| self.secret.check(wanted, token, now).is_ok();
-        match token.is_some_and(opens) {
-            true => Ok(Audience::Granted),
-            false => Err(Closed::NoToken),
+        let token = token.ok_or(Closed::NoToken)?;
+        let checked = self.secret.check(wanted, token, SystemTime::now());
+        if checked == Err(Refusal::Invalid) {
+            self.guesses.note_wrong(Secret::PlaybackToken);
         }
+        checked
+            .map(|()| Audience::Granted)
+            .map_err(|_| Closed::NoToken)
     }
 
     async fn title(&self, id: &str, plays: Plays) -> Result<Arc<Title>, Closed> {

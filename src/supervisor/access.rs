@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use control_api::guesses::Secret;
 use packager::delivery::{Access, Verdict};
 use storage::PlaybackSecret;
+use storage::playback_token::Refusal;
 
 use super::{Inner, Supervisor};
 
@@ -31,10 +33,18 @@ impl Access for PlaybackAccess {
         let Some(stream) = keys.private(stream) else {
             return Verdict::Public;
         };
-        let opens = |token| self.secret.check(stream, token, SystemTime::now()).is_ok();
-        match token.is_some_and(opens) {
-            true => Verdict::Granted,
-            false => Verdict::Refused,
+        let Some(token) = token else {
+            return Verdict::Refused;
+        };
+        match self.secret.check(stream, token, SystemTime::now()) {
+            Ok(()) => Verdict::Granted,
+            Err(refusal) => {
+                if refusal == Refusal::Invalid {
+                    let guesses = &self.inner.options.guesses;
+                    guesses.note_wrong(Secret::PlaybackToken);
+                }
+                Verdict::Refused
+            }
         }
     }
 }

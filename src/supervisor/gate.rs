@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use control_api::guesses::{Secret, Wrong};
 use ingest::gate::Passphrase;
 use ingest::{Admission, Gate, MediaSink, Publisher, Refusal, StreamKey};
 use media_core::{BroadcastId, StreamId};
@@ -18,7 +19,13 @@ use super::{Inner, Supervisor, vetting};
 impl Gate for Supervisor {
     fn check(&self, key: &StreamKey, peer: IpAddr) -> Result<Admission, Refusal> {
         let keys = self.inner.keys.load();
-        let grant = keys.find(key.reveal()).ok_or(Refusal::UnknownKey)?;
+        let Some(grant) = keys.find(key.reveal()) else {
+            return Err(self.wrong(key, peer));
+        };
+        let guesses = &self.inner.options.guesses;
+        if guesses.right(key.reveal(), peer).is_err() {
+            return Err(Refusal::Banned);
+        }
         if !grant.publishers.allow(peer) {
             return Err(Refusal::Address);
         }
@@ -50,6 +57,16 @@ impl Gate for Supervisor {
 }
 
 impl Supervisor {
+    /// Takes note of a key that is no stream's.
+    fn wrong(&self, key: &StreamKey, peer: IpAddr) -> Refusal {
+        let guesses = &self.inner.options.guesses;
+        match guesses.wrong(Secret::StreamKey, key.reveal(), peer) {
+            Wrong::New => Refusal::UnknownKey,
+            Wrong::Again => Refusal::SameKey,
+            Wrong::Bans | Wrong::Banned(_) => Refusal::Banned,
+        }
+    }
+
     /// Lets a publisher in whom nothing speaks against any more.
     pub(super) fn open(&self, stream: &StreamId, publisher: &Publisher) -> Result<Sink, Refusal> {
         let most = self.inner.publishers_max(stream);
@@ -127,6 +144,9 @@ impl Inner {
     fn new_broadcast(&self, stream: &StreamId, running: usize) -> Broadcast {
         let id = BroadcastId::new(&format!("{:012x}", rand::random::<u64>() >> 16))
             .expect("hexadecimal digits are a valid id");
+        // What panics on its threads is logged with it; a publisher's span would outlive the publisher.
+        let span = tracing::info_span!(parent: None, "broadcast", %stream, broadcast = %id);
+        let _broadcast = span.enter();
         let keys = self.keys.load();
         let grant = keys.of(stream).map(|(_, grant)| grant.clone());
         let (owner, choice) = grant

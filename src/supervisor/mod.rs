@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use control_api::{Audience, Broadcasts};
+use control_api::{Audience, Broadcasts, Guesses};
 use ingest::Closed;
 use media_core::StreamId;
 use packager::Live;
@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) on_publish: Option<Arc<OnPublish>>,
     /// Where it is said what happens.
     pub(crate) events: Events,
+    /// Who guesses keys.
+    pub(crate) guesses: Guesses,
 }
 
 /// See the module. Clones share it.

@@ -16,6 +16,7 @@ use storage::dvr::{Folder, Spool};
 use storage::recording::Choice;
 use storage::time::rfc3339;
 use storage::webhooks::EventType;
+use tracing::Span;
 
 use super::archive::Shelf;
 use super::figures::RenditionFigures;
@@ -53,6 +54,8 @@ pub(super) struct Packaging {
     events: Events,
     started: OnceLock<Started>,
     failed: AtomicBool,
+    /// Whose it is, for what is logged on the encoders' threads.
+    span: Span,
 }
 
 /// Who records, and what the stream's owner wants recorded.
@@ -95,6 +98,7 @@ impl Packaging {
             events,
             started: OnceLock::new(),
             failed: AtomicBool::new(false),
+            span: Span::current(),
         }
     }
 
@@ -228,6 +232,7 @@ impl Output for Packaging {
     }
 
     fn track(&self, track: Track) {
+        let _broadcast = self.span.enter();
         let Some(started) = self.started.get() else {
             return;
         };
@@ -252,6 +257,7 @@ impl Output for Packaging {
     }
 
     fn sample(&self, rendition: &RenditionName, sample: Sample) {
+        let _broadcast = self.span.enter();
         let Some(started) = self.started.get() else {
             return;
         };
@@ -262,6 +268,7 @@ impl Output for Packaging {
     }
 
     fn thumbnail(&self, thumbnail: Thumbnail) {
+        let _broadcast = self.span.enter();
         if let Some(started) = self.started.get() {
             if let Some(recording) = &started.recording {
                 recording.thumbnail(&thumbnail);

@@ -1,22 +1,24 @@
 //! What has felled other servers, thrown at this one while a broadcast is followed.
 
-use std::io::{Read, Write};
+mod beside;
+mod floods;
+mod sizes;
+mod texts;
+
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
 
 use crate::clip::Clip;
 use crate::decode::{assert_every_frame_once, assert_segments_decode};
 use crate::encoder::{self, SRT_TAIL_FRAMES};
 use crate::program::wait_for;
+use crate::rtmp_peer::{ONE, command, dial, publish, text, until_hung_up};
 use crate::server::Server;
 use crate::viewer::Viewer;
 
 /// A conclusion handshake of nobody, with an extension that ended another listener.
 const SRT_DATAGRAM: &str = "80000000000000000000000000000000000000050000000400000001000005dc\
     00002000ffffffff000000070000000000000000000000000000000000000000000600016576696c";
-
-/// The server hangs up on rubbish; what it does not hang up on is over by then.
-const HANG_UP_MAX: Duration = Duration::from_secs(15);
 
 fn unhex(text: &str) -> Vec<u8> {
     let pairs = text.as_bytes().chunks(2);
@@ -27,72 +29,13 @@ fn unhex(text: &str) -> Vec<u8> {
     bytes.collect()
 }
 
-/// A connection behind its handshake.
-fn dial(rtmp: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(rtmp).expect("a connection");
-    stream
-        .set_read_timeout(Some(HANG_UP_MAX))
-        .expect("an option");
-    stream
-        .write_all(&[&[3][..], &[0; 1536]].concat())
-        .expect("C0 and C1");
-    let mut answer = [0; 1 + 2 * 1536];
-    stream.read_exact(&mut answer).expect("S0, S1 and S2");
-    stream.write_all(&answer[1..=1536]).expect("C2");
-    stream
-}
-
-/// A message on chunk stream 3 in chunks of 128 bytes.
-fn command(stream_id: u8, payload: &[u8]) -> Vec<u8> {
-    let [_, high, middle, low] = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    let mut bytes = vec![3, 0, 0, 0, high, middle, low, 0x14, stream_id, 0, 0, 0];
-    for (index, piece) in payload.chunks(128).enumerate() {
-        if index > 0 {
-            bytes.push(0xc3);
-        }
-        bytes.extend(piece);
-    }
-    bytes
-}
-
-/// An AMF0 string.
-fn text(text: &str) -> Vec<u8> {
-    let length = u16::try_from(text.len()).expect("short").to_be_bytes();
-    [&[2][..], &length, text.as_bytes()].concat()
-}
-
-/// An AMF0 number: 1.0, the transaction of a first command.
-const ONE: [u8; 9] = [0, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0];
-const NULL: [u8; 1] = [5];
-
-/// The peer is dropped.
-fn is_hung_up_on(mut stream: TcpStream) {
-    let mut buffer = [0; 4096];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) => {
-                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
-                return;
-            }
-        }
-    }
-}
-
 /// Publishes as `key` and sends sound between the chunks of a picture, which is legal.
 fn interleave(rtmp: SocketAddr, key: &str) -> TcpStream {
     let mut stream = dial(rtmp);
-    let app = [&[0, 3][..], b"app", &text("live"), &[0, 0, 9]].concat();
-    let connect = [&text("connect")[..], &ONE, &[3], &app].concat();
-    let create = [&text("createStream")[..], &ONE, &NULL].concat();
-    let publish = [&text("publish")[..], &ONE, &NULL, &text(key), &text("live")].concat();
     let picture = [&[0x17, 1, 0, 0, 0][..], &[0x77; 5000]].concat();
     let [_, high, middle, low] = u32::try_from(picture.len()).expect("short").to_be_bytes();
     let sequence = [
-        command(0, &connect),
-        command(0, &create),
-        command(1, &publish),
+        publish(key),
         // Chunks of 4096 bytes from here.
         vec![2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0x10, 0],
         vec![0x0a, 0, 0, 40, high, middle, low, 9, 1, 0, 0, 0],
@@ -129,14 +72,14 @@ fn a_broadcast_beside_attacks_misses_no_frame() {
         let connect = [&text("connect")[..], &ONE, &arrays].concat();
         // May fail: the server hangs up in the middle of it.
         let _ = nested.write_all(&command(0, &connect));
-        is_hung_up_on(nested);
+        until_hung_up(nested);
     }
 
     let mut short = dial(server.rtmp);
     short
         .write_all(&unhex("02ffd3ba0000001401000000"))
         .expect("taken");
-    is_hung_up_on(short);
+    until_hung_up(short);
 
     let interleaved = interleave(server.rtmp, &victim.key);
     server.wait_for_log(&["publishing", &victim.id]);

@@ -7,26 +7,14 @@
 //! lines.
 #![no_main]
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+mod stage;
 
-use axum::Router;
+use std::time::SystemTime;
+
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header, response};
-use control_api::media::Pending;
-use control_api::urls::PublishAddress;
-use control_api::{
-    Api, Audience, Broadcasts, Limits, Media, Options, Registration, UploadLimits, Urls, WebOrigin,
-    router,
-};
+use axum::http::{HeaderName, HeaderValue, Request, header, response};
 use libfuzzer_sys::fuzz_target;
-use media_core::{AssetId, RenditionName, StreamId};
-use storage::access_token::{self, AccessSecret, Identity};
-use storage::asset::Reserve;
-use storage::streams::Keys;
-use storage::{Database, UserId};
-use tower_service::Service;
+use stage::{ALLOWED, Server};
 
 const ROUTES: [(&str, &str); 7] = [
     ("GET", "/api/v1/me"),
@@ -37,9 +25,6 @@ const ROUTES: [(&str, &str); 7] = [
     ("GET", "/api/v1/users"),
     ("POST", "/api/v1/uploads"),
 ];
-
-/// The one page elsewhere that may call.
-const ALLOWED: &str = "https://app.example.org";
 
 const IS_BEARER: u8 = 1;
 const HAS_TOKEN: u8 = 1 << 1;
@@ -109,7 +94,7 @@ fuzz_target!(|input: &[u8]| {
         if body.is_empty() && has(IS_JSON) {
             body = b"{}".to_vec();
         }
-        let (head, body) = server.ask(&asked, body);
+        let (head, body) = server.answer(asked.request(body));
         asked.check(&head, &body);
     });
 });
@@ -124,6 +109,18 @@ struct Asked {
 }
 
 impl Asked {
+    fn request(&self, body: Vec<u8>) -> Request<Body> {
+        let (method, path) = self.route;
+        let mut request = Request::builder().method(method).uri(path);
+        if method == "OPTIONS" {
+            request = request.header(header::ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
+        }
+        for (name, value) in &self.fields {
+            request = request.header(name, value);
+        }
+        request.body(Body::from(body)).expect("a request")
+    }
+
     fn field(&self, name: &str) -> Option<&[u8]> {
         let mut fields = self.fields.iter();
         let found = fields.find(|(it, _)| it.as_str() == name);
@@ -190,164 +187,4 @@ fn place(authority: &str) -> (String, u16) {
         _ => (authority, ""),
     };
     (host.to_ascii_lowercase(), port.parse().unwrap_or(80))
-}
-
-struct Server {
-    runtime: tokio::runtime::Runtime,
-    router: Router,
-    secret: AccessSecret,
-    user: Identity,
-    _data: tempfile::TempDir,
-}
-
-impl Server {
-    fn new() -> Self {
-        // In memory where the machine has that.
-        let data = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let data = data.expect("a folder");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("a runtime");
-        let path = data.path();
-        let database = Database::open(path.to_str().expect("UTF-8"));
-        let database = runtime.block_on(database).expect("a database");
-        let secret = access_token::load_or_create(path).expect("a secret");
-        let router = router(Api::new(options(path, &database, &secret)));
-        Self {
-            user: runtime.block_on(user(&router, &database)),
-            runtime,
-            router,
-            secret,
-            _data: data,
-        }
-    }
-
-    fn ask(&self, asked: &Asked, body: Vec<u8>) -> (response::Parts, Vec<u8>) {
-        let (method, path) = asked.route;
-        let mut request = Request::builder().method(method).uri(path);
-        if method == "OPTIONS" {
-            request = request.header(header::ACCESS_CONTROL_REQUEST_METHOD, "PATCH");
-        }
-        for (name, value) in &asked.fields {
-            request = request.header(name, value);
-        }
-        let request = request.body(Body::from(body)).expect("a request");
-        self.runtime.block_on(answer(&self.router, request))
-    }
-}
-
-async fn answer(router: &Router, request: Request<Body>) -> (response::Parts, Vec<u8>) {
-    let answer = router.clone().call(request).await;
-    let (head, body) = answer.expect("a router answers").into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.expect("memory");
-    (head, body.into())
-}
-
-/// A new viewer who is logged in.
-async fn user(router: &Router, database: &Database) -> Identity {
-    let account = r#"{"name": "mona", "email": "mona@example.org", "password": "saltwater 42"}"#;
-    let request = Request::post("/api/v1/users").header(header::CONTENT_TYPE, "application/json");
-    let request = request.body(Body::from(account)).expect("a request");
-    let (head, body) = answer(router, request).await;
-    assert_eq!(head.status, StatusCode::CREATED, "{head:?}");
-    let made: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-    let id = UserId::new(made["id"].as_str().expect("an id")).expect("an id");
-    let accounts = database.accounts();
-    let user = accounts
-        .users
-        .find(&id)
-        .await
-        .expect("a database")
-        .expect("there");
-    let hash = accounts.users.password(&id).await.expect("a database");
-    let hash = hash.expect("a password");
-    let opened = accounts.sessions.open(&id, &hash, SystemTime::now());
-    let (session, _) = opened.await.expect("a database").expect("a session");
-    Identity::of(&user, session)
-}
-
-fn options(data: &std::path::Path, database: &Database, secret: &AccessSecret) -> Options {
-    let reserve = Reserve {
-        bytes: 0,
-        percent: 0,
-    };
-    Options {
-        streams: database.streams(),
-        recordings: database.recordings(),
-        videos: database.videos(),
-        media: Arc::new(Nothing),
-        accounts: database.accounts(),
-        audit: database.audit(),
-        webhooks: database.webhooks(),
-        uploads: storage::uploads::Folder::open(data, reserve).expect("a folder"),
-        upload_limits: UploadLimits {
-            bytes_max: 1 << 20,
-            owner_bytes_max: 1 << 20,
-        },
-        broadcasts: Arc::new(Nothing),
-        admin_token: storage::admin_token::load_or_create(data).expect("a token"),
-        playback_secret: storage::playback_token::load_or_create(data).expect("a secret"),
-        access_secret: secret.clone(),
-        urls: Urls {
-            http: None,
-            rtmp: PublishAddress::SameHost { port: 1935 },
-            srt: PublishAddress::SameHost { port: 8890 },
-        },
-        registration: Registration::Open,
-        cors_origins: vec![WebOrigin::new(ALLOWED).expect("an origin")],
-        limits: Limits {
-            requests_per_minute: NonZeroU32::MAX,
-            ..Limits::default()
-        },
-    }
-}
-
-/// Nothing is live, and nothing is stored.
-struct Nothing;
-
-impl Media for Nothing {
-    fn renditions(&self, _: &AssetId) -> Pending<Vec<RenditionName>> {
-        Box::pin(std::future::ready(Vec::new()))
-    }
-}
-
-impl Broadcasts for Nothing {
-    fn live_since(&self, _: &StreamId) -> Option<SystemTime> {
-        None
-    }
-
-    fn audience(&self, _: &StreamId) -> Option<Audience> {
-        None
-    }
-
-    fn rewind(&self, _: &StreamId) -> Option<Duration> {
-        None
-    }
-
-    fn has_thumbnail(&self, _: &StreamId) -> bool {
-        false
-    }
-
-    fn page_plays(&self, _: &StreamId) {}
-
-    fn live_streams(&self) -> Vec<StreamId> {
-        Vec::new()
-    }
-
-    fn live_count(&self) -> usize {
-        0
-    }
-
-    fn keys_changed(&self, _: Keys) {}
-
-    fn disconnect(&self, _: &StreamId) {}
-
-    fn kick(&self, _: &StreamId, _: Duration) -> bool {
-        false
-    }
-
-    fn end(&self, _: &StreamId) {}
-
-    fn recording_deleted(&self) {}
 }

@@ -26,6 +26,15 @@ pub(super) struct Attempts {
     addresses: Table<Tried>,
 }
 
+/// Why an attempt may not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// How long it has to wait.
+    pub(super) wait: Duration,
+    /// Whether its address is banned from now on.
+    pub(super) bans: bool,
+}
+
 /// What one address has tried.
 #[derive(Debug, Default)]
 struct Tried {
@@ -66,24 +75,28 @@ impl Attempts {
         }
     }
 
-    /// An attempt by `address` begins: where it is counted, or how long it has to wait.
-    pub(super) fn begin(&mut self, address: Address, now: Instant) -> Result<Address, Duration> {
+    /// An attempt by `address` begins: where it is counted.
+    pub(super) fn begin(&mut self, address: Address, now: Instant) -> Result<Address, Refused> {
+        let waits = |wait| Err(Refused { wait, bans: false });
         let (place, tried) = self.addresses.of(address, now);
         tried.forget(now);
         if let Some(until) = tried.banned_until {
-            return Err(until - now);
+            return waits(until - now);
         }
         if tried.wrong.len() >= self.wrong_max {
             // Those who share a place are not banned for each other's mistakes.
             if matches!(place, Address::Known(_)) {
                 tried.banned_until = Some(now + self.ban);
-                return Err(self.ban);
+                return Err(Refused {
+                    wait: self.ban,
+                    bans: true,
+                });
             }
             let first = tried.wrong.front().copied().unwrap_or(now);
-            return Err(first + WINDOW - now);
+            return waits(first + WINDOW - now);
         }
         if tried.wrong.len() + tried.under_way >= self.wrong_max {
-            return Err(UNDER_WAY_WAIT);
+            return waits(UNDER_WAY_WAIT);
         }
         tried.under_way += 1;
         Ok(place)
@@ -115,13 +128,20 @@ mod tests {
         Attempts::new(per_minute, Duration::from_secs(900))
     }
 
-    fn wrong(attempts: &mut Attempts, address: Address, now: Instant) -> Result<(), Duration> {
+    fn wrong(attempts: &mut Attempts, address: Address, now: Instant) -> Result<(), Refused> {
         let place = attempts.begin(address, now)?;
         attempts.end(place, true, now);
         Ok(())
     }
 
-    const BAN: Result<(), Duration> = Err(Duration::from_secs(900));
+    const BAN: Result<(), Refused> = Err(Refused {
+        wait: Duration::from_secs(900),
+        bans: true,
+    });
+
+    fn waits<T>(wait: Duration) -> Result<T, Refused> {
+        Err(Refused { wait, bans: false })
+    }
 
     #[test]
     fn the_sixth_attempt_within_a_minute_bans_however_the_others_are_spread() {
@@ -144,7 +164,7 @@ mod tests {
                 wrong(&mut attempts, address(2), after(59)).is_ok(),
                 "has its own"
             );
-            let rest = Err(Duration::from_secs(100));
+            let rest = waits(Duration::from_secs(100));
             assert_eq!(
                 wrong(&mut attempts, address(1), after(859)),
                 rest,
@@ -184,7 +204,7 @@ mod tests {
         let places: Vec<_> = (0..5)
             .map(|_| attempts.begin(address(1), now).expect("leave"))
             .collect();
-        assert_eq!(attempts.begin(address(1), now), Err(UNDER_WAY_WAIT));
+        assert_eq!(attempts.begin(address(1), now), waits(UNDER_WAY_WAIT));
         places
             .iter()
             .for_each(|place| attempts.end(*place, false, now));
@@ -203,7 +223,7 @@ mod tests {
         for number in 0..5 {
             wrong(&mut attempts, beyond(number), start).expect("leave");
         }
-        let minute = Err(WINDOW);
+        let minute = waits(WINDOW);
         assert_eq!(wrong(&mut attempts, beyond(6), start), minute);
         assert!(wrong(&mut attempts, address(201 << 24), start).is_ok());
         assert!(wrong(&mut attempts, beyond(6), start + WINDOW).is_ok());

@@ -8,7 +8,7 @@ use crate::peer::Address;
 /// The most addresses that are told apart, at about 100 bytes each. Of those beyond it their networks
 /// are, until others have been quiet: so one who has very many addresses shuts out its neighbours at
 /// the most.
-pub(super) const ADDRESSES_MAX: usize = 65_536;
+pub(crate) const ADDRESSES_MAX: usize = 65_536;
 
 /// The most entries, networks included. Whoever is beyond that shares one.
 const ENTRIES_MAX: usize = 2 * ADDRESSES_MAX;
@@ -17,14 +17,14 @@ const ENTRIES_MAX: usize = 2 * ADDRESSES_MAX;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What is known of an address; by default as of one that was never seen.
-pub(super) trait Entry: Default {
+pub(crate) trait Entry: Default {
     /// Whether it is as good as an address that was never seen.
     fn is_fresh(&self, now: Instant) -> bool;
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(crate) struct Table<T> {
     entries: HashMap<Address, T>,
     swept: Option<Instant>,
 }
@@ -40,13 +40,13 @@ impl<T> Default for Table<T> {
 
 impl<T: Entry> Table<T> {
     /// What is known of `address`, and where that stands: by itself as long as there is room.
-    pub(super) fn of(&mut self, address: Address, now: Instant) -> (Address, &mut T) {
+    pub(crate) fn of(&mut self, address: Address, now: Instant) -> (Address, &mut T) {
         let place = self.place(address, now);
         (place, self.at(place))
     }
 
     /// What stands at a place.
-    pub(super) fn at(&mut self, place: Address) -> &mut T {
+    pub(crate) fn at(&mut self, place: Address) -> &mut T {
         self.entries.entry(place).or_default()
     }
 
@@ -68,7 +68,7 @@ impl<T: Entry> Table<T> {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }

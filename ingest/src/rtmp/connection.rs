@@ -17,6 +17,7 @@ use super::limits::{
 use super::listener::told_to_stop;
 use super::name::Name;
 use super::places::Place;
+use super::refusals::Refusals;
 use super::session::{Event, Session};
 use crate::gate::{
     Admission, Claims, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, Unpublish,
@@ -27,6 +28,7 @@ pub(crate) struct Connection {
     peer: SocketAddr,
     protocol: Protocol,
     gate: Arc<dyn Gate>,
+    refusals: Arc<Refusals>,
     shutdown: watch::Receiver<bool>,
     accepted_at: Instant,
 }
@@ -36,12 +38,14 @@ impl Connection {
         peer: SocketAddr,
         protocol: Protocol,
         gate: Arc<dyn Gate>,
+        refusals: Arc<Refusals>,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         Self {
             peer,
             protocol,
             gate,
+            refusals,
             shutdown,
             accepted_at: Instant::now(),
         }
@@ -113,12 +117,15 @@ enum Ending {
     Left(String),
     /// This side ended it, mostly by the peer's fault.
     Ended(String),
+    /// This side turned it away for what the log was told before.
+    Known(Refusal),
 }
 
 impl Ending {
     fn reason(&self) -> &str {
         match self {
             Self::Left(reason) | Self::Ended(reason) => reason,
+            Self::Known(_) => "refused",
         }
     }
 }
@@ -172,7 +179,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             {
                 match ending {
                     Ending::Left(reason) => debug!(reason, "left before it published"),
-                    Ending::Ended(reason) => warn!(reason, "refused"),
+                    Ending::Ended(reason) => match self.connection.refusals.line(Instant::now()) {
+                        Some(0) => warn!(reason, "refused"),
+                        Some(left_out) => warn!(reason, left_out, "refused"),
+                        None => debug!(reason, "refused"),
+                    },
+                    Ending::Known(reason) => debug!(%reason, "refused"),
                 }
             }
         }
@@ -251,7 +263,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             Err(refusal) => {
                 self.session.refuse_publish(refusal);
-                Some(Ending::Ended(refusal.to_string()))
+                Some(match refusal.is_known() {
+                    true => Ending::Known(refusal),
+                    false => Ending::Ended(refusal.to_string()),
+                })
             }
         }
     }
@@ -367,7 +382,13 @@ mod tests {
         let (_stop, stopped) = watch::channel(false);
         // The replies to the handshake do not fit in the pipe.
         let (mut theirs, ours) = duplex(2000);
-        let connection = Connection::new(peer, Protocol::Rtmp, Arc::new(Nobody), stopped);
+        let connection = Connection::new(
+            peer,
+            Protocol::Rtmp,
+            Arc::new(Nobody),
+            Arc::default(),
+            stopped,
+        );
         let running = tokio::spawn(connection.run(ours, place));
         theirs.write_all(&[3; 1537]).await.expect("taken");
         let ended = timeout(4 * WRITE_MAX, running).await;

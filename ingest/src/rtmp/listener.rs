@@ -14,6 +14,7 @@ use tracing::{Instrument, debug, error, field, info_span, warn};
 use super::connection::Connection;
 use super::limits::{ACCEPT_RETRY, CONNECTIONS_MAX, HANDSHAKE_MAX, UNPUBLISHED_PER_ADDRESS_MAX};
 use super::places::{NoPlace, Place, Places};
+use super::refusals::Refusals;
 use crate::gate::{Gate, Protocol};
 
 /// How many connections a listener carries.
@@ -51,6 +52,7 @@ pub async fn serve(
         tls,
         gate,
         places: Places::new(limits.connections_max, limits.unpublished_per_address_max),
+        refusals: Arc::default(),
         shutdown: shutdown.clone(),
         sessions: JoinSet::new(),
         turned_away: TurnedAway::default(),
@@ -79,6 +81,7 @@ struct Port {
     tls: Option<TlsAcceptor>,
     gate: Arc<dyn Gate>,
     places: Arc<Places>,
+    refusals: Arc<Refusals>,
     shutdown: watch::Receiver<bool>,
     sessions: JoinSet<()>,
     turned_away: TurnedAway,
@@ -96,7 +99,8 @@ impl Port {
             None => Protocol::Rtmp,
         };
         let gate = Arc::clone(&self.gate);
-        let connection = Connection::new(peer, protocol, gate, self.shutdown.clone());
+        let refusals = Arc::clone(&self.refusals);
+        let connection = Connection::new(peer, protocol, gate, refusals, self.shutdown.clone());
         let span = info_span!("session", stream = field::Empty, %peer, %protocol);
         let session = connect(stream, self.tls.clone(), connection, place);
         self.sessions.spawn(session.instrument(span));
@@ -132,8 +136,9 @@ async fn connect(
     };
     match timeout(HANDSHAKE_MAX, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection.run(stream, place).await,
-        Ok(Err(error)) => warn!(%error, "refused: the TLS handshake failed"),
-        Err(_) => warn!("refused: the TLS handshake was not finished in time"),
+        // As the HTTPS port does: strangers do this all day.
+        Ok(Err(error)) => debug!(%error, "refused: the TLS handshake failed"),
+        Err(_) => debug!("refused: the TLS handshake was not finished in time"),
     }
 }
 

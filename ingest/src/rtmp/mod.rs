@@ -16,6 +16,7 @@ mod listener;
 mod message;
 pub mod name;
 mod places;
+mod refusals;
 pub mod session;
 mod tracks;
 

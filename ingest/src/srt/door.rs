@@ -55,8 +55,10 @@ impl Reason {
             Self::StreamId(streamid::Error::NotPublish | streamid::Error::UnknownMode) => 1405,
             Self::StreamId(streamid::Error::NotStream) => 1415,
             Self::StreamId(_) => 1400,
-            Self::Gate(Refusal::UnknownKey | Refusal::Address) => 1401,
-            Self::Passphrase | Self::Gate(Refusal::Vetoed | Refusal::Kicked) => 1403,
+            Self::Gate(Refusal::UnknownKey | Refusal::SameKey | Refusal::Address) => 1401,
+            Self::Passphrase | Self::Gate(Refusal::Vetoed | Refusal::Kicked | Refusal::Banned) => {
+                1403
+            }
             Self::Gate(Refusal::AlreadyLive) => 1409,
             Self::Gate(Refusal::Full) => 1402,
             Self::Gate(Refusal::ShuttingDown | Refusal::Unanswered) => 1503,
@@ -184,7 +186,9 @@ impl Door {
             }
         }
         self.look_up(handshake, now).unwrap_or_else(|reason| {
-            self.state().note(peer, reason);
+            if !matches!(reason, Reason::Gate(refusal) if refusal.is_known()) {
+                self.state().note(peer, reason);
+            }
             Verdict::Reject(reason.code())
         })
     }

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ const REORDER_PACKETS_RANGE: (u32, u32) = (8, 512);
 pub struct Listener {
     local_addr: SocketAddr,
     stop: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -47,6 +48,12 @@ impl Listener {
     /// The address that is listened on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// How often the thread has been round. While it works the number grows at least every tenth of a
+    /// second.
+    pub fn turns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.turns)
     }
 
     /// Ends every session ([`Unpublish::Lost`](crate::gate::Unpublish::Lost): the server left,
@@ -114,6 +121,7 @@ pub(super) fn listen(
         .add(listening.id())
         .map_err(|error| Error::Start(error.into()))?;
     let stop = Arc::new(AtomicBool::new(false));
+    let turns = Arc::new(AtomicU64::new(0));
     let port = Port {
         listening,
         epoll,
@@ -122,6 +130,7 @@ pub(super) fn listen(
         sessions: HashMap::new(),
         started,
         stop: stop.clone(),
+        turns: turns.clone(),
     };
     let thread = std::thread::Builder::new()
         .name("srt-listener".to_owned())
@@ -131,6 +140,7 @@ pub(super) fn listen(
     Ok(Listener {
         local_addr,
         stop,
+        turns,
         thread: Some(thread),
     })
 }
@@ -151,6 +161,7 @@ struct Port {
     sessions: HashMap<SocketId, Session>,
     started: Instant,
     stop: Arc<AtomicBool>,
+    turns: Arc<AtomicU64>,
 }
 
 impl Port {
@@ -159,46 +170,64 @@ impl Port {
         let mut scratch = vec![0; SCRATCH_BYTES];
         let mut ticked = Duration::ZERO;
         while !self.stop.load(Ordering::Relaxed) {
-            let draining: Vec<SocketId> = self
-                .sessions
-                .values()
-                .filter(|session| session.is_draining())
-                .map(Session::id)
-                .collect();
-            let timeout = if draining.is_empty() {
-                TICK
-            } else {
-                DRAIN_POLL
-            };
-            if let Err(error) = self.epoll.wait(timeout, &mut ready) {
-                tracing::error!(%error, "the SRT listener ends");
-                break;
-            }
-            let now = self.started.elapsed();
-            for &Event { socket, broken } in &ready {
-                if socket == self.listening.id() {
-                    self.accept(now);
-                    continue;
+            let turn = AssertUnwindSafe(|| self.turn(&mut ready, &mut scratch, &mut ticked));
+            match catch_unwind(turn) {
+                Ok(Ok(())) => _ = self.turns.fetch_add(1, Ordering::Relaxed),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the SRT listener ends");
+                    break;
                 }
-                self.with_session(socket, now, |session| {
-                    if broken {
-                        session.broke(now);
-                    }
-                    session.read(&mut scratch, now)
-                });
-            }
-            for socket in draining {
-                self.with_session(socket, now, |session| {
-                    session.read(&mut scratch, now)?;
-                    session.tick(now)
-                });
-            }
-            if now.saturating_sub(ticked) >= TICK {
-                ticked = now;
-                self.tick(now);
+                // Sessions are guarded one by one: what is left is the port's own book-keeping, and
+                // whoever publishes should not pay for that. Not at once, or it would spin.
+                Err(_) => std::thread::sleep(TICK),
             }
         }
         self.shut_down();
+    }
+
+    /// Waits until something is due, or for a tick, and does it.
+    fn turn(
+        &mut self,
+        ready: &mut Vec<Event>,
+        scratch: &mut [u8],
+        ticked: &mut Duration,
+    ) -> Result<(), sys::Error> {
+        let draining: Vec<SocketId> = self
+            .sessions
+            .values()
+            .filter(|session| session.is_draining())
+            .map(Session::id)
+            .collect();
+        let timeout = if draining.is_empty() {
+            TICK
+        } else {
+            DRAIN_POLL
+        };
+        self.epoll.wait(timeout, ready)?;
+        let now = self.started.elapsed();
+        for &Event { socket, broken } in ready.iter() {
+            if socket == self.listening.id() {
+                self.accept(now);
+                continue;
+            }
+            self.with_session(socket, now, |session| {
+                if broken {
+                    session.broke(now);
+                }
+                session.read(scratch, now)
+            });
+        }
+        for socket in draining {
+            self.with_session(socket, now, |session| {
+                session.read(scratch, now)?;
+                session.tick(now)
+            });
+        }
+        if now.saturating_sub(*ticked) >= TICK {
+            *ticked = now;
+            self.tick(now);
+        }
+        Ok(())
     }
 
     fn accept(&mut self, now: Duration) {

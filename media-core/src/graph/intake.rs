@@ -509,3 +509,6 @@ fn watch_bus(pipeline: &gst::Pipeline, shared: &Arc<Shared>) -> mpsc::Receiver<(
     });
     end
 }
+
+#[cfg(test)]
+mod tests;

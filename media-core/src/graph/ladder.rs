@@ -18,6 +18,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::background;
+use super::contain::contained;
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
 use super::meters::Meters;
@@ -553,7 +554,7 @@ fn clock_time(time: MediaTime) -> gst::ClockTime {
 
 fn watch_bus(pipeline: &gst::Pipeline, work: Work, output: &Arc<dyn Output>) {
     let Some(bus) = pipeline.bus() else { return };
-    let output = Arc::downgrade(output);
+    let (output, failed) = (Arc::downgrade(output), pipeline.downgrade());
     bus.set_sync_handler(move |_, message| {
         if work == Work::File {
             background::take_thread(message);
@@ -565,7 +566,16 @@ fn watch_bus(pipeline: &gst::Pipeline, work: Work, output: &Arc<dyn Output>) {
                 .unwrap_or_default();
             tracing::error!(element = source, error = %error.error(), "the ladder pipeline failed");
             if let Some(output) = output.upgrade() {
-                output.failed();
+                contained(|| output.failed(), || ());
+            }
+            // Whoever hands over pictures waits for encoders that take no more. Not from here: this is
+            // one of the pipeline's own threads.
+            if let Some(pipeline) = failed.upgrade() {
+                pipeline.call_async(|pipeline| {
+                    if let Err(error) = pipeline.set_state(gst::State::Null) {
+                        tracing::error!(%error, "the ladder pipeline did not stop");
+                    }
+                });
             }
         }
         gst::BusSyncReply::Drop

@@ -7,6 +7,7 @@
 //! same way in [`offline`].
 
 mod background;
+mod contain;
 mod elements;
 mod encoder;
 mod intake;
@@ -22,6 +23,7 @@ mod sound;
 mod stamps;
 mod test_pattern;
 mod thumbnails;
+mod ticker;
 mod transcoder;
 
 pub use elements::{Error, Missing};

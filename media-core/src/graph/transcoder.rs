@@ -1,5 +1,6 @@
 //! A broadcast's transcoder: joins intakes, Timeline and ladder.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +16,7 @@ use super::on_air::{Left, OnAir, PublicationId, Role, Sign};
 use super::probe::{Finding, Probe};
 use super::running::{Form, Running, Start, sound_grid};
 use super::slate::SlateSettings;
+use super::ticker;
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
 use crate::ladder::{Ladder, Rung};
@@ -344,21 +346,24 @@ impl Decoded for Publication {
 }
 
 fn spawn_ticker(inner: Weak<Inner>) {
-    let ticking = move || {
-        loop {
-            std::thread::sleep(TICK_EVERY);
-            let Some(inner) = inner.upgrade() else { return };
-            if inner.ended.load(Ordering::Acquire) {
-                return;
-            }
-            let now = inner.began.elapsed();
-            inner.tick(now);
+    let failing = inner.clone();
+    let tick = move || {
+        let Some(inner) = inner.upgrade() else {
+            return ControlFlow::Break(());
+        };
+        if inner.ended.load(Ordering::Acquire) {
+            return ControlFlow::Break(());
+        }
+        let _broadcast = inner.span.enter();
+        inner.tick(inner.began.elapsed());
+        ControlFlow::Continue(())
+    };
+    let failed = move || {
+        if let Some(inner) = failing.upgrade() {
+            inner.output.failed();
         }
     };
-    if let Err(error) = std::thread::Builder::new()
-        .name("timeline-tick".into())
-        .spawn(ticking)
-    {
+    if let Err(error) = ticker::start(TICK_EVERY, tick, failed) {
         tracing::error!(%error, "no thread to tick the timeline on: gaps will not be filled");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use media_core::graph::{self, EncoderChoice, Output, Plan, Preset, Profile, Settings};
@@ -13,6 +14,17 @@ pub(crate) struct Collected {
     pub(crate) tracks: Mutex<Vec<Track>>,
     pub(crate) samples: Mutex<BTreeMap<String, Vec<Sample>>>,
     pub(crate) thumbnails: Mutex<Vec<Thumbnail>>,
+    has_failed: AtomicBool,
+}
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        // Not where it is said: a panic there would be caught.
+        assert!(
+            std::thread::panicking() || !*self.has_failed.get_mut(),
+            "the ladder failed"
+        );
+    }
 }
 
 impl Output for Collected {
@@ -33,7 +45,7 @@ impl Output for Collected {
     }
 
     fn failed(&self) {
-        panic!("the ladder failed");
+        self.has_failed.store(true, Ordering::Relaxed);
     }
 
     fn thumbnail(&self, thumbnail: Thumbnail) {

@@ -61,7 +61,9 @@ impl Stage {
                 bytes: vec![Bytes::from_static(b"moof"), Bytes::from_static(&[7; 96])],
             });
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
         Self {
             delivery: Delivery::new(live, Arc::new(Everyone)),
             runtime: runtime.expect("a runtime"),
@@ -90,7 +92,10 @@ impl Stage {
 
 fn check(request: &Request<()>, response: Response<Body>) {
     let status = response.status().as_u16();
-    assert!([200, 206, 400, 404, 416].contains(&status), "{status}: {request:?}");
+    assert!(
+        [200, 206, 400, 404, 416].contains(&status),
+        "{status}: {request:?}"
+    );
     let promised = response.body().len_bytes();
     let mut body = std::pin::pin!(response.into_body());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

@@ -146,6 +146,12 @@ impl Known {
         if *method == Method::GET {
             return;
         }
+        // A range is asked for by GET alone (RFC 9110 §14.2).
+        let range = request.headers_mut().remove(RANGE);
+        let got = self.stage.ask(&request);
+        if let Some(range) = range {
+            request.headers_mut().insert(RANGE, range);
+        }
         *request.method_mut() = method.clone();
         let other = self.stage.ask(&request);
         assert!(other.body.is_empty() || other.status() == 405, "{other:?}");

@@ -8,7 +8,7 @@ use scratch::Scratch;
 use storage::asset::{Folder, MANIFEST};
 use storage::recording::End;
 use storage::streams::NewStream;
-use storage::{Database, Title as StreamTitle, Visibility, playback_token};
+use storage::{Database, Networks, Title as StreamTitle, Visibility, playback_token};
 
 use super::*;
 
@@ -27,6 +27,7 @@ impl Stage {
         let secret = playback_token::load_or_create(scratch.folder()).expect("a secret");
         let media = Media::new(folder.clone(), None, Disk::default());
         let (recordings, videos) = (database.recordings(), database.videos());
+        let guesses = Guesses::new(Networks::default());
         let mut ids = Vec::new();
         for visibility in [Visibility::Public, Visibility::Private] {
             let now = SystemTime::now();
@@ -50,7 +51,7 @@ impl Stage {
             ids.push(id);
         }
         Self {
-            shelf: Shelf::new(recordings.clone(), videos, media, secret),
+            shelf: Shelf::new(recordings.clone(), videos, media, secret, guesses),
             recordings,
             folder,
             ids: ids.try_into().expect("two"),

@@ -9,6 +9,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::{IntakeError, PictureSource, Shared, TrackKind, watch};
+use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error};
 use crate::graph::ladder::sound_caps;
 use crate::source_fault::SourceFault;
@@ -126,9 +127,13 @@ impl Chain {
 fn note_pictures_entering(entry: &gst::Pad, shared: &Arc<Shared>) {
     let shared = Arc::downgrade(shared);
     entry.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let (Some(shared), Some(picture)) = (shared.upgrade(), info.buffer()) {
-            shared.picture_enters(picture.pts());
-        }
+        let note = || {
+            if let (Some(shared), Some(picture)) = (shared.upgrade(), info.buffer()) {
+                shared.picture_enters(picture.pts());
+            }
+        };
+        // At worst one is not measured.
+        contained(note, || ());
         gst::PadProbeReturn::Ok
     });
 }
@@ -213,17 +218,22 @@ fn set_form_from_source(decoder: &gst::Element, form: &gst::Element, shared: &Ar
             }
             return gst::PadProbeReturn::Drop;
         }
-        if let (Some(shared), Some(form), Some(source)) = (
-            shared.upgrade(),
-            form.upgrade(),
-            picture_source(caps.caps()),
-        ) {
-            match shared.decoded.picture_caps(&source) {
-                Some(caps) => form.set_property("caps", caps),
-                None => tracing::warn!("pictures in a broadcast that began without: left out"),
+        let (Some(shared), Some(form)) = (shared.upgrade(), form.upgrade()) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let set = || {
+            if let Some(source) = picture_source(caps.caps()) {
+                match shared.decoded.picture_caps(&source) {
+                    Some(caps) => form.set_property("caps", caps),
+                    None => tracing::warn!("pictures in a broadcast that began without: left out"),
+                }
             }
-        }
-        gst::PadProbeReturn::Ok
+            gst::PadProbeReturn::Ok
+        };
+        contained(set, || {
+            shared.refuse(OUR_FAULT.to_owned());
+            gst::PadProbeReturn::Drop
+        })
     });
 }
 

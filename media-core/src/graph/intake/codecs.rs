@@ -11,6 +11,7 @@ use gstreamer_video as gst_video;
 use super::chain::{Chain, Decoding};
 use super::{Shared, TrackKind};
 use crate::codec::{AudioCodec, VideoCodec};
+use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error, Missing};
 use crate::publication::CodecConfig;
 
@@ -131,7 +132,8 @@ pub(super) fn add_transport_stream(
         else {
             return;
         };
-        add_track(&pipeline, pad, &taken, &shared);
+        let add = || add_track(&pipeline, pad, &taken, &shared);
+        contained(add, || shared.refuse(OUR_FAULT.to_owned()));
     });
     let chain = [source.upcast_ref(), &demux];
     elements::add_chain(pipeline, &chain)?;

@@ -10,6 +10,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::{Shared, TrackKind};
+use crate::graph::contain::contained;
 use crate::source_fault::{SourceFault, SourceFaults};
 use crate::time::MediaTime;
 use crate::transport_stream;
@@ -84,7 +85,7 @@ pub(super) fn note_damage(decoder: &gst::Element, kind: TrackKind, shared: &Arc<
     };
     let shared = Arc::downgrade(shared);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-        DECODES.set(Some((Weak::clone(&shared), kind)));
+        contained(|| DECODES.set(Some((Weak::clone(&shared), kind))), || ());
         gst::PadProbeReturn::Ok
     });
 }
@@ -105,16 +106,19 @@ fn listen_to_decoders() {
         if said_by != category || level != gst::DebugLevel::Error {
             return;
         }
-        let decodes = DECODES.with_borrow(Clone::clone);
-        if let Some((shared, kind)) = decodes
-            && let Some(shared) = shared.upgrade()
-        {
-            let fault = match kind {
-                TrackKind::Video => SourceFault::DamagedPicture,
-                TrackKind::Audio => SourceFault::DamagedSound,
-            };
-            shared.meters.faults().note(fault, Duration::ZERO);
-        }
+        let note = || {
+            let decodes = DECODES.with_borrow(Clone::clone);
+            if let Some((shared, kind)) = decodes
+                && let Some(shared) = shared.upgrade()
+            {
+                let fault = match kind {
+                    TrackKind::Video => SourceFault::DamagedPicture,
+                    TrackKind::Audio => SourceFault::DamagedSound,
+                };
+                shared.meters.faults().note(fault, Duration::ZERO);
+            }
+        };
+        contained(note, || ());
     });
 }
 
@@ -134,9 +138,12 @@ pub(super) fn hold_until_keyframe(parser: &gst::Element, shared: &Arc<Shared>) {
             // From here on everything passes.
             return gst::PadProbeReturn::Remove;
         }
-        if let Some(shared) = shared.upgrade() {
-            shared.meters.faults().note(SourceFault::NoKeyframe, held);
-        }
+        let note = || {
+            if let Some(shared) = shared.upgrade() {
+                shared.meters.faults().note(SourceFault::NoKeyframe, held);
+            }
+        };
+        contained(note, || ());
         gst::PadProbeReturn::Drop
     });
 }
@@ -153,12 +160,15 @@ pub(super) fn note_parameters(decoder: &gst::Element, kind: TrackKind, shared: &
     let shared = Arc::downgrade(shared);
     let is_known = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let caps = info.event().map(|event| event.view());
-        if let (Some(gst::EventView::Caps(_)), Some(shared)) = (caps, shared.upgrade())
-            && is_known.swap(true, Ordering::AcqRel)
-        {
-            shared.meters.faults().note(fault, Duration::ZERO);
-        }
+        let note = || {
+            let caps = info.event().map(|event| event.view());
+            if let (Some(gst::EventView::Caps(_)), Some(shared)) = (caps, shared.upgrade())
+                && is_known.swap(true, Ordering::AcqRel)
+            {
+                shared.meters.faults().note(fault, Duration::ZERO);
+            }
+        };
+        contained(note, || ());
         gst::PadProbeReturn::Ok
     });
 }

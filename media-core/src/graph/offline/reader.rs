@@ -10,6 +10,7 @@ use gstreamer::prelude::*;
 use super::container::Container;
 use super::inspection::Inspection;
 use crate::graph::background;
+use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error};
 use crate::graph::intake::{Chain, Decoding, Shared};
 
@@ -56,13 +57,16 @@ impl Reader {
             let Some((_, decoding)) = chosen.iter().find(|(name, _)| *name == pad.name()) else {
                 return;
             };
-            match Chain::demultiplexed(&pipeline, pad, decoding, &shared) {
+            let add = || match Chain::demultiplexed(&pipeline, pad, decoding, &shared) {
                 Ok(entry) => added
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(entry),
                 Err(error) => _ = faults.try_send(Event::Fault(error.to_string())),
-            }
+            };
+            contained(add, || {
+                _ = faults.try_send(Event::Fault(OUR_FAULT.to_owned()));
+            });
         });
         watch_bus(&pipeline, events);
         pipeline

@@ -8,6 +8,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video::VideoOrientationMethod;
 
+use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements;
 use crate::graph::intake::{TrackKind, running_time};
 use crate::graph::offline::codecs::{Codec, Found};
@@ -78,6 +79,19 @@ impl Seen {
             let _woken_before = self.step.try_send(());
         }
     }
+
+    /// Nothing more is to be found behind a fault.
+    fn fail(&self, fault: impl FnOnce() -> String) {
+        self.note(|look| {
+            look.fault.get_or_insert_with(fault);
+            look.has_ended = true;
+        });
+    }
+
+    /// Calls `work` from a callback of GStreamer.
+    fn contained(&self, work: impl FnOnce()) {
+        contained(work, || self.fail(|| OUR_FAULT.to_owned()));
+    }
 }
 
 impl Look {
@@ -138,9 +152,11 @@ pub(super) fn watch_pads(demux: &gst::Element, pipeline: &gst::Pipeline, seen: &
         let Some(pipeline) = weak_pipeline.upgrade() else {
             return;
         };
-        if let Err(error) = add_track(&pipeline, pad, &added) {
-            added.note(|look| look.missing = look.missing.take().or(Some(error)));
-        }
+        added.contained(|| {
+            if let Err(error) = add_track(&pipeline, pad, &added) {
+                added.note(|look| look.missing = look.missing.take().or(Some(error)));
+            }
+        });
     });
     let complete = Arc::clone(seen);
     demux.connect_no_more_pads(move |_| complete.note(|look| look.has_all_tracks = true));
@@ -152,10 +168,7 @@ pub(super) fn watch_bus(pipeline: &gst::Pipeline, seen: &Arc<Seen>) {
     bus.set_sync_handler(move |_, message| {
         match message.view() {
             gst::MessageView::Eos(_) => seen.note(|look| look.has_ended = true),
-            gst::MessageView::Error(error) => seen.note(|look| {
-                look.fault.get_or_insert_with(|| reason(error));
-                look.has_ended = true;
-            }),
+            gst::MessageView::Error(error) => seen.fail(|| reason(error)),
             _ => {}
         }
         gst::BusSyncReply::Drop
@@ -226,7 +239,7 @@ fn watch_track(pad: &gst::Pad, codec: Codec, sink: &gst::Element, seen: &Arc<See
     let seen = Arc::clone(seen);
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
     entry.add_probe(kinds, move |pad, info| {
-        match &info.data {
+        seen.contained(|| match &info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 let segment = pad.sticky_event::<gst::event::Segment>(0);
                 if let Some((segment, pts)) = segment.zip(buffer.pts())
@@ -250,7 +263,7 @@ fn watch_track(pad: &gst::Pad, codec: Codec, sink: &gst::Element, seen: &Arc<See
                 _ => {}
             },
             _ => {}
-        }
+        });
         gst::PadProbeReturn::Ok
     });
 }

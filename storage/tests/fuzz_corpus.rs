@@ -1,0 +1,33 @@
+//! The corpus of each fuzz target of this crate, and mutations of it: see fuzz/README.md of the
+//! repository.
+#![allow(
+    dead_code,
+    unused_attributes,
+    unused_imports,
+    unreachable_pub,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "targets are programs of their own, of which the main is not compiled here; what several of \
+              them share is here once for each"
+)]
+
+// What the targets take it for.
+extern crate self as libfuzzer_sys;
+
+#[path = "../fuzz/fuzz_targets/asset_index.rs"]
+mod asset_index;
+#[path = "../fuzz/fuzz_targets/cursor.rs"]
+mod cursor;
+#[path = "../../fuzz/replay.rs"]
+mod replay;
+#[path = "../fuzz/fuzz_targets/webvtt.rs"]
+mod webvtt;
+
+/// What a target's input is taken apart by.
+pub(crate) use ::arbitrary;
+
+crate::replayed! {
+    asset_index: 2_000,
+    webvtt: 3_000,
+    cursor: 20_000,
+}
