@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// joins them all.
 const CRATES: &[(&str, &[&str])] = &[
     ("media-core", &[]),
-    ("ingest", &["media-core"]),
+    ("ingest", &["media-core", "netproxy"]),
+    // Bad networks for tests, and for nothing else.
+    ("netproxy", &[]),
     ("packager", &["media-core"]),
     ("storage", &["media-core", "scratch"]),
     // Databases and S3 servers for tests, and for nothing else.
@@ -32,6 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "storage",
             "control-api",
             "scratch",
+            "netproxy",
             "web",
             "check",
         ],
@@ -44,6 +47,7 @@ fn folder(name: &str) -> &str {
         ROOT => "",
         "load" => "benches/load",
         "scratch" => "storage/scratch",
+        "netproxy" => "ingest/netproxy",
         name => name,
     }
 }
