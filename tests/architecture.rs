@@ -226,6 +226,7 @@ const HOMES: &[Home] = &[
             "src/listener",
             "ingest/src/rtmp/listener.rs",
             "ingest/src/rtmp/connection.rs",
+            "ingest/src/rtmp/wire.rs",
         ],
     },
 ];
@@ -245,6 +246,7 @@ const SHELLS: &[&str] = &[
     "ingest/src/client.rs",
     "ingest/src/rtmp/connection.rs",
     "ingest/src/rtmp/listener.rs",
+    "ingest/src/rtmp/wire.rs",
     "ingest/src/srt/listener.rs",
     "ingest/src/srt/sys/",
     "packager/src/delivery/",

@@ -10,6 +10,7 @@ use media_core::graph::{Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
+use super::link::{Meter, Publishing, Role};
 use super::packaging::Packaging;
 
 /// How long a publisher may be silent and still hold its place against another connection with
@@ -37,6 +38,8 @@ pub(super) struct Place {
     /// When media came last, in milliseconds after `taken`.
     heard_ms: AtomicU64,
     closed: Mutex<Option<Closed>>,
+    /// What is known of the publisher and of its connection.
+    pub(super) link: Meter,
 }
 
 impl Place {
@@ -47,6 +50,7 @@ impl Place {
             taken: Instant::now(),
             heard_ms: AtomicU64::new(0),
             closed: Mutex::new(None),
+            link: Meter::new(publisher),
         }
     }
 
@@ -166,6 +170,13 @@ impl Broadcast {
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Who publishes now.
+    pub(super) fn publishers(&self) -> Vec<Publishing> {
+        let place = self.place();
+        let places = place.iter();
+        places.map(|place| place.link.read(Role::Primary)).collect()
+    }
+
     /// What it has counted and measured.
     pub(super) fn figures(&self) -> Figures {
         let publisher = self.place().as_ref().map(|place| place.protocol);
@@ -173,6 +184,7 @@ impl Broadcast {
         Figures {
             stream: self.stream.clone(),
             publisher,
+            publishers: self.publishers(),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             meters: Arc::clone(self.transcoder.meters()),
             window,

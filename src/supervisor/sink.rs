@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ingest::gate::Unpublish;
-use ingest::{Closed, MediaSink};
+use ingest::{Closed, Link, MediaSink};
 use media_core::Media;
 use media_core::graph::{Intake, IntakeError};
 
@@ -63,6 +63,7 @@ impl MediaSink for Sink {
         self.check()?;
         self.place.heard();
         self.broadcast.received(media.len_bytes());
+        self.place.link.received(media.len_bytes());
         let Some(intake) = &mut self.intake else {
             return Err(Closed::Ended);
         };
@@ -77,6 +78,11 @@ impl MediaSink for Sink {
         self.intake
             .as_ref()
             .map_or(Err(Closed::Ended), |intake| intake.check().map_err(closed))
+    }
+
+    fn note_link(&self, link: &Link) {
+        let dropped_bytes = self.intake.as_ref().map_or(0, Intake::dropped_bytes);
+        self.place.link.measured(link, dropped_bytes);
     }
 
     fn close(mut self: Box<Self>, how: Unpublish) {

@@ -17,7 +17,8 @@ use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header, response}
 use control_api::media::Pending;
 use control_api::urls::PublishAddress;
 use control_api::{
-    Api, Audience, Broadcasts, Limits, Media, Options, Registration, UploadLimits, Urls, WebOrigin,
+    Api, Audience, Broadcasts, Limits, Media, Options, Publisher, Registration, UploadLimits, Urls,
+    WebOrigin,
     router,
 };
 use libfuzzer_sys::fuzz_target;
@@ -319,6 +320,10 @@ impl Broadcasts for Nothing {
 
     fn audience(&self, _: &StreamId) -> Option<Audience> {
         None
+    }
+
+    fn publishers(&self, _: &StreamId) -> Vec<Publisher> {
+        Vec::new()
     }
 
     fn rewind(&self, _: &StreamId) -> Option<Duration> {

@@ -153,6 +153,9 @@ mod tests {
             assert_eq!(known.is_ok(), value == "-0", "{name}={value}");
         }
         let outage = outage("10s+3s").expect("an outage");
-        assert_eq!((outage.after, outage.lasts), (Duration::from_secs(10), three));
+        assert_eq!(
+            (outage.after, outage.lasts),
+            (Duration::from_secs(10), three)
+        );
     }
 }

@@ -65,7 +65,10 @@ mod tests {
         outages.heard(start + MS(1000));
         outages.heard(start + MS(1050));
         let is_out = |at| outages.is_out(start + MS(at));
-        assert_eq!([1099, 1100, 1149, 1150].map(is_out), [false, true, true, false]);
+        assert_eq!(
+            [1099, 1100, 1149, 1150].map(is_out),
+            [false, true, true, false]
+        );
         outages.begin(start + MS(2000), MS(10));
         let is_out = |at| outages.is_out(start + MS(at));
         assert_eq!([2009, 2010].map(is_out), [true, false]);

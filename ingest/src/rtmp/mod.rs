@@ -18,6 +18,7 @@ pub mod name;
 mod places;
 pub mod session;
 mod tracks;
+mod wire;
 
 pub use error::{Error, Place, Wait};
 pub use listener::{Limits, serve};
