@@ -10,6 +10,7 @@
 
 pub mod command;
 mod outages;
+mod running;
 pub mod tcp;
 pub mod udp;
 

@@ -7,15 +7,15 @@ mod flow;
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::outages::{Outage, Outages};
+use crate::running::{Running, Stop};
 use crate::{POLL, lock};
 use flow::Flow;
 
@@ -40,7 +40,7 @@ pub struct Line {
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _running: Running,
 }
 
 /// What the handle and the thread share.
@@ -53,7 +53,6 @@ struct Shared {
     connections: AtomicU64,
     passed_bytes: AtomicU64,
     resets: AtomicU64,
-    stop: AtomicBool,
 }
 
 /// What a proxy has done so far.
@@ -92,7 +91,6 @@ impl Proxy {
             connections: AtomicU64::new(0),
             passed_bytes: AtomicU64::new(0),
             resets: AtomicU64::new(0),
-            stop: AtomicBool::new(false),
         });
         let worker = Worker {
             front,
@@ -102,12 +100,11 @@ impl Proxy {
             resets_done: 0,
             shared: Arc::clone(&shared),
         };
-        let thread = std::thread::Builder::new().name("tcp proxy".to_owned());
-        let thread = thread.spawn(move || worker.run())?;
+        let running = Running::start("tcp proxy", move |stop| worker.run(stop))?;
         Ok(Self {
             address,
             shared,
-            thread: Some(thread),
+            _running: running,
         })
     }
 
@@ -148,15 +145,6 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 struct Connection {
     near: TcpStream,
     far: TcpStream,
@@ -174,8 +162,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
-        while !self.shared.stop.load(Ordering::Relaxed) {
+    fn run(mut self, stop: &Stop) {
+        while !stop.is_asked() {
             let resets_asked = self.shared.resets_asked.load(Ordering::Relaxed);
             if resets_asked != self.resets_done {
                 self.resets_done = resets_asked;

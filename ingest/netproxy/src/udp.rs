@@ -10,12 +10,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::outages::{Outage, Outages};
+use crate::running::{Running, Stop};
 use crate::{POLL, lock};
 use fate::Fate;
 
@@ -51,7 +51,7 @@ pub const HELD_BACK: Duration = Duration::from_millis(30);
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _running: Running,
 }
 
 /// What the handle and the thread share.
@@ -60,7 +60,6 @@ struct Shared {
     network: Mutex<Network>,
     outages: Mutex<Outages>,
     counters: Counters,
-    stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +110,6 @@ impl Proxy {
             network: Mutex::new(network),
             outages: Mutex::new(Outages::planned(blackouts)),
             counters: Counters::default(),
-            stop: AtomicBool::new(false),
         });
         let worker = Worker {
             front,
@@ -123,12 +121,11 @@ impl Proxy {
             delivered_newest: [0; 2],
             shared: Arc::clone(&shared),
         };
-        let thread = std::thread::Builder::new().name("udp proxy".to_owned());
-        let thread = thread.spawn(move || worker.run())?;
+        let running = Running::start("udp proxy", move |stop| worker.run(stop))?;
         Ok(Self {
             address,
             shared,
-            thread: Some(thread),
+            _running: running,
         })
     }
 
@@ -161,15 +158,6 @@ impl Proxy {
             lost: read(&counters.lost),
             overtaken: read(&counters.overtaken),
             doubled: read(&counters.doubled),
-        }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
     }
 }
@@ -207,9 +195,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(mut self, stop: &Stop) {
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
-        while !self.shared.stop.load(Ordering::Relaxed) {
+        while !stop.is_asked() {
             let mut idle = true;
             while let Some((bytes, client)) = receive(&self.front, &mut buffer) {
                 idle = false;
