@@ -10,6 +10,7 @@
 
 mod attacks;
 mod audience;
+mod bad_network;
 mod cache;
 mod check;
 mod clip;
