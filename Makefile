@@ -15,7 +15,7 @@ PAGES := web/dist/watch.html
 PAGE_SOURCES := $(shell find web/client -type f) web/build.mjs web/tsconfig.json
 
 .PHONY: help demo run build web deps test test-api test-minute fuzz lint fmt deny audit bench-ladder bench-glass bench-latency bench-memory bench-serve \
-	bench-viewers bench-vod bench-window bench-build clean
+	bench-viewers bench-vod bench-window bench-build soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ bench-vod: build ## Stored video: encoding, from the end to playing; reads of th
 bench-window: ## What a chunk and a request cost the packager, by criterion
 	@scripts/install-deps.sh build
 	node benches/window/run.mjs
+
+soak: bench-build ## Half an hour of publishers on bad lines, viewers and recordings: ARGS="--hours 8"
+	$(CARGO) build --release --locked --package netproxy
+	node benches/soak/run.mjs $(ARGS)
 
 bench-build: build
 	@scripts/install-deps.sh bench

@@ -140,6 +140,7 @@ export async function startMillrace(folder, settings = {}, tls = null) {
   server.data = data;
   server.address = local(http);
   server.origin = `http://${server.address}`;
+  [server.rtmp, server.srt] = [local(rtmp), local(srt)];
   server.secureOrigin = `https://localhost:${https}`;
   await until('Millrace answers', server, async () => (await fetch(`${server.origin}/health`)).ok);
   const answer = await fetch(`${server.origin}/api/v1/streams`, {

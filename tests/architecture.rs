@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 /// joins them all.
 const CRATES: &[(&str, &[&str])] = &[
     ("media-core", &[]),
-    ("ingest", &["media-core"]),
+    ("ingest", &["media-core", "netproxy"]),
+    // Bad networks for tests, and for nothing else.
+    ("netproxy", &[]),
     ("packager", &["media-core"]),
     ("storage", &["media-core", "scratch"]),
     // Databases and S3 servers for tests, and for nothing else.
@@ -32,6 +34,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "storage",
             "control-api",
             "scratch",
+            "netproxy",
             "web",
             "check",
         ],
@@ -44,6 +47,7 @@ fn folder(name: &str) -> &str {
         ROOT => "",
         "load" => "benches/load",
         "scratch" => "storage/scratch",
+        "netproxy" => "ingest/netproxy",
         name => name,
     }
 }
@@ -222,6 +226,7 @@ const HOMES: &[Home] = &[
             "src/listener",
             "ingest/src/rtmp/listener.rs",
             "ingest/src/rtmp/connection.rs",
+            "ingest/src/rtmp/wire.rs",
         ],
     },
 ];
@@ -241,6 +246,7 @@ const SHELLS: &[&str] = &[
     "ingest/src/client.rs",
     "ingest/src/rtmp/connection.rs",
     "ingest/src/rtmp/listener.rs",
+    "ingest/src/rtmp/wire.rs",
     "ingest/src/srt/listener.rs",
     "ingest/src/srt/sys/",
     "packager/src/delivery/",

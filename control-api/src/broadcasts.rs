@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use media_core::StreamId;
 use storage::streams::Keys;
 
+use crate::publishers::Publisher;
+
 /// How many watch a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audience {
@@ -21,6 +23,9 @@ pub trait Broadcasts: Send + Sync + 'static {
 
     /// Who watches the stream's running broadcast; `None` where it has none.
     fn audience(&self, stream: &StreamId) -> Option<Audience>;
+
+    /// Who publishes to the stream now, in no order.
+    fn publishers(&self, stream: &StreamId) -> Vec<Publisher>;
 
     /// How far viewers can rewind the stream's running broadcast; `None` where it has none, or
     /// where they cannot.

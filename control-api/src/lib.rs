@@ -30,6 +30,7 @@ mod peer;
 mod playback_tokens;
 mod problem;
 mod problems;
+pub mod publishers;
 mod recordings;
 mod registration;
 mod role;
@@ -65,6 +66,7 @@ pub use guesses::Guesses;
 pub use media::Media;
 pub use options::{Limits, Options, Registration, UploadLimits};
 pub use peer::Peer;
+pub use publishers::Publisher;
 pub use urls::Urls;
 
 /// What the API stands on. Clones share it.
@@ -194,6 +196,7 @@ fn for_owners() -> OpenApiRouter<Api> {
         .routes(routes!(streams::show, change::change, streams::delete))
         .routes(routes!(streams::rotate_key))
         .routes(routes!(kick::kick))
+        .routes(routes!(publishers::list))
         .routes(routes!(playback_tokens::issue))
         .routes(routes!(recordings::change, recordings::delete))
         .routes(routes!(webhooks::create, webhooks::list))

@@ -11,6 +11,7 @@ mod owners;
 mod powers;
 mod private;
 mod public;
+mod publishers;
 mod recordings;
 mod refusals;
 mod socket;
@@ -38,7 +39,8 @@ use storage::{AdminToken, Database, Networks, PlaybackSecret};
 use crate::media::Pending;
 use crate::urls::{PublishAddress, Urls};
 use crate::{
-    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Registration, UploadLimits,
+    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Publisher, Registration,
+    UploadLimits,
 };
 
 const HOST: &str = "media.test:8080";
@@ -68,6 +70,7 @@ struct RecordedBroadcasts {
     live: Mutex<HashMap<StreamId, SystemTime>>,
     /// Of every broadcast that runs.
     audience: Mutex<Option<Audience>>,
+    publishers: Mutex<Vec<Publisher>>,
     rewind: Mutex<Option<Duration>>,
     has_thumbnail: AtomicBool,
     keys: Mutex<Option<Keys>>,
@@ -113,6 +116,14 @@ impl Broadcasts for RecordedBroadcasts {
     fn audience(&self, stream: &StreamId) -> Option<Audience> {
         let audience = *self.audience.lock().expect("lock");
         audience.filter(|_| self.is_live(stream))
+    }
+
+    fn publishers(&self, stream: &StreamId) -> Vec<Publisher> {
+        let publishers = self.publishers.lock().expect("lock").clone();
+        match self.is_live(stream) {
+            true => publishers,
+            false => Vec::new(),
+        }
     }
 
     fn rewind(&self, stream: &StreamId) -> Option<Duration> {

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use media_core::{Media, StreamId};
 
+use crate::link::Link;
+
 /// The longest stream key accepted from a peer, in bytes.
 pub const STREAM_KEY_LENGTH_MAX: usize = 512;
 
@@ -233,6 +235,10 @@ pub trait MediaSink: Send {
     fn is_pending(&self) -> bool {
         false
     }
+
+    /// Takes what the connection is like now, every [`LINK_NOTED_EVERY`](crate::LINK_NOTED_EVERY)
+    /// while it publishes; never blocks.
+    fn note_link(&self, _: &Link) {}
 
     /// Ends the publication. A sink dropped without this counts as [`Unpublish::Lost`].
     fn close(self: Box<Self>, how: Unpublish);

@@ -5,9 +5,14 @@
 
 pub mod client;
 pub mod gate;
+mod link;
 pub mod rtmp;
 pub mod srt;
 
 pub use gate::{
     Admission, Claims, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, StreamKey,
 };
+pub use link::{Link, Packets};
+
+/// How often a sink is told what its publisher's connection is like ([`MediaSink::note_link`]).
+pub const LINK_NOTED_EVERY: std::time::Duration = std::time::Duration::from_millis(500);

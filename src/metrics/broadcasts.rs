@@ -1,8 +1,9 @@
 //! Publishers, running broadcasts and what their renditions yield.
 
 use std::fmt;
+use std::time::Duration;
 
-use ingest::Protocol;
+use ingest::{Packets, Protocol};
 use media_core::SourceFault;
 use media_core::timeline::Counters;
 use packager::Fault;
@@ -29,6 +30,19 @@ const LOSSES: Family = family(
 const CONNECTED: Family = family(
     "millrace_publisher_connected",
     "1 while a broadcast has its publisher, 0 while it waits for the return of a lost one.",
+);
+const RTT: Family = seconds(
+    "millrace_publisher_rtt",
+    "Round trip to a publisher, as SRT or TCP measures it.",
+);
+const LATENCY: Family = seconds(
+    "millrace_publisher_latency",
+    "The delay for retransmissions that an SRT publisher and this server have agreed on.",
+);
+const PACKETS: Family = family(
+    "millrace_publisher_packets",
+    "Packets of a publisher since it connected: received; over SRT also lost (most recovered), \
+     retransmitted, dropped (too late) and undecryptable.",
 );
 const VIEWERS: Family = family(
     "millrace_viewers",
@@ -102,6 +116,7 @@ impl Collector for BroadcastFigures {
         let figures = self.supervisor.figures();
         let mut page = Page::new(encoder);
         self.publishers(&mut page, &figures)?;
+        links(&mut page, &figures)?;
         viewers(&mut page, &figures)?;
         intakes(&mut page, &figures)?;
         faults(&mut page, &figures)?;
@@ -128,6 +143,31 @@ impl BroadcastFigures {
         page.counters(PUBLICATIONS, begun)?;
         page.counter(LOSSES, publications.lost())
     }
+}
+
+/// One publisher of each role a stream: as many series as there are broadcasts, and a backup's.
+fn links(page: &mut Page<'_>, figures: &[Figures]) -> fmt::Result {
+    let each = || {
+        figures.iter().flat_map(|of| {
+            let publishers = of.publishers.iter();
+            publishers.map(|it| {
+                (
+                    [("stream", of.stream.as_str()), ("role", it.role.name())],
+                    it,
+                )
+            })
+        })
+    };
+    let in_seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    let rtts = each().filter_map(|(labels, it)| Some((labels, in_seconds(it.link.rtt)?)));
+    page.gauges(RTT, rtts)?;
+    let latencies = each().filter_map(|(labels, it)| Some((labels, in_seconds(it.link.latency)?)));
+    page.gauges(LATENCY, latencies)?;
+    let packets = each().flat_map(|([stream, role], it)| {
+        let kinds = kinds(&it.link.packets).into_iter();
+        kinds.filter_map(move |(kind, count)| Some(([stream, role, ("kind", kind)], count?)))
+    });
+    page.counters(PACKETS, packets)
 }
 
 fn viewers(page: &mut Page<'_>, figures: &[Figures]) -> fmt::Result {
@@ -197,6 +237,16 @@ fn rendition_labels(of: &Figures) -> impl Iterator<Item = (Labels<'_, 2>, &Rendi
         let labels = [("stream", of.stream.as_str()), ("rendition", name)];
         (labels, &**rendition)
     })
+}
+
+fn kinds(packets: &Packets) -> [(&'static str, Option<u64>); 5] {
+    [
+        ("received", packets.received),
+        ("lost", packets.lost),
+        ("retransmitted", packets.retransmitted),
+        ("dropped", packets.dropped),
+        ("undecryptable", packets.undecryptable),
+    ]
 }
 
 fn mends(counters: Counters) -> [(&'static str, u64); 7] {

@@ -10,6 +10,7 @@ use media_core::graph::{Intake, Role, Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
+use super::link::{self, Publishing};
 use super::packaging::Packaging;
 use super::places::{Place, Places, Taken};
 
@@ -124,6 +125,18 @@ impl Broadcast {
             .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Who publishes now.
+    pub(super) fn publishers(&self) -> Vec<Publishing> {
+        let on_air = self.transcoder.on_air();
+        let role = |place: &Place| match place.publication() == on_air {
+            true => link::Role::Primary,
+            false => link::Role::Backup,
+        };
+        let places = self.places();
+        let publishers = places.open().map(|place| place.link.read(role(place)));
+        publishers.collect()
+    }
+
     /// What it has counted and measured.
     pub(super) fn figures(&self) -> Figures {
         let on_air = self.transcoder.on_air();
@@ -133,6 +146,7 @@ impl Broadcast {
         Figures {
             stream: self.stream.clone(),
             publisher,
+            publishers: self.publishers(),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             meters: Arc::clone(self.transcoder.meters()),
             window,

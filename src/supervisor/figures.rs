@@ -9,13 +9,15 @@ use ingest::Protocol;
 use media_core::graph::Meters;
 use media_core::{Histogram, RenditionName, Sample, StreamId};
 
-use super::Supervisor;
+use super::{Publishing, Supervisor};
 
 /// A running broadcast's figures.
 pub(crate) struct Figures {
     pub(crate) stream: StreamId,
     /// How its publisher came; `None` while there is none.
     pub(crate) publisher: Option<Protocol>,
+    /// What is known of those who publish now.
+    pub(crate) publishers: Vec<Publishing>,
     /// Bytes of media that its publishers have sent.
     pub(crate) received_bytes: u64,
     /// Its intake and its ladder.

@@ -12,6 +12,7 @@ mod figures;
 mod gate;
 mod kicked;
 mod lane;
+mod link;
 mod packaging;
 mod places;
 mod sink;
@@ -35,6 +36,7 @@ use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
 pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 use self::kicked::Kicked;
+pub(crate) use self::link::Publishing;
 pub(crate) use self::packaging::{Playlists, Rewind};
 use crate::recordings::Recorder;
 
@@ -266,6 +268,13 @@ impl Broadcasts for Supervisor {
             now: broadcast.viewers_now(),
             peak: broadcast.viewers_peak(),
         })
+    }
+
+    fn publishers(&self, stream: &StreamId) -> Vec<control_api::Publisher> {
+        let broadcast = self.inner.broadcasts().get(stream).cloned();
+        let publishers = broadcast.map(|broadcast| broadcast.publishers());
+        let publishers = publishers.unwrap_or_default().into_iter();
+        publishers.map(control_api::Publisher::from).collect()
     }
 
     fn rewind(&self, stream: &StreamId) -> Option<Duration> {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use ingest::{Closed, Protocol, Publisher};
 use media_core::graph::PublicationId;
 
+use super::link::Meter;
+
 /// How long a publisher may be silent and still hold its place against another connection with
 /// the same key. Encoders send tens of times a second; a killed SRT caller lingers for 5 s.
 const HOLDS_PLACE_FOR: Duration = Duration::from_millis(300);
@@ -20,6 +22,8 @@ pub(super) struct Place {
     /// When media came last, in milliseconds after `taken`.
     heard_ms: AtomicU64,
     closed: Mutex<Option<Closed>>,
+    /// What is known of the publisher and of its connection.
+    pub(super) link: Meter,
     /// What its media is known by to the transcoder, once it is there.
     publication: OnceLock<PublicationId>,
 }
@@ -32,6 +36,7 @@ impl Place {
             taken: Instant::now(),
             heard_ms: AtomicU64::new(0),
             closed: Mutex::new(None),
+            link: Meter::new(publisher),
             publication: OnceLock::new(),
         }
     }

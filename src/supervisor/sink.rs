@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ingest::gate::Unpublish;
-use ingest::{Closed, MediaSink};
+use ingest::{Closed, Link, MediaSink};
 use media_core::graph::{Intake, IntakeError};
 use media_core::{Media, StreamId};
 use storage::stream::ReconnectWindow;
@@ -70,6 +70,7 @@ impl MediaSink for Sink {
         self.check()?;
         self.place.heard();
         self.broadcast.received(media.len_bytes());
+        self.place.link.received(media.len_bytes());
         let Some(intake) = &mut self.intake else {
             return Err(Closed::Ended);
         };
@@ -84,6 +85,11 @@ impl MediaSink for Sink {
         self.intake
             .as_ref()
             .map_or(Err(Closed::Ended), |intake| intake.check().map_err(closed))
+    }
+
+    fn note_link(&self, link: &Link) {
+        let dropped_bytes = self.intake.as_ref().map_or(0, Intake::dropped_bytes);
+        self.place.link.measured(link, dropped_bytes);
     }
 
     fn close(mut self: Box<Self>, how: Unpublish) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ingest::gate::Unpublish;
-use ingest::{Closed, MediaSink, Publisher, Refusal};
+use ingest::{Closed, Link, MediaSink, Publisher, Refusal};
 use media_core::{Media, StreamId};
 use storage::streams::Keys;
 
@@ -135,6 +135,12 @@ impl MediaSink for Vetted {
 
     fn is_pending(&self) -> bool {
         matches!(*lock(&self.0), Stage::Held(_))
+    }
+
+    fn note_link(&self, link: &Link) {
+        if let Stage::Open(sink) = &*lock(&self.0) {
+            sink.note_link(link);
+        }
     }
 
     fn close(self: Box<Self>, how: Unpublish) {

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod audience;
+mod bad_network;
 mod bad_streams;
 mod cache;
 mod check;

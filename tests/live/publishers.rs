@@ -85,13 +85,7 @@ fn srt_live_transmit_publishes() {
     let stream = server.stream();
     let (to, key) = (server.srt, stream.key.clone());
     comes_through(server, stream, &clip, SRT_TAIL_FRAMES, || {
-        let relay = free_udp();
-        let mut transmit = Command::new("srt-live-transmit");
-        transmit
-            .arg(format!("udp://:{}", relay.port()))
-            .arg(format!("srt://{to}?streamid=publish:{key}"));
-        let transmit = Program::start(&mut transmit);
-        wait_for("srt-live-transmit's port", || is_taken(relay));
+        let (relay, transmit) = relay_by_srt_live_transmit(to, &key);
         let mut source = crate::program::ffmpeg(["-re", "-i"]);
         source
             .arg(&file)
@@ -116,6 +110,18 @@ fn ffmpeg_that_copies_a_transport_stream_to_rtmp_publishes() {
     let beeps = decode::beeps(watched.rendition("audio"), &server.scratch());
     decode::assert_in_sync(&decode::flashes(&pictures), &beeps);
     server.stop();
+}
+
+/// `srt-live-transmit`, which publishes to `to` what comes to the UDP port that it has.
+pub(crate) fn relay_by_srt_live_transmit(to: SocketAddr, key: &str) -> (SocketAddr, Program) {
+    let relay = free_udp();
+    let mut transmit = Command::new("srt-live-transmit");
+    transmit
+        .arg(format!("udp://:{}", relay.port()))
+        .arg(format!("srt://{to}?streamid=publish:{key}"));
+    let transmit = Program::start(&mut transmit);
+    wait_for("srt-live-transmit's port", || is_taken(relay));
+    (relay, transmit)
 }
 
 /// Whether a program listens on this UDP port.

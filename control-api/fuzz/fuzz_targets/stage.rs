@@ -10,8 +10,8 @@ use axum::http::{Request, StatusCode, header, response};
 use control_api::media::Pending;
 use control_api::urls::PublishAddress;
 use control_api::{
-    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Registration, UploadLimits, Urls,
-    WebOrigin, router,
+    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Publisher, Registration,
+    UploadLimits, Urls, WebOrigin, router,
 };
 use media_core::{AssetId, RenditionName, StreamId};
 use storage::access_token::{self, AccessSecret, Identity};
@@ -151,6 +151,10 @@ impl Broadcasts for Nothing {
 
     fn audience(&self, _: &StreamId) -> Option<Audience> {
         None
+    }
+
+    fn publishers(&self, _: &StreamId) -> Vec<Publisher> {
+        Vec::new()
     }
 
     fn rewind(&self, _: &StreamId) -> Option<Duration> {

@@ -80,6 +80,7 @@ scratch::on_each_database! {
 
         for (method, suffix, body) in [
             ("GET", "", None),
+            ("GET", "/publishers", None),
             ("PATCH", "", Some(json!({ "title": "Mine now" }))),
             ("POST", "/key", None),
             ("POST", "/kick", None),

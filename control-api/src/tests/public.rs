@@ -157,6 +157,7 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "patch /api/v1/recordings/{id} admins",
         "delete /api/v1/recordings/{id} admins",
         "get /api/v1/streams/{id} admins",
+        "get /api/v1/streams/{id}/publishers admins",
         "get /api/v1/users admins",
         "get /api/v1/users/{id} admins",
         "get /api/v1/watch/{id} everybody",

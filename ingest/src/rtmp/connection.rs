@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{Span, debug, info, warn};
@@ -19,6 +19,7 @@ use super::name::Name;
 use super::places::Place;
 use super::refusals::Refusals;
 use super::session::{Event, Session};
+use super::wire::Wire;
 use crate::gate::{
     Admission, Claims, Closed, Gate, MediaSink, Protocol, Publisher, Refusal, Unpublish,
 };
@@ -52,7 +53,7 @@ impl Connection {
     }
 
     /// Runs the connection to its end.
-    pub(crate) async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin, place: Place) {
+    pub(crate) async fn run(self, stream: impl Wire, place: Place) {
         let driver = Driver {
             stream,
             place,
@@ -150,7 +151,7 @@ struct Driver<S> {
     connection: Connection,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: Wire> Driver<S> {
     async fn run(mut self) {
         let mut shutdown = self.connection.shutdown.clone();
         let mut buffer = vec![0; READ_BUFFER_BYTES];
@@ -209,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Some(Ending::Left(error.to_string()))
             }
             Wake::Timer => match self.session.handle_timeout(now) {
-                Ok(()) => self.check_sink(),
+                Ok(()) => self.look_after_sink(),
                 Err(error) => Some(error.into()),
             },
             Wake::Shutdown => {
@@ -271,8 +272,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    fn check_sink(&mut self) -> Option<Ending> {
-        let closed = self.publication.as_ref()?.sink.check().err()?;
+    /// Tells the sink what the connection is like, and asks whether it goes on.
+    fn look_after_sink(&mut self) -> Option<Ending> {
+        let sink = &self.publication.as_ref()?.sink;
+        sink.note_link(&self.stream.link());
+        let closed = sink.check().err()?;
         Some(self.end_by_sink(&closed))
     }
 

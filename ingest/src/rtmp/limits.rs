@@ -92,8 +92,9 @@ pub const TAKEOVER_RETRY: Duration = Duration::from_millis(50);
 /// How often it is asked whether a publication that is pending has been decided on.
 pub const VERDICT_POLL: Duration = Duration::from_millis(10);
 
-/// How often a sink is asked whether its session must end, where no media tells it.
-pub const SINK_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How often a sink is asked whether its session must end, where no media tells it; and told what
+/// the connection is like.
+pub const SINK_CHECK_INTERVAL: Duration = crate::LINK_NOTED_EVERY;
 
 /// Pause after a failed `accept`, which is mostly want of file descriptors: trying again at once
 /// would spin.

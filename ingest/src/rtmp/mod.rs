@@ -19,6 +19,7 @@ mod places;
 mod refusals;
 pub mod session;
 mod tracks;
+mod wire;
 
 pub use error::{Error, Place, Wait};
 pub use listener::{Limits, serve};

@@ -30,9 +30,10 @@ const BACKLOG: i32 = 16;
 /// libsrt 1.3.0, the first to send a Stream ID.
 const PEER_VERSION_MIN: i32 = 0x01_03_00;
 /// Packets that may overtake a missing one before it is asked for again, at the default latency.
-/// With 10 ms of jitter the sender resent nearly every packet at libsrt's default (0), and next
-/// to none at 64.
-const REORDER_PACKETS: u32 = 64;
+/// At 6.6 Mbit/s with 10 ms of jitter the sender resent 7 of 10 packets at libsrt's default (0), and
+/// as few at 16 as at 64. But 64 packets are half the default latency or more, so that what was
+/// lost before the round trip was known came too late: 9 of 2500 messages at 5 % loss, 1 at 16.
+const REORDER_PACKETS: u32 = 16;
 /// Bounds of the same at other latencies: what is waited for here is missing for retransmission.
 const REORDER_PACKETS_RANGE: (u32, u32) = (8, 512);
 

@@ -20,7 +20,9 @@ use tracing::Span;
 use super::PEER_IDLE_MAX;
 use super::sys::{MESSAGE_BYTES_MAX, Received, Socket, SocketId, Statistics};
 use super::transport::{NotTransportStream, Probe};
+use crate::LINK_NOTED_EVERY;
 use crate::gate::{Closed, MediaSink, Protocol, Unpublish};
+use crate::link::{Link, Packets};
 
 /// Messages read before the other sessions have their turn: a second of 5 Mbit/s.
 const MESSAGES_PER_TURN: usize = 512;
@@ -40,12 +42,16 @@ pub(super) struct Session {
     peer: SocketAddr,
     span: Span,
     stage: Stage,
+    /// Agreed with the peer for as long as the connection lasts.
+    latency: Duration,
     probe: Probe,
     began: Duration,
     bytes: u64,
     statistics: Statistics,
     /// When the counters last showed a packet that they had not shown before.
     last_packet: Duration,
+    /// When the sink was last told of them.
+    link_noted: Option<Duration>,
 }
 
 enum Stage {
@@ -106,19 +112,21 @@ impl Session {
         now: Duration,
     ) -> Self {
         let span = tracing::info_span!("publisher", %stream, %peer, protocol = %Protocol::Srt);
-        let latency_ms = socket.receive_latency().unwrap_or_default().as_millis() as u64;
-        tracing::info!(parent: &span, latency_ms, "publishing");
+        let latency = socket.receive_latency().unwrap_or_default();
+        tracing::info!(parent: &span, latency_ms = latency.as_millis() as u64, "publishing");
         Self {
             socket,
             sink,
             peer,
             span,
             stage: Stage::Live,
+            latency,
             probe: Probe::new(),
             began: now,
             bytes: 0,
             statistics: Statistics::default(),
             last_packet: now,
+            link_noted: None,
         }
     }
 
@@ -177,9 +185,8 @@ impl Session {
         } else {
             Unpublish::Lost
         };
-        let latency = self.socket.receive_latency().unwrap_or_default();
         self.stage = Stage::Draining {
-            until: now + (latency + DRAIN_MARGIN).min(DRAIN_MAX),
+            until: now + (self.latency + DRAIN_MARGIN).min(DRAIN_MAX),
             how,
         };
     }
@@ -195,6 +202,7 @@ impl Session {
                         self.last_packet = now;
                     }
                     self.statistics = statistics;
+                    self.note_link(now);
                 } else if self.socket.is_broken() {
                     self.broke(now);
                 }
@@ -203,6 +211,15 @@ impl Session {
             Stage::Draining { .. } => {}
         }
         Ok(self.sink.check()?)
+    }
+
+    /// Tells the sink what the connection is like, where it is time for that.
+    fn note_link(&mut self, now: Duration) {
+        let is_due = |noted| now.saturating_sub(noted) >= LINK_NOTED_EVERY;
+        if self.link_noted.is_none_or(is_due) {
+            self.link_noted = Some(now);
+            self.sink.note_link(&link(&self.statistics, self.latency));
+        }
     }
 
     /// Ends it and says so. Closing the socket tells the peer.
@@ -231,5 +248,21 @@ impl Session {
             Ending::Peer(how) => *how,
             _ => Unpublish::Lost,
         });
+    }
+}
+
+/// In the words of all protocols. How much the round trip varies libsrt does not say.
+fn link(statistics: &Statistics, latency: Duration) -> Link {
+    Link {
+        rtt: Some(statistics.rtt),
+        rtt_variation: None,
+        latency: Some(latency),
+        packets: Packets {
+            received: Some(statistics.received),
+            lost: Some(statistics.lost),
+            retransmitted: Some(statistics.retransmitted),
+            dropped: Some(statistics.dropped),
+            undecryptable: Some(statistics.undecryptable),
+        },
     }
 }

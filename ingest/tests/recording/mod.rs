@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ingest::Link;
 use ingest::gate::{
     Admission, Closed, Gate, MediaSink, Passphrase, Publisher, Refusal, StreamKey, Unpublish,
 };
@@ -27,6 +28,8 @@ pub(crate) struct Publication {
     /// Set by a test: the sink panics.
     pub(crate) panics: bool,
     pub(crate) peer: Option<SocketAddr>,
+    /// As it was told last.
+    pub(crate) link: Option<Link>,
 }
 
 #[derive(Default)]
@@ -165,6 +168,10 @@ impl MediaSink for Sink {
 
     fn check(&self) -> Result<(), Closed> {
         self.with(|one| one.closed.clone().map_or(Ok(()), Err))
+    }
+
+    fn note_link(&self, link: &Link) {
+        self.with(|one| one.link = Some(*link));
     }
 
     fn close(self: Box<Self>, how: Unpublish) {

@@ -221,6 +221,11 @@ impl Intake {
         self.shared.fault.get().cloned().map_or(Ok(()), Err)
     }
 
+    /// Bytes of this publisher's media that were dropped because too much waited.
+    pub fn dropped_bytes(&self) -> u64 {
+        self.overrun.dropped_bytes
+    }
+
     /// Decodes what is queued, stops, and then calls `drained`; all on a thread of its own.
     pub fn close(mut self, drained: impl FnOnce() + Send + 'static) {
         self.stop(Some(Box::new(drained)));

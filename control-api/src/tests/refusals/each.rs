@@ -133,6 +133,14 @@ impl Done<'_> {
             forbidden,
         )
         .await;
+        let publishers = format!("{stream}/publishers");
+        self.refused(
+            "GET /api/v1/streams/{id}/publishers",
+            By::User(nils),
+            (&publishers, &[], None),
+            forbidden,
+        )
+        .await;
         for operation in ["GET /api/v1/me", "GET /api/v1/streams/own"] {
             self.refused(
                 operation,

@@ -162,6 +162,10 @@ pub(super) fn all(world: &World) -> Vec<Ordinary> {
             "{}",
             Some(r#"{"for_s": 3601}"#),
         ),
+        plain(
+            "GET /api/v1/streams/{id}/publishers",
+            at(&format!("streams/{stream}/publishers")),
+        ),
         json(
             "POST /api/v1/streams/{id}/playback-tokens",
             at(&format!("streams/{stream}/playback-tokens")),

@@ -76,7 +76,10 @@ pub(super) struct Statistics {
     pub(super) pkt_rcv_loss: c_int,
     pub(super) pkt_retrans: c_int,
     pub(super) pkt_rcv_retrans: c_int,
-    /// What libsrt writes after it: 328 bytes in 1.5.1, and room for what later versions add.
+    /// Acknowledgements, rates and the interval's other counters.
+    between: [u64; 20],
+    pub(super) ms_rtt: f64,
+    /// What libsrt writes after it: 160 bytes in 1.5.1, and room for what later versions add.
     rest: [u64; 256],
 }
 
@@ -173,5 +176,6 @@ mod tests {
     fn the_statistics_leave_room_for_all_that_libsrt_writes() {
         assert!(size_of::<Statistics>() > 2 * PERF_MON_BYTES);
         assert_eq!(std::mem::offset_of!(Statistics, pkt_rcv_retrans), 164);
+        assert_eq!(std::mem::offset_of!(Statistics, ms_rtt), 328);
     }
 }

@@ -1,6 +1,7 @@
 //! The part of libsrt's C API that the listener needs, behind safe wrappers.
 //!
-//! The one place with `unsafe` in this workspace. It decides nothing: which options a listener
+//! With [`crate::rtmp`]'s question to the system about a socket the one place with `unsafe` in this
+//! workspace. It decides nothing: which options a listener
 //! has, who is admitted and when to read is said by its callers. Sending, calling, rendezvous and
 //! bonding are not wrapped.
 #![expect(
@@ -148,7 +149,7 @@ pub(super) enum Received {
     Broken,
 }
 
-/// Packets of a connection since it began.
+/// Packets of a connection since it began, and how long their round trip is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Statistics {
     /// Received, retransmissions included.
@@ -161,6 +162,8 @@ pub(super) struct Statistics {
     pub(super) dropped: u64,
     /// Not decryptable.
     pub(super) undecryptable: u64,
+    /// Smoothed. 100 ms until it has been measured.
+    pub(super) rtt: Duration,
 }
 
 impl Socket {
@@ -244,6 +247,7 @@ impl Socket {
             retransmitted: count(raw.pkt_rcv_retrans),
             dropped: count(raw.pkt_rcv_drop_total),
             undecryptable: count(raw.pkt_rcv_undecrypt_total),
+            rtt: Duration::try_from_secs_f64(raw.ms_rtt / 1000.0).unwrap_or_default(),
         })
     }
 }
