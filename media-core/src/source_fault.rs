@@ -147,8 +147,8 @@ impl SourceFaults {
             is_new
         };
         if is_new {
-            let _entered = self.span.enter();
             tracing::warn!(
+                parent: &self.span,
                 fault = fault.name(),
                 reach_ms = reach.as_millis() as u64,
                 count,

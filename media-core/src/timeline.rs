@@ -149,6 +149,8 @@ pub struct Timeline {
     /// Whether this publisher is not the first one: the ladder runs, and something has to stand in
     /// until its media comes.
     returned: bool,
+    /// Whether something stands in for pictures.
+    filling: bool,
     /// How far the sound was ahead of the picture each time when it came; behind, mostly.
     sound_ahead: Floor,
     /// Whether it was said that sound is missing.
@@ -187,6 +189,7 @@ impl Timeline {
             clocks: Clocks::default(),
             left: false,
             returned: false,
+            filling: false,
             sound_ahead: Floor::default(),
             misses_sound: false,
             gaps: Gaps::default(),
@@ -287,6 +290,7 @@ impl Timeline {
                 lasts: frame as i64,
                 expected,
                 tolerance: (SNAP_FRAMES * frame) as i64,
+                owed: self.owed(now),
             },
             now,
         );
@@ -302,6 +306,7 @@ impl Timeline {
         };
         // Not of one that is dropped: it adds nothing to what viewers have.
         self.clocks.video.arrived = Some(now);
+        self.filling = false;
         let index = self.next_frame + repeats;
         self.next_frame = index + 1;
         self.counters.frames_repeated += repeats;
@@ -323,6 +328,7 @@ impl Timeline {
                 lasts: sample_time(samples).as_nanos(),
                 expected,
                 tolerance: AUDIO_DRIFT_MAX.as_nanos() as i64,
+                owed: 0,
             },
             now,
         );
@@ -392,6 +398,7 @@ impl Timeline {
             video.arrived = video.arrived.map(|arrived| arrived + filled);
             self.next_frame += fill.frames;
             self.counters.frames_filled += fill.frames;
+            self.filling |= fill.frames > 0;
         }
         if has_audio {
             fill.silence = self.silence_due(now, has_video);
@@ -471,6 +478,15 @@ impl Timeline {
         } else {
             samples_in(lag.saturating_sub(AUDIO_LAG_MAX))
         }
+    }
+
+    /// What the tick has not made up for yet since pictures stay away, less the frame that comes. In
+    /// whole frames, so that what comes lies on the grid.
+    fn owed(&self, now: Duration) -> i64 {
+        let arrived = self.clocks.video.arrived.filter(|_| self.filling);
+        let since = arrived.map_or(Duration::ZERO, |arrived| now.saturating_sub(arrived));
+        let frames = (since.as_secs_f64() * self.rate.as_f64()) as u64;
+        self.rate.frame_time(frames.saturating_sub(1)).as_nanos()
     }
 
     /// How far the sound usually is behind the picture when it comes: by how it is muxed.

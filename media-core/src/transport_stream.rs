@@ -56,8 +56,8 @@ pub struct Inspector {
     seen_pat: Option<Duration>,
     seen_pmt: Option<Duration>,
     lost_is_said: bool,
-    /// The PID of the first clock that was seen, and its last time in units of 90 kHz.
-    clock: Option<(u16, u64)>,
+    /// The PID of the first clock that was seen, its last time in units of 90 kHz, and when it came.
+    clock: Option<(u16, u64, Duration)>,
 }
 
 /// Stands in [`Inspector::counters`] beside a counter (4 bits).
@@ -131,7 +131,7 @@ impl Inspector {
         let says_discontinuous =
             adaptation_bytes > 1 && packet.get(5).is_some_and(|flags| flags & 0x80 != 0);
         if adaptation_bytes >= 7 {
-            self.clock(pid, packet, says_discontinuous, findings);
+            self.clock(pid, packet, says_discontinuous, now, findings);
         }
         let counter = flags & 0x0F;
         if let Some(known) = self.counters.get_mut(usize::from(pid)) {
@@ -151,19 +151,28 @@ impl Inspector {
     }
 
     /// A clock in an adaptation field (§2.4.3.5).
-    fn clock(&mut self, pid: u16, packet: &[u8], is_said: bool, findings: &mut Findings) {
+    fn clock(
+        &mut self,
+        pid: u16,
+        packet: &[u8],
+        is_said: bool,
+        now: Duration,
+        findings: &mut Findings,
+    ) {
         let &[_, _, _, _, _, flags, a, b, c, d, e, ..] = packet else {
             return;
         };
-        if flags & 0x10 == 0 || self.clock.is_some_and(|(known, _)| known != pid) {
+        if flags & 0x10 == 0 || self.clock.is_some_and(|(known, ..)| known != pid) {
             return;
         }
         // 33 bits, in which it wraps.
         let base = u64::from(u32::from_be_bytes([a, b, c, d])) << 1 | u64::from(e >> 7);
-        if let Some((_, before)) = self.clock.replace((pid, base)) {
+        if let Some((_, before, at)) = self.clock.replace((pid, base, now)) {
             let step = base.wrapping_sub(before) << CLOCK_UNUSED_BITS;
             let step = step as i64 >> CLOCK_UNUSED_BITS;
-            if !(0..=CLOCK_STEP_MAX).contains(&step) && !is_said {
+            // Where nothing came the clock went on all the same.
+            let passed = now.saturating_sub(at).as_millis() as i64 * 90;
+            if !(0..=CLOCK_STEP_MAX + passed).contains(&step) && !is_said {
                 findings.clock_jumped = Some(step * 100_000 / 9);
             }
         }

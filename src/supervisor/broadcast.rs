@@ -35,8 +35,7 @@ impl Broadcast {
         packaging: Arc<Packaging>,
     ) -> Self {
         let output = Arc::clone(&packaging) as Arc<dyn media_core::graph::Output>;
-        let span = tracing::info_span!("broadcast", %stream, broadcast = %id);
-        let transcoder = span.in_scope(|| Transcoder::new(settings, output));
+        let transcoder = Transcoder::new(settings, output);
         Self {
             id,
             stream,

@@ -141,9 +141,10 @@ fn assert_returns(pictures: &[Picture], frames: u32, tail: u32, shift_max: i64) 
     let back = (1..sure).rev().find(|index| !follows(index));
     let back = back.expect("the line was out");
     let seen = &numbers[gone..back];
-    let real: Vec<u32> = seen.iter().copied().flatten().collect();
-    let goes_on = real.first().is_none_or(|it| Some(*it) >= numbers[gone - 1]);
-    assert!(real.is_sorted() && goes_on, "{seen:?}");
+    // What is decoded of pictures behind lost ones may read as anything, up to the next keyframe.
+    let stands_in = |it: &&Option<u32>| it.is_none() || **it == numbers[gone - 1];
+    let others = seen.len() - seen.iter().filter(stands_in).count();
+    assert!(others <= 30, "{seen:?}");
     let out = frames_in(OUT) as usize;
     assert!(
         (out / 2..out * 2).contains(&seen.len()),
@@ -168,10 +169,10 @@ fn frames_in(time: Duration) -> u64 {
 /// By how many pictures a publisher may be later, or earlier, than before its line was out.
 const SHIFT_MAX: i64 = 2;
 
-/// The same where packets of a transport stream are missing. Behind a gap pictures have been seen to
-/// count as late for up to a second, twice, in which nothing stands in for them; and to go on from
-/// there.
-const SHIFT_MAX_OF_GAP: i64 = 75;
+/// The same where packets of a transport stream are missing: tsdemux leaves the gap out of its
+/// timestamps, so that where pictures belong is known by their arrival alone; and what the latency of
+/// SRT has held back comes at once, and is shown whole.
+const SHIFT_MAX_OF_GAP: i64 = 18;
 
 /// Flashes and beeps after this time go together.
 fn in_sync(pictures: &[Picture], beeps: &[f64], after_s: f64) {
@@ -193,7 +194,7 @@ fn assert_unbroken(server: &Server, stream: &Stream) {
 }
 
 #[test]
-fn a_blackout_of_three_seconds_over_srt_ends_no_session_and_pictures_and_sound_return() {
+fn a_blackout_of_three_seconds_over_srt_stalls_no_output_and_pictures_and_sound_return() {
     let clip = Clip::new(30 * 14);
     let file = clip.file();
     let server = server();

@@ -11,6 +11,7 @@
 mod chain;
 mod codecs;
 mod straight;
+mod straighten;
 mod watch;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -136,7 +136,9 @@ impl Running {
         let VideoPlacement::Place { index, repeats } = placement else {
             return;
         };
-        let standing_in = self.last_picture.as_ref().map(|(picture, _)| picture);
+        // After the slate nobody wants to see what was before it.
+        let last = self.last_picture.as_ref().map(|(picture, _)| picture);
+        let standing_in = self.slate.as_ref().or(last);
         for missing in index - repeats..index {
             self.ladder
                 .stand_in(standing_in.unwrap_or(&picture), missing);

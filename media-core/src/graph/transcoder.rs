@@ -196,8 +196,10 @@ impl Inner {
         };
         match left {
             Left::TakenOver => {
-                let _entered = self.span.enter();
-                tracing::info!("the publisher is gone, the one that stood by is on the air");
+                tracing::info!(
+                    parent: &self.span,
+                    "the publisher is gone, the one that stood by is on the air"
+                );
                 running.publisher_began();
             }
             Left::Silent => running.publisher_left(),
@@ -212,8 +214,10 @@ impl Inner {
         } = &mut *state;
         let Some(running) = running else { return };
         if on_air.switch(running.usual_pause(now), now) {
-            let _entered = self.span.enter();
-            tracing::warn!("the publisher is silent, the one that stood by is on the air");
+            tracing::warn!(
+                parent: &self.span,
+                "the publisher is silent, the one that stood by is on the air"
+            );
             running.publisher_began();
         }
         running.tick(now);

@@ -97,6 +97,9 @@ pub(super) struct Unit {
     pub(super) expected: MediaTime,
     /// How far behind that it may lie and still be used, in nanoseconds.
     pub(super) tolerance: i64,
+    /// How much of the time since it stood there nothing has been made up for yet, in nanoseconds:
+    /// where nothing else says where the unit belongs, it belongs behind that.
+    pub(super) owed: i64,
 }
 
 /// The clocks of the publisher that holds the stream now.
@@ -169,12 +172,13 @@ impl Clocks {
 
     /// The offset of a track's first unit: the other's, unless that says nothing about it.
     fn begin(&mut self, unit: Unit) -> i64 {
-        let anew = unit.expected.nanos_from(unit.pts);
+        let expected = unit.expected.nanos_from(unit.pts);
+        let anew = expected.saturating_add(unit.owed);
         let other = self.of(unit.track.other());
         let Some(theirs) = other.offset else {
             return anew;
         };
-        let ahead = theirs.saturating_sub(anew);
+        let ahead = theirs.saturating_sub(expected);
         if ahead.unsigned_abs() >= JUMP_MIN.as_nanos() as u64 {
             return anew;
         }
@@ -188,9 +192,10 @@ impl Clocks {
     }
 
     fn go_on(&mut self, unit: Unit, own: i64, now: Duration) -> (i64, Option<Finding>) {
-        let anew = unit.expected.nanos_from(unit.pts);
+        let expected = unit.expected.nanos_from(unit.pts);
+        let anew = expected.saturating_add(unit.owed);
         // How far ahead of its expected place a mapping puts the unit.
-        let ahead = |offset: i64| offset.saturating_sub(anew);
+        let ahead = |offset: i64| offset.saturating_sub(expected);
         if let Some(followed) = self.following(unit.track, own, now)
             && is_near(ahead(followed))
             && ahead(followed).unsigned_abs() < ahead(own).unsigned_abs()

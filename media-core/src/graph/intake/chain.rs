@@ -8,6 +8,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
+use super::straighten::straighten;
 use super::{IntakeError, PictureSource, Shared, TrackKind, watch};
 use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error};
@@ -62,8 +63,8 @@ pub(in crate::graph) struct Decoding {
     pub(in crate::graph) decoder: Option<&'static str>,
     /// Threads of a picture decoder; each but the first adds a picture of delay. 0: one a core.
     pub(in crate::graph) threads: u32,
-    /// Whether pictures are left out that a parser hands out before the first keyframe.
-    pub(in crate::graph) awaits_keyframe: bool,
+    /// Whether it comes from a publisher, whose clock may do anything, and who may begin anywhere.
+    pub(in crate::graph) is_live: bool,
     /// How pictures are turned to be upright.
     pub(in crate::graph) turn: gst_video::VideoOrientationMethod,
 }
@@ -114,6 +115,9 @@ impl Chain {
         let entry = queue
             .static_pad("sink")
             .ok_or_else(|| Error::Build("queue".into()))?;
+        if decoding.is_live {
+            straighten(&entry, decoding.kind, shared);
+        }
         if decoding.kind == TrackKind::Video {
             note_pictures_entering(&entry, shared);
         }
@@ -145,7 +149,8 @@ fn decoding_chain(decoding: &Decoding, shared: &Arc<Shared>) -> Result<Vec<gst::
     for element in [decoding.parser, decoding.decoder].into_iter().flatten() {
         chain.push(elements::make(element)?);
     }
-    if decoding.awaits_keyframe
+    if decoding.is_live
+        && decoding.kind == TrackKind::Video
         && let Some(parser) = chain.first()
     {
         watch::hold_until_keyframe(parser, shared);

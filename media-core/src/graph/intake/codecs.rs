@@ -43,7 +43,7 @@ impl Track {
             decoder: Some(decoder),
             // A picture of delay is worth more than a second thread.
             threads: 1,
-            awaits_keyframe: self.kind() == TrackKind::Video,
+            is_live: true,
             turn: gst_video::VideoOrientationMethod::Identity,
         })
     }

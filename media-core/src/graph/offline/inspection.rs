@@ -96,7 +96,7 @@ impl Inspection {
                 parser: chosen.codec.parser,
                 decoder: chosen.codec.decoder,
                 threads: DECODER_THREADS,
-                awaits_keyframe: false,
+                is_live: false,
                 turn,
             };
             (chosen.pad.clone(), decoding)
