@@ -1,9 +1,8 @@
 //! The part of libsrt's C API that the listener needs, behind safe wrappers.
 //!
 //! With [`crate::rtmp`]'s question to the system about a socket the one place with `unsafe` in this
-//! workspace. It decides nothing: which options a listener
-//! has, who is admitted and when to read is said by its callers. Sending, calling, rendezvous and
-//! bonding are not wrapped.
+//! workspace. It decides nothing: which options a listener has, who is admitted and when to read is
+//! said by its callers. Sending, calling, rendezvous and bonding are not wrapped.
 #![expect(
     unsafe_code,
     reason = "libsrt is a C library; every call into it is wrapped here and nowhere else"
