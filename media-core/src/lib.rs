@@ -33,6 +33,6 @@ pub use id::{
 pub use ladder::{Bitrate, Ladder, Rung};
 pub use publication::{AccessUnit, CodecConfig, Media};
 pub use sample::{Sample, Track};
-pub use source_fault::{SourceFault, SourceFaults};
+pub use source_fault::SourceFault;
 pub use thumbnail::Thumbnail;
 pub use time::{FrameRate, MediaTime};

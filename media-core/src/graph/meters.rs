@@ -4,9 +4,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::source_faults::SourceFaults;
 use crate::histogram::Histogram;
 use crate::id::RenditionName;
-use crate::source_fault::SourceFaults;
 use crate::timeline::Counters;
 
 /// One broadcast's figures, over all of its publishers. Monotonic but for what waits.

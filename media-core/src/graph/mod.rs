@@ -20,6 +20,7 @@ mod running;
 mod scaler;
 mod slate;
 mod sound;
+mod source_faults;
 mod stamps;
 mod test_pattern;
 mod thumbnails;
@@ -32,6 +33,7 @@ pub use intake::{Intake, IntakeError};
 pub use meters::Meters;
 pub use on_air::{PublicationId, Role};
 pub use slate::SlateSettings;
+pub use source_faults::SourceFaults;
 pub use test_pattern::TestPattern;
 pub use transcoder::{Output, Plan, Settings, Transcoder};
 

@@ -11,7 +11,8 @@ use gstreamer::prelude::*;
 
 use super::{Shared, TrackKind};
 use crate::graph::contain::contained;
-use crate::source_fault::{SourceFault, SourceFaults};
+use crate::graph::source_faults::SourceFaults;
+use crate::source_fault::SourceFault;
 use crate::time::MediaTime;
 use crate::transport_stream;
 
