@@ -8,6 +8,7 @@ mod access;
 mod archive;
 mod broadcast;
 mod encoding;
+mod ends;
 mod figures;
 mod gate;
 mod kicked;
@@ -34,6 +35,7 @@ use crate::hooks::{Events, OnPublish};
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
+use self::ends::Ends;
 pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 use self::kicked::Kicked;
 pub(crate) use self::link::Publishing;
@@ -81,6 +83,7 @@ struct Inner {
     kicked: Kicked,
     publications: Publications,
     closing: AtomicBool,
+    ends: Ends,
     /// Timers and ends run here, whichever thread asks for them.
     runtime: tokio::runtime::Handle,
 }
@@ -97,6 +100,7 @@ impl Supervisor {
             kicked: Kicked::default(),
             publications: Publications::default(),
             closing: AtomicBool::new(false),
+            ends: Ends::default(),
             runtime: tokio::runtime::Handle::current(),
         };
         Self {
@@ -156,6 +160,8 @@ impl Supervisor {
                 tracing::error!(%error, "a broadcast did not end in order");
             }
         }
+        // Those too that were ending already.
+        self.inner.ends.none().await;
     }
 
     /// Takes a newer snapshot of the keys, and disconnects whoever publishes to a stream that is
@@ -233,12 +239,14 @@ impl Inner {
     /// Ends a broadcast on a thread that may wait, and stops serving it some time later.
     fn spawn_end(self: &Arc<Self>, broadcast: Arc<Broadcast>) -> tokio::task::JoinHandle<()> {
         let inner = Arc::clone(self);
+        let end = self.ends.begin();
         self.runtime.spawn(async move {
             let ending = Arc::clone(&broadcast);
             let ended = tokio::task::spawn_blocking(move || ending.end()).await;
             if let Err(error) = ended {
                 tracing::error!(%error, "a broadcast did not end in order");
             }
+            drop(end);
             inner.runtime.clone().spawn(async move {
                 tokio::time::sleep(ENDED_SERVED_FOR).await;
                 let rest = broadcast.settle();

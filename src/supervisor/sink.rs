@@ -59,8 +59,13 @@ impl Sink {
                 .runtime
                 .spawn(async move { inner.await_return(broadcast).await });
         } else {
+            // Before nobody knows the broadcast any more: who stops the server waits for it.
+            let end = inner.ends.begin();
             inner.forget(&broadcast);
-            intake.close(move || drop(inner.spawn_end(broadcast)));
+            intake.close(move || {
+                drop(inner.spawn_end(broadcast));
+                drop(end);
+            });
         }
     }
 }

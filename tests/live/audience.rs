@@ -77,7 +77,7 @@ fn audience(server: &Server, stream: &Stream) -> (Option<u64>, Option<u64>) {
 fn viewers_are_counted_while_they_watch_and_the_peak_stays() {
     const SIZE: usize = 4;
     let size = SIZE as u64;
-    let server = Server::start();
+    let server = Server::impatient();
     let stream = server.stream();
     assert_eq!(audience(&server, &stream), (None, None));
     let publisher = encoder::rtmp(&Clip::new(30 * 60).file(), &stream.rtmp);

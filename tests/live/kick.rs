@@ -63,7 +63,7 @@ fn a_kicked_publisher_stays_away_and_a_new_key_counts_at_once() {
 #[test]
 fn a_key_opens_nothing_from_an_address_that_is_not_allowed() {
     let file = clip().file();
-    let server = Server::start();
+    let server = Server::impatient();
     for carrier in [Carrier::Rtmp, Carrier::Srt] {
         let elsewhere = json!({ "title": "A stream", "publishers": ["192.0.2.0/24", "::1"] });
         let stream = server.stream_of(&elsewhere);

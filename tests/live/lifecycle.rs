@@ -174,17 +174,19 @@ fn a_wrong_key_is_refused_at_once_and_logged_with_the_peer_but_not_with_the_key(
     let file = Clip::new(30 * 3).file();
     let server = Server::start();
     let stream = server.stream();
-    let wrong = "mr_this_is_nobodys_key";
-    server.keep_secret(wrong);
+    // The same one again would not be said again.
+    let wrong = ["mr_this_is_nobodys_key", "mr_this_is_nobodys_either"];
+    wrong.iter().for_each(|wrong| server.keep_secret(wrong));
+    let [by_rtmp, by_srt] = wrong;
     for (mut publisher, protocol) in [
         (
-            encoder::rtmp(&file, &format!("rtmp://{}/live/{wrong}", server.rtmp)),
+            encoder::rtmp(&file, &format!("rtmp://{}/live/{by_rtmp}", server.rtmp)),
             "protocol=rtmp",
         ),
         (
             encoder::srt(
                 &file,
-                &format!("srt://{}?streamid=publish:{wrong}", server.srt),
+                &format!("srt://{}?streamid=publish:{by_srt}", server.srt),
             ),
             "protocol=srt",
         ),

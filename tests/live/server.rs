@@ -54,6 +54,14 @@ impl Server {
         Self::with(&[("MILLRACE_LADDER_RUNGS", SMALL_LADDER)])
     }
 
+    /// The same that does not wait for publishers that were lost.
+    pub(crate) fn impatient() -> Self {
+        Self::with(&[
+            ("MILLRACE_LADDER_RUNGS", SMALL_LADDER),
+            ("MILLRACE_INGEST_RECONNECT_MS", "1000"),
+        ])
+    }
+
     /// A server with these variables besides the fastest preset.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         Self::configured(|command| _ = command.envs(variables.iter().copied()))

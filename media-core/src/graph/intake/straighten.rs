@@ -1,6 +1,7 @@
 //! Gives a demultiplexed track times that only go forward ([`Straight`](super::straight::Straight)),
 //! before its decoder has them: where packets are missing tsdemux goes back after it went ahead.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gstreamer as gst;
@@ -15,36 +16,52 @@ pub(super) fn straighten(entry: &gst::Pad, kind: TrackKind, shared: &Arc<Shared>
     let shared = Arc::downgrade(shared);
     // The demultiplexer's own.
     let segment = Mutex::new(None::<gst::Segment>);
-    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
-    entry.add_probe(mask, move |_, info| {
-        let straighten = || {
-            let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut info.data {
-                Some(gst::PadProbeData::Event(event)) => {
-                    if let gst::EventView::Segment(own) = event.view() {
-                        *segment = Some(own.segment().clone());
-                        let plain = gst::FormattedSegment::<gst::ClockTime>::new();
-                        *event = gst::event::Segment::new(&plain);
+    // Tracks whose packets hold several frames, as Opus has them, come in lists.
+    let media = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    entry.add_probe(
+        media | gst::PadProbeType::EVENT_DOWNSTREAM,
+        move |_, info| {
+            let straighten = || {
+                let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                match (&mut info.data, &*segment) {
+                    (Some(gst::PadProbeData::Event(event)), _) => {
+                        if let gst::EventView::Segment(own) = event.view() {
+                            *segment = Some(own.segment().clone());
+                            let plain = gst::FormattedSegment::<gst::ClockTime>::new();
+                            *event = gst::event::Segment::new(&plain);
+                        }
                     }
+                    (Some(gst::PadProbeData::Buffer(buffer)), Some(segment)) => {
+                        set_times(buffer, segment, kind, &shared);
+                    }
+                    (Some(gst::PadProbeData::BufferList(list)), Some(segment)) => {
+                        list.make_mut().foreach_mut(|mut buffer, _| {
+                            set_times(&mut buffer, segment, kind, &shared);
+                            ControlFlow::Continue(Some(buffer))
+                        });
+                    }
+                    _ => {}
                 }
-                Some(gst::PadProbeData::Buffer(buffer)) => {
-                    let (Some(shared), Some(segment)) = (shared.upgrade(), &*segment) else {
-                        return;
-                    };
-                    let time = |of: Option<gst::ClockTime>| running_time(segment, of?);
-                    let Some(pts) = time(buffer.pts()) else {
-                        return;
-                    };
-                    let dts = time(buffer.dts()).unwrap_or(pts);
-                    let (pts, dts) = shared.straight(kind).enter(pts, dts);
-                    let buffer = buffer.make_mut();
-                    buffer.set_pts(gst::ClockTime::from_nseconds(pts));
-                    buffer.set_dts(gst::ClockTime::from_nseconds(dts));
-                }
-                _ => {}
-            }
-        };
-        contained(straighten, || ());
-        gst::PadProbeReturn::Ok
-    });
+            };
+            contained(straighten, || ());
+            gst::PadProbeReturn::Ok
+        },
+    );
+}
+
+fn set_times(buffer: &mut gst::Buffer, segment: &gst::Segment, kind: TrackKind, shared: &Shared) {
+    let time = |of: Option<gst::ClockTime>| running_time(segment, of?);
+    let Some(pts) = time(buffer.pts()) else {
+        // It follows the one before it: neither is known in the segment that stands here now.
+        buffer.make_mut().set_dts(gst::ClockTime::NONE);
+        return;
+    };
+    let dts = time(buffer.dts()).unwrap_or(pts);
+    let (pts, dts) = shared.straight(kind).enter(pts, dts);
+    let buffer = buffer.make_mut();
+    buffer.set_pts(gst::ClockTime::from_nseconds(pts));
+    buffer.set_dts(gst::ClockTime::from_nseconds(dts));
 }
