@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Before a task that panicked begins anew: what is wrong with it is mostly still there, and is
 /// logged each time.
@@ -19,13 +19,18 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     tokio::spawn(async move {
-        while let Err(error) = tokio::spawn(begin()).await {
-            if !error.is_panic() {
-                // The runtime ends.
-                return;
+        // A set, since what is in it ends with this task, whoever aborts that.
+        let mut one = JoinSet::new();
+        loop {
+            one.spawn(begin());
+            match one.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!(what, "begins anew after a panic");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // It has ended by itself, or the runtime ends.
+                _ => return,
             }
-            tracing::error!(what, "begins anew after a panic");
-            tokio::time::sleep(PAUSE).await;
         }
     })
 }
@@ -47,5 +52,22 @@ mod tests {
         });
         running.await.expect("no panic of its own");
         assert_eq!(begun.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_is_aborted_does_not_go_on_unseen() {
+        let (alive, seen) = tokio::sync::oneshot::channel::<()>();
+        let mut alive = Some(alive);
+        let running = spawn("a test", move || {
+            let alive = alive.take();
+            async move {
+                std::future::pending::<()>().await;
+                drop(alive);
+            }
+        });
+        tokio::task::yield_now().await;
+        running.abort();
+        assert!(running.await.is_err_and(|error| error.is_cancelled()));
+        assert!(seen.await.is_err(), "what it ran is gone too");
     }
 }
