@@ -174,7 +174,8 @@ const SHIFT_MAX: i64 = 2;
 /// SRT has held back comes at once, and is shown whole.
 const SHIFT_MAX_OF_GAP: i64 = 18;
 
-/// Flashes and beeps after this time go together.
+/// Flashes and beeps after this time go together. It is to lie between two of them: pictures return
+/// with a keyframe, which is where the clip flashes.
 fn in_sync(pictures: &[Picture], beeps: &[f64], after_s: f64) {
     let late = |times: Vec<f64>| -> Vec<f64> {
         let times = times.into_iter();
@@ -217,7 +218,7 @@ fn a_blackout_of_three_seconds_over_srt_stalls_no_output_and_pictures_and_sound_
     decode::assert_aligned(&watched);
     let back_s = assert_returns(&pictures, clip.frames, tail, SHIFT_MAX_OF_GAP);
     let beeps = decode::beeps(watched.rendition("audio"), &scratch);
-    in_sync(&pictures, &beeps, back_s + 1.0);
+    in_sync(&pictures, &beeps, back_s + 1.5);
     server.stop();
 }
 
@@ -280,6 +281,6 @@ fn a_line_that_stands_still_for_three_seconds_stalls_no_output_over_rtmp() {
     decode::assert_aligned(&watched);
     let back_s = assert_returns(&pictures, clip.frames, 0, SHIFT_MAX);
     let beeps = decode::beeps(watched.rendition("audio"), &scratch);
-    in_sync(&pictures, &beeps, back_s + 1.0);
+    in_sync(&pictures, &beeps, back_s + 1.5);
     server.stop();
 }
