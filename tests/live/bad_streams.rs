@@ -276,17 +276,12 @@ fn joined(fault: &'static str, publish: impl FnOnce(&Server, &Stream)) {
 
 #[test]
 fn a_group_of_pictures_of_ten_seconds_and_one_without_end_play_like_any_other() {
-    for gop in ["-g 300 -keyint_min 300", "-g 9999 -keyint_min 9999"] {
-        let video: &'static str = match gop.contains("300") {
-            true => {
-                "-c:v libx264 -preset veryfast -bf 2 -g 300 -keyint_min 300 -pix_fmt yuv420p \
-                 -threads 1 -x264-params scenecut=0"
-            }
-            false => {
-                "-c:v libx264 -preset veryfast -bf 2 -g 9999 -keyint_min 9999 -pix_fmt yuv420p \
-                 -threads 1 -x264-params scenecut=0"
-            }
-        };
+    for video in [
+        "-c:v libx264 -preset veryfast -bf 2 -g 300 -keyint_min 300 -pix_fmt yuv420p -threads 1 \
+         -x264-params scenecut=0",
+        "-c:v libx264 -preset veryfast -bf 2 -g 9999 -keyint_min 9999 -pix_fmt yuv420p -threads 1 \
+         -x264-params scenecut=0",
+    ] {
         let long = Clip { video, ..clip(330) };
         over_rtmp(units::of(&long), &Demand::whole(330, ""));
     }

@@ -51,7 +51,8 @@ impl Straight {
                 if !(-BACK_MIN..=AHEAD_MIN).contains(&step) {
                     self.offset = decoded.saturating_add(STEP).saturating_sub(dts);
                 }
-                dts.saturating_add(self.offset).max(decoded + 1)
+                dts.saturating_add(self.offset)
+                    .max(decoded.saturating_add(1))
             }
         };
         self.last = Some((dts, decoded));
@@ -134,6 +135,20 @@ mod tests {
         straight.enter(MS(1040), MS(1040));
         let between = MediaTime::from_nanos(first as i64 + 20_000_000);
         assert_eq!(straight.leave(between), MS(1020));
+    }
+
+    /// A peer may step by less than a minute as often as it likes.
+    #[test]
+    fn the_end_of_all_time_is_no_panic() {
+        let mut straight = Straight {
+            last: Some((0, i64::MAX - 1)),
+            offset: i64::MAX - 1,
+            ..Straight::default()
+        };
+        for unit in 0..4 {
+            straight.enter(MS(unit), MS(unit));
+        }
+        straight.leave(MediaTime::from_nanos(i64::MAX));
     }
 
     #[test]
