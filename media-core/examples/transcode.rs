@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         preset,
         profile,
         threads,
+        passes_source: false,
         slate: graph::SlateSettings::default(),
     };
     let counted = Arc::new(Counted::default());

@@ -16,6 +16,9 @@ pub const AAC_FRAME_SAMPLES: u64 = 1024;
 /// this: each is rounded to a nanosecond.
 const ROUNDING: Duration = Duration::from_nanos(1);
 
+/// By how much a segment may be longer than the target duration: it is rounded to the nearest second.
+const OVER_TARGET: Duration = Duration::from_millis(500);
+
 /// The shortest part, in percent of the part target (draft-pantos-hls-rfc8216bis §4.4.3.7).
 const PART_MIN_PERCENT: u128 = 85;
 
@@ -90,27 +93,55 @@ impl Cadence {
 
     /// Where frame `index` belongs.
     pub fn place_of(self, index: u64) -> Place {
+        let frames = u64::from(self.frames_per_segment);
+        Place {
+            segment: index / frames,
+            part: self.part_of(index % frames),
+        }
+    }
+
+    /// The part, counted from the segment's start, to which the frame belongs that is so many behind
+    /// that start. A segment that is longer than usual has further parts of the same lengths.
+    pub fn part_of(self, frames_behind_start: u64) -> u64 {
         let (frames, parts) = (
             u64::from(self.frames_per_segment),
             u64::from(self.parts_per_segment),
         );
         // Part k begins with frame ⌊k · frames ∕ parts⌋.
-        Place {
-            segment: index / frames,
-            part: ((index % frames + 1) * parts - 1) / frames,
-        }
+        ((frames_behind_start + 1) * parts - 1) / frames
+    }
+
+    /// What a segment may be as long as, in seconds, rounded as players compare it: its length to
+    /// the nearest second (draft-pantos-hls-rfc8216bis §4.4.3.1). An audio segment may be longer than
+    /// the pictures' by one of its frames.
+    pub fn target_duration_s(self) -> u32 {
+        let rounded = (self.segment() + sound(1) + OVER_TARGET).as_secs();
+        u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// The most frames of a segment that is within the target duration.
+    pub fn frames_max(self) -> u32 {
+        let target = Duration::from_secs(u64::from(self.target_duration_s()));
+        // Strictly below: half a second more is rounded up.
+        let longest = (target + OVER_TARGET).saturating_sub(sound(2));
+        let frames = longest.as_secs_f64() * self.rate.as_f64();
+        (frames as u32).max(self.frames_per_segment)
     }
 
     /// Where a sample at `time` belongs. Sound is cut by it: its frames do not lie on the pictures'
     /// grid.
     pub fn place_at(self, time: MediaTime) -> Place {
-        // The grid index at or before `time`: the nearest one, less one where that is later.
+        self.place_of(self.frame_at(time))
+    }
+
+    /// The frame that is shown at `time`.
+    pub fn frame_at(self, time: MediaTime) -> u64 {
         let nearest = u64::try_from(self.rate.nearest_frame(time)).unwrap_or(0);
-        self.place_of(if self.rate.frame_time(nearest) > time + ROUNDING {
+        if self.rate.frame_time(nearest) > time + ROUNDING {
             nearest.saturating_sub(1)
         } else {
             nearest
-        })
+        }
     }
 
     fn parts_are_long_enough(self) -> bool {
@@ -211,6 +242,22 @@ mod tests {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_segment_is_rounded_to_the_target_duration() {
+        for (numerator, denominator) in [(24_000, 1001), (25, 1), (30, 1), (60, 1), (15, 1)] {
+            for segment_ms in (1000..=10_000).step_by(50) {
+                let rate = FrameRate::new(numerator, denominator).expect("a rate");
+                let segment = Duration::from_millis(segment_ms);
+                let cadence = Cadence::new(rate, segment, Duration::from_millis(333));
+                let target = f64::from(cadence.target_duration_s());
+                let longest = f64::from(cadence.frames_max()) / rate.as_f64();
+                let heard = longest + sound(1).as_secs_f64();
+                assert!(heard.round() <= target, "{rate}, {segment_ms} ms: {heard}");
+                assert!(cadence.frames_max() >= cadence.frames_per_segment());
             }
         }
     }

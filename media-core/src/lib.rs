@@ -15,6 +15,7 @@ pub mod id;
 pub mod ladder;
 pub mod publication;
 pub mod sample;
+pub mod segmentation;
 pub mod source_fault;
 pub mod thumbnail;
 pub mod time;

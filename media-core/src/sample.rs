@@ -33,6 +33,9 @@ pub struct Sample {
     pub duration: Duration,
     /// Whether decoding can begin with it.
     pub sync: bool,
+    /// The grid point at which its segment begins, where segments follow a source's keyframes;
+    /// `None`: the cadence says it.
+    pub segment: Option<u64>,
     /// The coded bytes, as the encoder left them.
     pub data: Bytes,
 }

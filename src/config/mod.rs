@@ -174,6 +174,8 @@ pub(crate) struct LadderConfig {
     /// `None`: by the machine.
     pub(crate) preset: Option<Preset>,
     pub(crate) profile: Profile,
+    /// Whether a source that fits is the highest rung as it comes.
+    pub(crate) passes_source: bool,
     /// `None`: by the machine.
     pub(crate) threads: Option<u32>,
 }
@@ -294,6 +296,11 @@ impl Config {
                 encoder: values.parsed("ladder.encoder")?,
                 preset: values.parsed_or("ladder.preset", "auto")?,
                 profile: values.parsed("ladder.profile")?,
+                passes_source: values.required("ladder.source", |text| match text {
+                    "encode" => Ok(false),
+                    "top" => Ok(true),
+                    _ => Err("encode or top is expected"),
+                })?,
                 threads: match values.whole("ladder.threads", 0..=32)? {
                     0 => None,
                     threads => Some(threads as u32),

@@ -175,6 +175,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "low-latency, or quality: lookahead, for a second more of delay.",
     ),
     setting(
+        "ladder.source",
+        "encode",
+        "encode: every rendition is encoded. top: an H.264 source that has the highest rendition's size and no B-frames is that rendition as it comes, and segments begin at its keyframes; another source is encoded.",
+    ),
+    setting(
         "ladder.threads",
         "0",
         "Threads of one x264 encoder, 0 to 32. 0: one, or more where there are more than 4 cores a broadcast.",

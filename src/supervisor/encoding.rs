@@ -16,6 +16,7 @@ pub(crate) struct Encoding {
     pub(crate) encoder: VideoEncoder,
     pub(crate) preset: Option<Preset>,
     pub(crate) profile: Profile,
+    pub(crate) passes_source: bool,
     pub(crate) threads: Option<u32>,
     pub(crate) cores: usize,
     pub(crate) slate: SlateSettings,
@@ -37,6 +38,7 @@ impl Encoding {
             encoder: self.encoder,
             preset: self.preset.unwrap_or_else(|| Preset::for_cores(cores)),
             profile: self.profile,
+            passes_source: self.passes_source,
             threads: self.threads.unwrap_or(slices),
             slate: self.slate.clone(),
         }
@@ -48,6 +50,7 @@ impl Encoding {
         Settings {
             preset: self.preset.unwrap_or_else(|| Preset::for_cores(self.cores)),
             profile: Profile::Quality,
+            passes_source: false,
             threads: self.threads.unwrap_or(self.cores as u32),
             ..self.settings(1)
         }

@@ -34,6 +34,9 @@ impl Lane {
 
     /// Takes the next sample; the part that is complete with it goes to `window`.
     pub(super) fn push(&mut self, sample: Sample, window: &Broadcast) {
+        if let Some(chunk) = self.muxer.cut_before(&sample) {
+            self.publish(chunk, window);
+        }
         self.part_began.get_or_insert_with(Instant::now);
         self.figures.sample(&sample);
         if let Some(chunk) = self.muxer.push(sample) {

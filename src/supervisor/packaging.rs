@@ -191,7 +191,7 @@ impl Output for Packaging {
             self.stream.clone(),
             packager::Plan {
                 broadcast: self.broadcast.clone(),
-                target_duration_s: target_duration_s(plan.cadence.segment()),
+                target_duration_s: plan.cadence.target_duration_s(),
                 part_target: plan.cadence.part_target(),
                 window_segments: segments_in(self.playlists.window, plan.cadence.segment()),
                 dvr: reach,
@@ -302,15 +302,6 @@ fn first_numbers(began: SystemTime) -> (u64, u64) {
 fn segments_in(window: Duration, segment: Duration) -> usize {
     let count = window.as_nanos().div_ceil(segment.as_nanos().max(1));
     usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-/// The target duration: a segment's length to the nearest second, since that is how a segment is
-/// compared to it (draft-pantos-hls-rfc8216bis §4.4.3.1). An audio segment may be longer than the
-/// pictures' by one of its frames.
-fn target_duration_s(segment: Duration) -> u32 {
-    const AAC_FRAME: Duration = Duration::from_micros(21_334);
-    let rounded = (segment + AAC_FRAME + Duration::from_millis(500)).as_secs();
-    u32::try_from(rounded).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::elements::{self, Error, Missing};
-use crate::cadence::Cadence;
 use crate::ladder::{Bitrate, Rung};
 
 /// How much the VBV lets a rate peak, as time at the target bitrate: half a segment, so that a
@@ -243,16 +242,16 @@ pub(super) struct EncoderSettings {
     pub(super) threads: u32,
 }
 
-/// The encoder element of one rung. Each of its pictures at a segment's start is an IDR frame, and
-/// no other is.
+/// The encoder element of one rung. Each of its pictures at a segment's start is an IDR frame, since
+/// it is asked for one there, which is at least each `keyframes_within` pictures; no other is.
 pub(super) fn make(
     settings: EncoderSettings,
     rung: &Rung,
-    cadence: Cadence,
+    keyframes_within: u32,
 ) -> Result<gst::Element, Error> {
     let element = elements::make(settings.encoder.element())?;
     match settings.encoder {
-        VideoEncoder::X264 => set_x264(&element, settings, rung.bitrate, cadence),
+        VideoEncoder::X264 => set_x264(&element, settings, rung.bitrate, keyframes_within),
         // Their property names differ by driver and version: only what is common to all is set.
         VideoEncoder::Va | VideoEncoder::Nvcodec | VideoEncoder::Qsv => {
             set_if_present(&element, "bitrate", &rung.bitrate.as_kbps().to_string());
@@ -261,7 +260,7 @@ pub(super) fn make(
             set_if_present(&element, "zerolatency", "true");
             set_if_present(&element, "b-frames", "0");
             set_if_present(&element, "bframes", "0");
-            let interval = cadence.frames_per_segment().to_string();
+            let interval = keyframes_within.to_string();
             set_if_present(&element, "gop-size", &interval);
             set_if_present(&element, "key-int-max", &interval);
         }
@@ -269,7 +268,7 @@ pub(super) fn make(
             let controls = gst::Structure::builder("controls")
                 .field("video_bitrate", rung.bitrate.as_bps() as i32)
                 .field("video_b_frames", 0i32)
-                .field("video_gop_size", cadence.frames_per_segment() as i32)
+                .field("video_gop_size", keyframes_within as i32)
                 .build();
             element.set_property("extra-controls", controls);
         }
@@ -277,7 +276,12 @@ pub(super) fn make(
     Ok(element)
 }
 
-fn set_x264(element: &gst::Element, settings: EncoderSettings, bitrate: Bitrate, cadence: Cadence) {
+fn set_x264(
+    element: &gst::Element,
+    settings: EncoderSettings,
+    bitrate: Bitrate,
+    keyframes_within: u32,
+) {
     element.set_property_from_str("speed-preset", &settings.preset.to_string());
     if settings.profile == Profile::LowLatency {
         element.set_property_from_str("tune", "zerolatency");
@@ -285,7 +289,7 @@ fn set_x264(element: &gst::Element, settings: EncoderSettings, bitrate: Bitrate,
     element.set_property_from_str("pass", "cbr");
     element.set_property("bitrate", bitrate.as_kbps());
     element.set_property("vbv-buf-capacity", VBV_MS);
-    element.set_property("key-int-max", cadence.frames_per_segment());
+    element.set_property("key-int-max", keyframes_within);
     element.set_property("bframes", 0u32);
     element.set_property("threads", settings.threads);
     let sliced = settings.threads > 1 && settings.profile == Profile::LowLatency;

@@ -10,11 +10,12 @@
 
 mod chain;
 mod codecs;
+mod coded;
 mod straight;
 mod straighten;
 mod watch;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ pub use self::chain::TooLarge;
 pub(super) use self::chain::{Chain, Decoding, picture_source, running_time};
 use self::codecs::Track;
 pub(super) use self::codecs::av1_decoder;
+use self::coded::InDecoder;
+pub(super) use self::coded::{Coded, CodedForm, Picture};
 use self::straight::Straight;
 use super::elements::Error;
 use super::meters::Meters;
@@ -68,8 +71,12 @@ pub(super) trait Decoded: Send + Sync {
     /// The caps that pictures must have, given the source's size in square pixels, its colorimetry
     /// and nominal rate. `None`: the broadcast has no pictures.
     fn picture_caps(&self, source: &PictureSource) -> Option<gst::Caps>;
+    /// Whether pictures are to come with what they were decoded from.
+    fn wants_coded(&self) -> bool {
+        false
+    }
     /// A decoded picture.
-    fn picture(&self, pts: MediaTime, picture: gst::Buffer);
+    fn picture(&self, pts: MediaTime, picture: Picture);
     /// Decoded sound.
     fn sound(&self, pts: MediaTime, sound: gst::Buffer);
 }
@@ -113,6 +120,9 @@ pub(super) struct Shared {
     /// Of the pictures and of the sound: which decoding chain has yielded something, of those that
     /// followed each other.
     newest: [AtomicUsize; 2],
+    in_decoder: Mutex<InDecoder>,
+    /// Whether the picture that is decoded now is damaged.
+    damaged: AtomicBool,
     chains: AtomicUsize,
 }
 
@@ -126,6 +136,8 @@ impl Shared {
             fault: OnceLock::new(),
             straight: Default::default(),
             newest: Default::default(),
+            in_decoder: Mutex::default(),
+            damaged: AtomicBool::new(false),
             chains: AtomicUsize::new(0),
         }
     }
@@ -144,6 +156,20 @@ impl Shared {
     fn straight(&self, kind: TrackKind) -> MutexGuard<'_, Straight> {
         let straight = &self.straight[kind as usize];
         straight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn in_decoder(&self) -> MutexGuard<'_, InDecoder> {
+        self.in_decoder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a picture that leaves the decoder was decoded from, where that is whole.
+    fn decoded_from(&self, picture: &gst::BufferRef) -> Option<Coded> {
+        let coded = self.in_decoder().leave(picture.pts()?.nseconds());
+        let concealed = self.damaged.swap(false, Ordering::AcqRel);
+        let is_damaged = concealed || picture.flags().contains(gst::BufferFlags::CORRUPTED);
+        coded.filter(|_| !is_damaged)
     }
 
     /// A coded picture enters.

@@ -8,30 +8,37 @@
 //! ```
 //! It is built once a broadcast and never relinked.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+mod sound_in_segments;
+mod top_branch;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
-use gstreamer_video as gst_video;
 
+use self::sound_in_segments::SoundInSegments;
+use self::top_branch::key_unit;
 use super::background;
 use super::contain::contained;
 use super::elements::{self, Error};
-use super::encoder::{self, EncoderSettings};
+use super::encoder::{self, EncoderSettings, Profile};
+use super::in_order::InOrder;
+use super::intake::Coded;
 use super::meters::Meters;
-use super::parameter_sets::Announced;
 use super::scaler::Scaler;
 use super::stamps::Stamps;
 use super::thumbnails::Thumbnails;
+use super::top_rung::{TopRung, Way};
 use super::transcoder::Output;
 use crate::cadence::{AAC_FRAME_SAMPLES, Cadence};
 use crate::chunk::InitKind;
 use crate::id::RenditionName;
 use crate::ladder::{AUDIO_RENDITION, Bitrate, Rung};
 use crate::sample::{Sample, Track};
+use crate::segmentation::Segmentation;
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::{SAMPLE_RATE, sample_time};
 
@@ -90,18 +97,29 @@ pub(super) struct VideoSpec {
     pub(super) cadence: Cadence,
     pub(super) caps: gst::Caps,
     pub(super) rungs: Vec<Rung>,
+    /// Whether a source that fits is the highest rung as it comes.
+    pub(super) passes_source: bool,
     pub(super) encoder: EncoderSettings,
 }
 
 /// A running ladder.
 pub(super) struct LadderPipeline {
     pipeline: gst::Pipeline,
-    video: Option<(gst_app::AppSrc, Cadence)>,
+    video: Option<Entry>,
     audio: gst_app::AppSrc,
     /// `None`: there are no pictures.
     thumbnails: Option<Thumbnails>,
     ends: Arc<Ends>,
     entered: Entered,
+}
+
+/// Where pictures enter.
+struct Entry {
+    source: gst_app::AppSrc,
+    rate: FrameRate,
+    segmentation: Arc<Mutex<Segmentation>>,
+    /// `None`: it is encoded like the others.
+    top: Option<(Mutex<TopRung>, Arc<InOrder>)>,
 }
 
 /// When media was handed to the ladder.
@@ -127,17 +145,19 @@ impl LadderPipeline {
             pictures: stamps(),
             frames: stamps(),
         };
+        let cadence = spec.video.as_ref().map(|video| video.cadence);
+        let follows = spec.video.as_ref().is_some_and(|video| video.passes_source);
+        let segmentation = cadence.map(|cadence| Segmentation::new(cadence, follows));
+        let segmentation = segmentation.map(|it| Arc::new(Mutex::new(it)));
         let exit = Exit {
             output,
             ends: &ends,
             entered: &entered,
             meters,
+            segmentation: segmentation.as_ref(),
         };
         let video = match &spec.video {
-            Some(video) => {
-                let source = add_video(&pipeline, video, spec.work, exit)?;
-                Some((source, video.cadence))
-            }
+            Some(video) => Some(add_video(&pipeline, video, spec.work, exit)?),
             None => None,
         };
         let audio = add_audio(&pipeline, spec.audio_bitrate, exit)?;
@@ -160,32 +180,32 @@ impl LadderPipeline {
     }
 
     /// Puts a picture of the source onto grid point `index`. Waits while the encoders are busy: that
-    /// is what fills the intake's queue where the machine cannot follow.
-    pub(super) fn picture(&self, picture: &gst::BufferRef, index: u64) {
-        if let (Some(thumbnails), Some((_, cadence))) = (&self.thumbnails, &self.video) {
-            thumbnails.offer(picture, cadence.rate().frame_time(index));
+    /// is what fills the intake's queue where the machine cannot follow. `coded`: what it was decoded
+    /// from.
+    pub(super) fn picture(&self, picture: &gst::BufferRef, coded: Option<&Coded>, index: u64) {
+        if let (Some(thumbnails), Some(entry)) = (&self.thumbnails, &self.video) {
+            thumbnails.offer(picture, entry.rate.frame_time(index));
         }
-        self.stand_in(picture, index);
+        self.put(picture, coded, index);
     }
 
     /// The same with a picture that stands in where the source has none: no thumbnail is made of it.
     pub(super) fn stand_in(&self, picture: &gst::BufferRef, index: u64) {
-        let Some((source, cadence)) = &self.video else {
+        self.put(picture, None, index);
+    }
+
+    fn put(&self, picture: &gst::BufferRef, coded: Option<&Coded>, index: u64) {
+        let Some(entry) = &self.video else {
             return;
         };
-        let time = clock_time(cadence.rate().frame_time(index));
-        let end = clock_time(cadence.rate().frame_time(index + 1));
+        let (starts_segment, way) = entry.place(coded, index);
+        let time = clock_time(entry.rate.frame_time(index));
+        let end = clock_time(entry.rate.frame_time(index + 1));
         // The first picture is a keyframe anyway. Asking for it would be noted 1000 hours late by
         // GStreamer 1.22, before x264enc has shifted its timestamps, and every later request be
         // dropped as one too many.
-        if index > 0 && cadence.starts_segment(index) {
-            let key_unit = gst_video::DownstreamForceKeyUnitEvent::builder()
-                .timestamp(time)
-                .stream_time(time)
-                .running_time(time)
-                .all_headers(true)
-                .build();
-            source.send_event(key_unit);
+        if index > 0 && starts_segment {
+            entry.source.send_event(key_unit(time));
         }
         // The pixels are shared, only the timestamps are new.
         let mut stamped = picture.copy();
@@ -194,10 +214,11 @@ impl LadderPipeline {
             stamped.set_dts(gst::ClockTime::NONE);
             stamped.set_duration(end - time);
             stamped.unset_flags(gst::BufferFlags::DISCONT);
+            top_branch::mark(stamped, way);
         }
         self.entered.pictures.note(index, Instant::now());
         // It fails only while the pipeline stops.
-        let _stopping = source.push_buffer(stamped);
+        let _stopping = entry.source.push_buffer(stamped);
     }
 
     /// Appends sound, whose first sample is sample `index` of the broadcast.
@@ -228,8 +249,8 @@ impl LadderPipeline {
 
     /// Ends both inputs: what the encoders hold comes out.
     pub(super) fn end_inputs(&self) {
-        if let Some((video, _)) = &self.video {
-            let _stopping = video.end_of_stream();
+        if let Some(entry) = &self.video {
+            let _stopping = entry.source.end_of_stream();
         }
         let _stopping = self.audio.end_of_stream();
     }
@@ -242,6 +263,36 @@ impl LadderPipeline {
     /// The pipeline, to stop it while others wait in [`picture`](Self::picture).
     pub(super) fn pipeline(&self) -> gst::Pipeline {
         self.pipeline.clone()
+    }
+}
+
+impl Entry {
+    /// Whether a segment begins at `index`, and what the highest rung shows there; where that is the
+    /// source, hands it out.
+    fn place(&self, coded: Option<&Coded>, index: u64) -> (bool, Way) {
+        let mut segmentation = locked(&self.segmentation);
+        let Some((top, out)) = &self.top else {
+            let starts = segmentation.place(index, false, false);
+            return (starts, Way::Encoder { anew: false });
+        };
+        let mut top = locked(top);
+        let enters = top.enters(coded, index);
+        let starts = segmentation.place(index, enters, top.passes());
+        let segment = segmentation.segment_of(index);
+        drop(segmentation);
+        let way = top.way(coded, index, starts);
+        if let (Way::Source, Some(coded)) = (way, coded) {
+            let time = self.rate.frame_time(index);
+            let sample = Sample {
+                time,
+                duration: self.rate.frame_time(index + 1).saturating_since(time),
+                sync: coded.is_keyframe,
+                segment,
+                data: coded.data.clone(),
+            };
+            out.put(index, coded.form.config.clone(), sample);
+        }
+        (starts, way)
     }
 }
 
@@ -263,6 +314,8 @@ struct Exit<'a> {
     ends: &'a Arc<Ends>,
     entered: &'a Entered,
     meters: &'a Meters,
+    /// `None`: sound alone.
+    segmentation: Option<&'a Arc<Mutex<Segmentation>>>,
 }
 
 /// Counts the renditions that have not reached their end.
@@ -305,7 +358,7 @@ fn add_video(
     spec: &VideoSpec,
     work: Work,
     exit: Exit<'_>,
-) -> Result<gst_app::AppSrc, Error> {
+) -> Result<Entry, Error> {
     let source = gst_app::AppSrc::builder()
         .caps(&spec.caps)
         .format(gst::Format::Time)
@@ -313,8 +366,20 @@ fn add_video(
         .max_buffers(u64::from(work.pictures_queued_max()))
         .max_bytes(0)
         .build();
+    let rate = spec.cadence.rate();
+    let segmentation = exit
+        .segmentation
+        .map(Arc::clone)
+        .unwrap_or_else(|| Arc::new(Mutex::new(Segmentation::new(spec.cadence, false))));
+    let keyframes_within = locked(&segmentation).longest();
+    let mut entry = Entry {
+        source,
+        rate,
+        segmentation,
+        top: None,
+    };
     let mut tee = elements::make("tee")?;
-    elements::add_chain(pipeline, &[source.upcast_ref(), &tee])?;
+    elements::add_chain(pipeline, &[entry.source.upcast_ref(), &tee])?;
     for (position, rung) in spec.rungs.iter().enumerate() {
         if position > 0 {
             let queue = picture_queue(work)?;
@@ -326,13 +391,36 @@ fn add_video(
             tee.link(&queue)?;
             tee = next;
         }
+        let is_source = position == 0 && spec.passes_source;
         let queue = picture_queue(work)?;
-        let encoder = encoder::make(spec.encoder, rung, spec.cadence)?;
-        let sink = video_sink(rung, spec.cadence.rate(), exit);
+        let settings = match is_source {
+            // What it looked ahead at would be missing before the source's pictures.
+            true => EncoderSettings {
+                profile: Profile::LowLatency,
+                ..spec.encoder
+            },
+            false => spec.encoder,
+        };
+        let encoder = encoder::make(settings, rung, keyframes_within as u32)?;
+        let kind = InitKind::Video {
+            width: rung.width,
+            height: rung.height,
+            frame_rate: rate,
+        };
+        let output = Arc::clone(exit.output);
+        let out = InOrder::new(output, rung.name.clone(), kind, rung.bitrate);
+        let out = Arc::new(out);
+        let sink = video_sink(rung, rate, &out, exit);
         elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
         tee.link(&queue)?;
+        if is_source {
+            top_branch::leave_out_marked(&queue);
+            let frames = spec.cadence.frames_per_segment();
+            let top = TopRung::new((rung.width, rung.height), frames, keyframes_within);
+            entry.top = Some((Mutex::new(top), out));
+        }
     }
-    Ok(source)
+    Ok(entry)
 }
 
 fn add_audio(
@@ -385,23 +473,22 @@ fn picture_queue(work: Work) -> Result<gst::Element, Error> {
     Ok(queue)
 }
 
-fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink {
+fn video_sink(
+    rung: &Rung,
+    rate: FrameRate,
+    out: &Arc<InOrder>,
+    exit: Exit<'_>,
+) -> gst_app::AppSink {
     let caps = gst::Caps::builder("video/x-h264")
         .field("stream-format", "avc")
         .field("alignment", "au")
         .field("profile", "high")
         .build();
-    let rendition = rung.name.clone();
-    let bitrate = rung.bitrate;
-    let kind = InitKind::Video {
-        width: rung.width,
-        height: rung.height,
-        frame_rate: rate,
-    };
-    let mut announced: Option<Announced> = None;
+    let out = Arc::clone(out);
+    let segmentation = exit.segmentation.map(Arc::clone);
     let entered = Arc::clone(&exit.entered.pictures);
-    let took = exit.meters.encode_of(&rendition);
-    coded_sink(&caps, exit, move |coded, output| {
+    let took = exit.meters.encode_of(&rung.name);
+    let handle = move |coded: &gst::Sample, _: &dyn Output| {
         let Some((buffer, time)) = timed(coded) else {
             return;
         };
@@ -413,40 +500,22 @@ fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink 
         let time = rate.frame_time(index);
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = rate.frame_time(index + 1).saturating_since(time);
-        let Some(mut data) = mapped(buffer) else {
+        let segment = segmentation
+            .as_ref()
+            .and_then(|it| locked(it).segment_of(index));
+        let (Some(config), Some(data)) = (codec_data(coded), mapped(buffer)) else {
             return;
         };
-        if sync || announced.is_none() {
-            let Some(decoder_config) = codec_data(coded) else {
-                return;
-            };
-            let announced = announced.get_or_insert_with(|| {
-                output.track(Track {
-                    rendition: rendition.clone(),
-                    kind,
-                    bitrate,
-                    decoder_config: decoder_config.clone(),
-                });
-                Announced::new(decoder_config.clone())
-            });
-            data = match announced.sync_sample(&decoder_config, data) {
-                Ok(data) => data,
-                Err(error) => {
-                    tracing::error!(%rendition, %error, "an encoder's output does not fit its track");
-                    return output.failed();
-                }
-            };
-        }
-        output.sample(
-            &rendition,
-            Sample {
-                time,
-                duration,
-                sync,
-                data,
-            },
-        );
-    })
+        let sample = Sample {
+            time,
+            duration,
+            sync,
+            segment,
+            data,
+        };
+        out.put(index, config, sample);
+    };
+    coded_sink(&caps, exit, handle, |_| ())
 }
 
 fn audio_sink(bitrate: Bitrate, exit: Exit<'_>) -> gst_app::AppSink {
@@ -461,7 +530,10 @@ fn audio_sink(bitrate: Bitrate, exit: Exit<'_>) -> gst_app::AppSink {
     let mut frames: Option<u64> = None;
     let entered = Arc::clone(&exit.entered.frames);
     let took = exit.meters.encode_of(&rendition);
-    coded_sink(&caps, exit, move |coded, output| {
+    let in_segments = SoundInSegments::new(exit.segmentation.map(Arc::clone));
+    let in_segments = Arc::new(Mutex::new(in_segments));
+    let (rest, rest_of) = (Arc::clone(&in_segments), rendition.clone());
+    let handle = move |coded: &gst::Sample, output: &dyn Output| {
         let Some(index) = frames else {
             let Some(decoder_config) = codec_data(coded) else {
                 return;
@@ -489,27 +561,34 @@ fn audio_sink(bitrate: Bitrate, exit: Exit<'_>) -> gst_app::AppSink {
         let Some(data) = coded.buffer_owned().and_then(mapped) else {
             return;
         };
-        let duration = end.saturating_since(time);
-        output.sample(
-            &rendition,
-            Sample {
-                time,
-                duration,
-                sync: true,
-                data,
-            },
-        );
+        let frame = Sample {
+            time,
+            duration: end.saturating_since(time),
+            sync: true,
+            segment: None,
+            data,
+        };
+        for frame in locked(&in_segments).push(frame) {
+            output.sample(&rendition, frame);
+        }
+    };
+    coded_sink(&caps, exit, handle, move |output| {
+        for frame in locked(&rest).finish() {
+            output.sample(&rest_of, frame);
+        }
     })
 }
 
-/// An appsink that hands every coded sample to `handle` and counts its end.
+/// An appsink that hands every coded sample to `handle`, and its end to `end`, and counts that.
 fn coded_sink(
     caps: &gst::Caps,
     exit: Exit<'_>,
     mut handle: impl FnMut(&gst::Sample, &dyn Output) + Send + 'static,
+    mut end: impl FnMut(&dyn Output) + Send + 'static,
 ) -> gst_app::AppSink {
     exit.ends.open();
     let output = Arc::clone(exit.output);
+    let output_at_end = Arc::clone(exit.output);
     let ends = Arc::clone(exit.ends);
     let sink = gst_app::AppSink::builder()
         .caps(caps)
@@ -523,10 +602,17 @@ fn coded_sink(
                 handle(&coded, output.as_ref());
                 Ok(gst::FlowSuccess::Ok)
             })
-            .eos(move |_| ends.close())
+            .eos(move |_| {
+                end(output_at_end.as_ref());
+                ends.close();
+            })
             .build(),
     );
     sink
+}
+
+fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The out-of-band decoder configuration of a coded sample.

@@ -10,6 +10,7 @@ mod background;
 mod contain;
 mod elements;
 mod encoder;
+mod in_order;
 mod intake;
 mod ladder;
 mod meters;
@@ -26,6 +27,7 @@ mod stamps;
 mod test_pattern;
 mod thumbnails;
 mod ticker;
+mod top_rung;
 mod transcoder;
 
 pub use elements::{Error, Missing};

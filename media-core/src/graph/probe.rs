@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 
-use super::intake::TrackKind;
+use super::intake::{Picture, TrackKind};
 use super::ladder::SAMPLE_BYTES;
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::SAMPLE_RATE;
@@ -47,13 +47,13 @@ const STANDARD_RATES: [(u32, u32); 10] = [
 const RATE_MAX: f64 = 60.5;
 
 /// A picture or a block of sound, and when it is shown or heard.
-type Unit = (MediaTime, gst::Buffer);
+type Unit<T> = (MediaTime, T);
 
 /// What is waiting for the ladder.
 #[derive(Default)]
 pub(super) struct Probe {
-    pictures: Vec<Unit>,
-    sounds: VecDeque<Unit>,
+    pictures: Vec<Unit<Picture>>,
+    sounds: VecDeque<Unit<gst::Buffer>>,
     sound_bytes: usize,
     /// What the source says of its rate, where it does.
     pub(super) nominal: Option<FrameRate>,
@@ -83,7 +83,7 @@ impl Probe {
         self.announced.contains(&kind)
     }
 
-    pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer) {
+    pub(super) fn picture(&mut self, pts: MediaTime, picture: Picture) {
         if self.pictures.is_empty() {
             (self.origin, self.first_pts) = (None, None);
         }
@@ -113,7 +113,7 @@ impl Probe {
 
     /// What waited: pictures, and the sound from where they begin. To be taken once something was
     /// found.
-    pub(super) fn into_units(mut self) -> (Vec<Unit>, VecDeque<Unit>) {
+    pub(super) fn into_units(mut self) -> (Vec<Unit<Picture>>, VecDeque<Unit<gst::Buffer>>) {
         if !self.pictures.is_empty() {
             // Seconds of sound before the first picture would look like a jump of the clock. The
             // block in which the pictures begin is cut by the Timeline.
@@ -221,6 +221,13 @@ mod tests {
     use super::*;
     use crate::timeline::{Counters, Timeline, sample_time};
 
+    fn blank() -> Picture {
+        Picture {
+            buffer: gst::Buffer::new(),
+            coded: None,
+        }
+    }
+
     /// Samples of an AAC frame.
     const BLOCK: u64 = 1024;
 
@@ -258,7 +265,7 @@ mod tests {
     fn show(probe: &mut Probe, first: MediaTime) {
         for time in times(30.0) {
             let pts = first + time.saturating_since(MediaTime::ZERO);
-            probe.picture(pts, gst::Buffer::new());
+            probe.picture(pts, blank());
         }
     }
 
@@ -292,7 +299,7 @@ mod tests {
         assert_eq!(alone.finding(), Some(Finding::AudioOnly));
 
         let mut shown = heard(1);
-        shown.picture(MediaTime::ZERO, gst::Buffer::new());
+        shown.picture(MediaTime::ZERO, blank());
         for number in 46..1500 {
             sound(&mut shown, number);
         }

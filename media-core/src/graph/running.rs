@@ -8,7 +8,7 @@ use gstreamer as gst;
 
 use super::elements::Error;
 use super::encoder::EncoderSettings;
-use super::intake::PictureSource;
+use super::intake::{Picture, PictureSource};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
 use super::slate::SlateSettings;
@@ -81,6 +81,7 @@ impl Start {
             cadence: self.cadence,
             caps: with_rate(&form.caps, self.cadence.rate()),
             rungs: rungs.clone(),
+            passes_source: settings.passes_source,
             encoder: EncoderSettings {
                 encoder: settings.encoder,
                 preset: settings.preset,
@@ -127,7 +128,7 @@ impl Running {
     }
 
     /// Places a picture, after filling the grid points before it.
-    pub(super) fn picture(&mut self, pts: MediaTime, picture: gst::Buffer, now: Duration) {
+    pub(super) fn picture(&mut self, pts: MediaTime, picture: Picture, now: Duration) {
         if !self.ladder.has_video() {
             return;
         }
@@ -141,10 +142,11 @@ impl Running {
         let standing_in = self.slate.as_ref().or(last);
         for missing in index - repeats..index {
             self.ladder
-                .stand_in(standing_in.unwrap_or(&picture), missing);
+                .stand_in(standing_in.unwrap_or(&picture.buffer), missing);
         }
-        self.ladder.picture(&picture, index);
-        self.last_picture = Some((picture, now));
+        self.ladder
+            .picture(&picture.buffer, picture.coded.as_ref(), index);
+        self.last_picture = Some((picture.buffer, now));
         (self.slate, self.left) = (None, false);
     }
 
@@ -259,7 +261,7 @@ impl Running {
         self.meters.set_timeline(self.timeline.counters());
         if let Some((last_picture, _)) = &self.last_picture {
             for index in first_frame..first_frame + fill.frames {
-                self.ladder.picture(last_picture, index);
+                self.ladder.picture(last_picture, None, index);
             }
         }
         self.silence(first_sample, fill.silence);

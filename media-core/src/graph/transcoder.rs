@@ -9,7 +9,7 @@ use gstreamer as gst;
 
 use super::elements::Error;
 use super::encoder::{Preset, Profile, VideoEncoder};
-use super::intake::{Decoded, Intake, PictureSource, TrackKind};
+use super::intake::{Decoded, Intake, Picture, PictureSource, TrackKind};
 use super::ladder::Work;
 use super::meters::Meters;
 use super::on_air::{Left, OnAir, PublicationId, Role, Sign};
@@ -45,6 +45,9 @@ pub struct Settings {
     pub profile: Profile,
     /// Threads of one encoder.
     pub threads: u32,
+    /// Whether an H.264 source that fits the highest rung is that rung as it comes, and segments begin
+    /// where it has its keyframes.
+    pub passes_source: bool,
     /// What viewers of a broadcast see while no publisher sends.
     pub slate: SlateSettings,
 }
@@ -324,7 +327,11 @@ impl Decoded for Publication {
         Some(form.caps.clone())
     }
 
-    fn picture(&self, pts: MediaTime, picture: gst::Buffer) {
+    fn wants_coded(&self) -> bool {
+        self.inner.settings.passes_source
+    }
+
+    fn picture(&self, pts: MediaTime, picture: Picture) {
         let Some((mut state, now)) = self.heard() else {
             return;
         };

@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Settings {
         preset: Preset::Ultrafast,
         profile: Profile::LowLatency,
         threads: 1,
+        passes_source: false,
         slate: graph::SlateSettings::default(),
     }
 }

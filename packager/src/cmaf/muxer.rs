@@ -18,6 +18,9 @@ pub struct Muxer {
     chunks: u32,
     /// The last segment that a chunk began in.
     segment: Option<u64>,
+    /// Frames of the last whole segment: of those that follow a source, the next one is likely to be
+    /// as long.
+    usual_frames: u64,
 }
 
 impl Muxer {
@@ -34,8 +37,23 @@ impl Muxer {
             open: Vec::new(),
             chunks: 0,
             segment: None,
+            usual_frames: u64::from(cadence.frames_per_segment()),
         };
         Ok((muxer, init))
+    }
+
+    /// The open chunk, where `sample`, which is to be pushed next, begins another segment: of those
+    /// that follow a source that is known no earlier.
+    pub fn cut_before(&mut self, sample: &Sample) -> Option<Chunk> {
+        let first = self.open.first()?;
+        if first.segment == sample.segment {
+            return None;
+        }
+        let chunk = self.close();
+        chunk.map(|chunk| Chunk {
+            ends_segment: true,
+            ..chunk
+        })
     }
 
     /// Takes the next sample; gives the chunk that is complete with it.
@@ -53,7 +71,9 @@ impl Muxer {
     /// Whether a sample at `next` would belong to another part.
     fn ends_before(&self, next: MediaTime) -> bool {
         let first = self.open.first();
-        first.is_some_and(|first| self.place(next) != self.place(first.time))
+        first.is_some_and(|first| {
+            self.place(next, first.segment) != self.place(first.time, first.segment)
+        })
     }
 
     fn close(&mut self) -> Option<Chunk> {
@@ -63,9 +83,15 @@ impl Muxer {
         let independent = first.sync;
         let keyframe = matches!(self.kind, InitKind::Video { .. }) && first.sync;
         let duration = (last.time + last.duration).saturating_since(dts);
-        let segment = self.place(dts).segment;
+        let segment = self.place(dts, first.segment).segment;
         let starts_segment = self.segment != Some(segment);
-        let ends_segment = self.place(dts + duration).segment != segment;
+        let ends_segment = match first.segment {
+            None => self.place(dts + duration, None).segment != segment,
+            Some(_) => self.frame_at(dts + duration) >= segment + self.usual_frames,
+        };
+        if let (Some(_), Some(last), true) = (first.segment, self.segment, starts_segment) {
+            self.usual_frames = segment.saturating_sub(last);
+        }
         self.segment = Some(segment);
         self.chunks = self.chunks.wrapping_add(1);
         let mut bytes = Vec::with_capacity(samples.len() + 1);
@@ -86,13 +112,26 @@ impl Muxer {
         })
     }
 
-    fn place(&self, time: MediaTime) -> Place {
+    /// Where a sample at `time` belongs, of a segment that begins at a frame of its own, or by the
+    /// cadence.
+    fn place(&self, time: MediaTime, segment: Option<u64>) -> Place {
+        let index = self.frame_at(time);
+        match segment {
+            None => self.cadence.place_of(index),
+            Some(segment) => Place {
+                segment,
+                part: self.cadence.part_of(index.saturating_sub(segment)),
+            },
+        }
+    }
+
+    /// The grid point at which a sample at `time` lies.
+    fn frame_at(&self, time: MediaTime) -> u64 {
         match self.kind {
             InitKind::Video { frame_rate, .. } => {
-                let index = u64::try_from(frame_rate.nearest_frame(time)).unwrap_or(0);
-                self.cadence.place_of(index)
+                u64::try_from(frame_rate.nearest_frame(time)).unwrap_or(0)
             }
-            InitKind::Audio { .. } => self.cadence.place_at(time),
+            InitKind::Audio { .. } => self.cadence.frame_at(time),
         }
     }
 
@@ -166,7 +205,7 @@ impl Muxer {
     fn units(&self, time: MediaTime) -> u64 {
         match self.kind {
             InitKind::Video { frame_rate, .. } => {
-                let index = u64::try_from(frame_rate.nearest_frame(time)).unwrap_or(0);
+                let index = self.frame_at(time);
                 let factor = init::clock_factor(frame_rate.numerator());
                 index * u64::from(frame_rate.denominator() * factor)
             }

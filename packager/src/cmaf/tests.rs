@@ -55,6 +55,7 @@ fn picture(rate: FrameRate, index: u64) -> Sample {
         time,
         duration,
         sync: cadence(rate).starts_segment(index),
+        segment: None,
         data,
     }
 }
@@ -66,6 +67,7 @@ fn sound(index: u64) -> Sample {
         time,
         duration,
         sync: true,
+        segment: None,
         data: Bytes::from_static(&[0x21; 40]),
     }
 }

@@ -90,6 +90,7 @@ pub(crate) fn pictures(folder: &Path) -> Tape {
             time,
             duration,
             sync,
+            segment: None,
             data: data.into(),
         }
     });
@@ -132,6 +133,7 @@ pub(crate) fn sound(folder: &Path, late: u64) -> Tape {
             time,
             duration: sample_time((index + 1) * 1024).saturating_since(time),
             sync: true,
+            segment: None,
             data,
         }
     });

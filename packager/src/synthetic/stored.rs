@@ -84,6 +84,7 @@ impl Tape {
                 time,
                 duration: rate.frame_time(index + 1).saturating_since(time),
                 sync: cadence.starts_segment(index),
+                segment: None,
                 data: telling(text, index, 20 + index as usize % 7),
             }
         });
@@ -100,6 +101,7 @@ impl Tape {
                 time,
                 duration: sample_time((index + 1) * 1024).saturating_since(time),
                 sync: true,
+                segment: None,
                 data: telling("audio", index, 12),
             }
         });

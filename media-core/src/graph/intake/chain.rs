@@ -9,7 +9,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::straighten::straighten;
-use super::{IntakeError, PictureSource, Shared, TrackKind, watch};
+use super::{IntakeError, Picture, PictureSource, Shared, TrackKind, coded, watch};
 use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error};
 use crate::graph::ladder::sound_caps;
@@ -155,6 +155,15 @@ fn decoding_chain(decoding: &Decoding, shared: &Arc<Shared>) -> Result<Vec<gst::
     {
         watch::hold_until_keyframe(parser, shared);
     }
+    if decoding.parser == Some("h264parse")
+        && shared.decoded.wants_coded()
+        && let Some(decoder) = chain.last()
+    {
+        coded::keep(decoder, shared);
+        let form = elements::make("capsfilter")?;
+        form.set_property("caps", coded::as_in_mp4());
+        chain.insert(chain.len() - 1, form);
+    }
     if let Some(decoder) = chain.last() {
         set_decoder(decoder, decoding.threads);
         watch::note_parameters(decoder, decoding.kind, shared);
@@ -285,6 +294,11 @@ fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
             let faults = shared.meters.faults();
             faults.note(SourceFault::DamagedPicture, Duration::ZERO);
         }
+        let coded = shared.decoded_from(&picture);
+        let picture = Picture {
+            buffer: picture,
+            coded,
+        };
         shared.decoded.picture(pts, picture)
     });
     take_padded_pictures(sink.upcast_ref());

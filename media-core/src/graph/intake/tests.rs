@@ -14,7 +14,7 @@ impl Decoded for Faulty {
         panic!("{} lines, as the test wants it", source.height);
     }
 
-    fn picture(&self, _: MediaTime, _: gst::Buffer) {}
+    fn picture(&self, _: MediaTime, _: Picture) {}
 
     fn sound(&self, _: MediaTime, _: gst::Buffer) {}
 }

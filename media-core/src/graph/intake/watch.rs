@@ -116,6 +116,9 @@ fn listen_to_decoders() {
                     TrackKind::Video => SourceFault::DamagedPicture,
                     TrackKind::Audio => SourceFault::DamagedSound,
                 };
+                if kind == TrackKind::Video {
+                    shared.damaged.store(true, Ordering::Release);
+                }
                 shared.meters.faults().note(fault, Duration::ZERO);
             }
         };

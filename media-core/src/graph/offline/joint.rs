@@ -12,7 +12,7 @@ use super::control::Control;
 use super::inspection::Inspection;
 use super::reader::Event;
 use super::{DURATION_MAX, Error, GAPS_MAX};
-use crate::graph::intake::{Decoded, PictureSource, TrackKind};
+use crate::graph::intake::{Decoded, Picture, PictureSource, TrackKind};
 use crate::graph::running::Running;
 use crate::graph::transcoder::{Output, Plan};
 use crate::id::RenditionName;
@@ -138,7 +138,7 @@ impl Decoded for Joint {
         self.caps.clone()
     }
 
-    fn picture(&self, pts: MediaTime, picture: gst::Buffer) {
+    fn picture(&self, pts: MediaTime, picture: Picture) {
         self.moved.fetch_add(1, Ordering::Relaxed);
         if self.refused.get().is_some() {
             return;

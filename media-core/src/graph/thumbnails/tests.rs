@@ -157,6 +157,7 @@ fn a_picture_that_stands_in_for_one_that_is_missing_gives_none() {
         video: Some(VideoSpec {
             cadence: Cadence::new(rate, second, second),
             caps,
+            passes_source: false,
             rungs: vec![rung],
             encoder: EncoderSettings {
                 encoder: EncoderChoice::Auto.resolve().expect("an encoder"),
@@ -174,7 +175,7 @@ fn a_picture_that_stands_in_for_one_that_is_missing_gives_none() {
     for index in 0..60 {
         ladder.stand_in(&light, index);
     }
-    ladder.picture(&light, 60);
+    ladder.picture(&light, None, 60);
     ladder.finish();
     drop(output);
     let times: Vec<MediaTime> = made.iter().map(|made| made.time).collect();
