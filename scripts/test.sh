@@ -60,4 +60,5 @@ step 'the API against its description'
 node --test tests/contract/*.test.mjs
 
 step 'tests'
-cargo nextest run --workspace --locked "$@"
+# One more than there are cores: most of a test that has a publisher is waiting for its next picture.
+cargo nextest run --workspace --locked --test-threads "$(($(nproc) + 1))" "$@"
