@@ -354,7 +354,7 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         encoder: ladder.encoder.resolve()?,
         preset: ladder.preset,
         profile: ladder.profile,
-        passes_source: ladder.passes_source,
+        source: ladder.source,
         threads: ladder.threads,
         cores: std::thread::available_parallelism()?.get(),
         slate: config.slate.clone(),

@@ -2,8 +2,11 @@
 // (same preset, tune, GOP, bitrates and audio) of the same file in the same run; and the SSIM of
 // every rendition of both.
 //
-//   node benches/ladder/run.mjs [--seconds 20] [--pairs 3] [--preset superfast] [--no-ssim]
+//   node benches/ladder/run.mjs [--seconds 20] [--pairs 3] [--preset superfast] [--source encode]
+//     [--no-ssim]
 //
+// With --source top the server passes the source through as 1080p (ladder.source), which FFmpeg
+// encodes all the same: what is compared is the cost of a broadcast.
 // Both read at the source's pace. FFmpeg's scaler is its default (bicubic). SSIM is taken against
 // the source scaled to the rendition's size by FFmpeg's bicubic scaler, which favours FFmpeg.
 
@@ -18,6 +21,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '20' },
     pairs: { type: 'string', default: '3' },
     preset: { type: 'string', default: 'superfast' },
+    source: { type: 'string', default: 'encode' },
     'no-ssim': { type: 'boolean', default: false },
   },
 });
@@ -26,7 +30,7 @@ const pairs = Number(options.pairs);
 const root = new URL('../..', import.meta.url).pathname;
 const binary = process.env.MILLRACE_BIN ?? join(root, 'target/release/millrace');
 const work = join(root, 'target/bench-ladder');
-const source = join(work, `source-${seconds}s.mp4`);
+const source = join(work, `source-${options.source}-${seconds}s.mp4`);
 const rungs = [
   { name: '1080p', size: '1920:1080', kbps: 5000 },
   { name: '720p', size: '1280:720', kbps: 2500 },
@@ -55,6 +59,8 @@ function makeSource() {
     '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000',
     '-filter_complex', graph, '-map', '[v]', '-map', '2:a', '-t', String(seconds),
     '-c:v', 'libx264', '-preset', 'veryfast', '-b:v', '6M', '-maxrate', '6M', '-bufsize', '12M',
+    // As encoders are told to send: without B-frames, keyframes at their places alone.
+    ...(options.source === 'top' ? ['-bf', '0', '-sc_threshold', '0'] : []),
     '-g', '60', '-c:a', 'aac', '-b:a', '160k', source]);
 }
 
@@ -116,6 +122,7 @@ async function runMillrace(folder, keep) {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, MILLRACE_METRICS: '', MILLRACE_ADMIN_TOKEN: TOKEN, MILLRACE_LOG_LEVEL: 'warn',
       MILLRACE_LADDER_PRESET: options.preset,
+      MILLRACE_LADDER_SOURCE: options.source,
       MILLRACE_HLS_WINDOW_S: String(Math.max(20, Math.ceil(seconds) + 4)) },
   });
   try {
@@ -172,7 +179,7 @@ for (let pair = 0; pair < pairs; pair += 1) {
 const cpu = [median(ours.map((it) => it.cpu)), median(theirs.map((it) => it.cpu))];
 const peak = [median(ours.map((it) => it.peak)), median(theirs.map((it) => it.peak))];
 const lines = [
-  `1080p30 ladder, preset ${options.preset}, ${seconds} s, ${pairs} pairs, medians`,
+  `1080p30 ladder, preset ${options.preset}, source ${options.source}, ${seconds} s, ${pairs} pairs, medians`,
   '',
   '| | Millrace | FFmpeg | ratio |',
   '|---|---|---|---|',

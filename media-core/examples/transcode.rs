@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use media_core::graph::offline::{self, Control};
-use media_core::graph::{self, Output, Plan, Preset, Profile, Settings, VideoEncoder};
+use media_core::graph::{self, Output, Plan, Preset, Profile, Settings, SourceUse, VideoEncoder};
 use media_core::{Ladder, RenditionName, Sample, Track};
 
 /// Counts what is encoded.
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         preset,
         profile,
         threads,
-        passes_source: false,
+        source: SourceUse::Encode,
         slate: graph::SlateSettings::default(),
     };
     let counted = Arc::new(Counted::default());

@@ -13,10 +13,10 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media_core::graph::{Meters, Output, Role, Settings, Transcoder};
+use media_core::graph::{IntakeError, Meters, Output, Role, Settings, SourceUse, Transcoder};
 use media_core::{Media, Sample};
 
 use collecting::{Collected, assert_gapless, settings};
@@ -65,8 +65,19 @@ struct Broadcast {
 
 impl Broadcast {
     fn of(stream: Vec<u8>) -> Self {
+        let (broadcast, refused) = Self::with(SourceUse::Top, stream, |_| true);
+        assert_eq!(refused, Ok(()));
+        broadcast
+    }
+
+    /// And what is said of the publisher once that is so far.
+    fn with(
+        source: SourceUse,
+        stream: Vec<u8>,
+        is_so_far: impl Fn(&Result<(), IntakeError>) -> bool,
+    ) -> (Self, Result<(), IntakeError>) {
         let settings = Settings {
-            passes_source: true,
+            source,
             ..settings()
         };
         let collected = Arc::new(Collected::default());
@@ -76,16 +87,23 @@ impl Broadcast {
         for start in (0..stream.len()).step_by(7 * PACKET) {
             let end = stream.len().min(start + 7 * PACKET);
             let packets = stream.slice(start..end);
-            intake.push(Media::TransportStream(packets)).unwrap();
+            // What is refused is known a little later, or by the end.
+            let _refused = intake.push(Media::TransportStream(packets));
         }
+        let waited = Instant::now();
+        while !is_so_far(&intake.check()) && waited.elapsed() < DRAINED_WITHIN {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let said = intake.check();
         let (sender, drained) = mpsc::channel();
         intake.close(move || sender.send(()).unwrap());
         drained.recv_timeout(DRAINED_WITHIN).unwrap();
         transcoder.end();
-        Self {
+        let broadcast = Self {
             collected,
             meters: Arc::clone(transcoder.meters()),
-        }
+        };
+        (broadcast, said)
     }
 
     fn samples(&self, rendition: &str) -> Vec<Sample> {
@@ -253,4 +271,21 @@ fn where_pictures_are_lost_an_encoder_stands_in_up_to_the_next_keyframe() {
     assert!(!changes.is_empty());
     assert_eq!(broadcast.plays(), top.len());
     broadcast.segments();
+}
+
+#[test]
+fn where_only_the_source_is_passed_on_it_is_the_one_rendition_and_one_that_does_not_fit_is_refused()
+{
+    let fits = source(4, "-bf 0 -g 60 -sc_threshold 0");
+    let (broadcast, said) = Broadcast::with(SourceUse::Alone, fits, |_| true);
+    assert_eq!(said, Ok(()));
+    let samples = broadcast.collected.samples.lock().unwrap();
+    assert_eq!(samples.keys().collect::<Vec<_>>(), ["180p", "audio"]);
+    drop(samples);
+    assert_eq!((broadcast.encoded("180p"), broadcast.plays()), (0, 120));
+
+    let reordered = source(6, "-bf 2 -g 60");
+    let (_, said) = Broadcast::with(SourceUse::Alone, reordered, Result::is_err);
+    let said = said.expect_err("it does not fit").to_string();
+    assert!(said.contains("it has B-frames"), "{said}");
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use control_api::urls::{HostPort, HttpBase};
 use control_api::{Limits, Registration, WebOrigin};
-use media_core::graph::{EncoderChoice, Preset, Profile, SlateSettings};
+use media_core::graph::{EncoderChoice, Preset, Profile, SlateSettings, SourceUse};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
 use storage::Networks;
 use storage::database::Location;
@@ -174,8 +174,7 @@ pub(crate) struct LadderConfig {
     /// `None`: by the machine.
     pub(crate) preset: Option<Preset>,
     pub(crate) profile: Profile,
-    /// Whether a source that fits is the highest rung as it comes.
-    pub(crate) passes_source: bool,
+    pub(crate) source: SourceUse,
     /// `None`: by the machine.
     pub(crate) threads: Option<u32>,
 }
@@ -296,11 +295,7 @@ impl Config {
                 encoder: values.parsed("ladder.encoder")?,
                 preset: values.parsed_or("ladder.preset", "auto")?,
                 profile: values.parsed("ladder.profile")?,
-                passes_source: values.required("ladder.source", |text| match text {
-                    "encode" => Ok(false),
-                    "top" => Ok(true),
-                    _ => Err("encode or top is expected"),
-                })?,
+                source: values.parsed("ladder.source")?,
                 threads: match values.whole("ladder.threads", 0..=32)? {
                     0 => None,
                     threads => Some(threads as u32),

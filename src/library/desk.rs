@@ -391,7 +391,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use media_core::graph::{Preset, Profile, Settings, SlateSettings, VideoEncoder};
+    use media_core::graph::{Preset, Profile, Settings, SlateSettings, SourceUse, VideoEncoder};
     use media_core::{Bitrate, Ladder, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
@@ -414,6 +414,7 @@ mod tests {
             preset: Preset::Ultrafast,
             profile: Profile::Quality,
             threads: 1,
+            source: SourceUse::Encode,
             slate: SlateSettings::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use media_core::Ladder;
-use media_core::graph::{Preset, Profile, Settings, SlateSettings, VideoEncoder};
+use media_core::graph::{Preset, Profile, Settings, SlateSettings, SourceUse, VideoEncoder};
 
 /// Cores a broadcast from which on an encoder gets threads of its own to cut pictures into slices.
 const CORES_FOR_SLICES: usize = 5;
@@ -16,7 +16,7 @@ pub(crate) struct Encoding {
     pub(crate) encoder: VideoEncoder,
     pub(crate) preset: Option<Preset>,
     pub(crate) profile: Profile,
-    pub(crate) passes_source: bool,
+    pub(crate) source: SourceUse,
     pub(crate) threads: Option<u32>,
     pub(crate) cores: usize,
     pub(crate) slate: SlateSettings,
@@ -38,7 +38,7 @@ impl Encoding {
             encoder: self.encoder,
             preset: self.preset.unwrap_or_else(|| Preset::for_cores(cores)),
             profile: self.profile,
-            passes_source: self.passes_source,
+            source: self.source,
             threads: self.threads.unwrap_or(slices),
             slate: self.slate.clone(),
         }
@@ -50,7 +50,7 @@ impl Encoding {
         Settings {
             preset: self.preset.unwrap_or_else(|| Preset::for_cores(self.cores)),
             profile: Profile::Quality,
-            passes_source: false,
+            source: SourceUse::Encode,
             threads: self.threads.unwrap_or(self.cores as u32),
             ..self.settings(1)
         }

@@ -230,6 +230,43 @@ impl FromStr for Profile {
     }
 }
 
+/// What becomes of a publisher's own coded pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceUse {
+    /// They are decoded, and every rendition is encoded.
+    #[default]
+    Encode,
+    /// Those of an H.264 source that fits the highest rung are that rendition as they come, and segments
+    /// begin where it has its keyframes. Another one is encoded.
+    Top,
+    /// The same, and there is no other rendition of pictures: nothing is encoded but what stands in for
+    /// pictures that are missing. A source that does not fit is refused.
+    Alone,
+}
+
+impl SourceUse {
+    /// Whether pictures may be handed out as they come.
+    pub(super) fn passes(self) -> bool {
+        self != Self::Encode
+    }
+}
+
+impl FromStr for SourceUse {
+    type Err = UnknownChoice;
+
+    /// `Alone` is no operator's choice: it is what a machine has left.
+    fn from_str(text: &str) -> Result<Self, UnknownChoice> {
+        match text {
+            "encode" => Ok(Self::Encode),
+            "top" => Ok(Self::Top),
+            _ => Err(UnknownChoice {
+                text: text.to_owned(),
+                choices: "encode, top",
+            }),
+        }
+    }
+}
+
 /// How the renditions are encoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EncoderSettings {

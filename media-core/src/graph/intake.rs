@@ -76,7 +76,10 @@ pub(super) trait Decoded: Send + Sync {
         false
     }
     /// A decoded picture.
-    fn picture(&self, pts: MediaTime, picture: Picture);
+    ///
+    /// # Errors
+    /// Why a publisher of such pictures cannot go on.
+    fn picture(&self, pts: MediaTime, picture: Picture) -> Result<(), &'static str>;
     /// Decoded sound.
     fn sound(&self, pts: MediaTime, sound: gst::Buffer);
 }

@@ -24,7 +24,7 @@ use self::top_branch::key_unit;
 use super::background;
 use super::contain::contained;
 use super::elements::{self, Error};
-use super::encoder::{self, EncoderSettings, Profile};
+use super::encoder::{self, EncoderSettings, Profile, SourceUse};
 use super::in_order::InOrder;
 use super::intake::Coded;
 use super::meters::Meters;
@@ -97,8 +97,8 @@ pub(super) struct VideoSpec {
     pub(super) cadence: Cadence,
     pub(super) caps: gst::Caps,
     pub(super) rungs: Vec<Rung>,
-    /// Whether a source that fits is the highest rung as it comes.
-    pub(super) passes_source: bool,
+    /// What becomes of the source's own coded pictures.
+    pub(super) source: SourceUse,
     pub(super) encoder: EncoderSettings,
 }
 
@@ -146,7 +146,10 @@ impl LadderPipeline {
             frames: stamps(),
         };
         let cadence = spec.video.as_ref().map(|video| video.cadence);
-        let follows = spec.video.as_ref().is_some_and(|video| video.passes_source);
+        let follows = spec
+            .video
+            .as_ref()
+            .is_some_and(|video| video.source.passes());
         let segmentation = cadence.map(|cadence| Segmentation::new(cadence, follows));
         let segmentation = segmentation.map(|it| Arc::new(Mutex::new(it)));
         let exit = Exit {
@@ -177,6 +180,14 @@ impl LadderPipeline {
     /// Whether it has pictures.
     pub(super) fn has_video(&self) -> bool {
         self.video.is_some()
+    }
+
+    /// Why the source's own pictures cannot be the highest rendition, where they are wanted and that is
+    /// known.
+    pub(super) fn source_fits(&self) -> Result<(), &'static str> {
+        let top = self.video.as_ref().and_then(|entry| entry.top.as_ref());
+        let unfit = top.and_then(|(top, _)| locked(top).unfit());
+        unfit.map_or(Ok(()), Err)
     }
 
     /// Puts a picture of the source onto grid point `index`. Waits while the encoders are busy: that
@@ -391,7 +402,7 @@ fn add_video(
             tee.link(&queue)?;
             tee = next;
         }
-        let is_source = position == 0 && spec.passes_source;
+        let is_source = position == 0 && spec.source.passes();
         let queue = picture_queue(work)?;
         let settings = match is_source {
             // What it looked ahead at would be missing before the source's pictures.

@@ -31,7 +31,7 @@ mod top_rung;
 mod transcoder;
 
 pub use elements::{Error, Missing};
-pub use encoder::{EncoderChoice, Preset, Profile, VideoEncoder};
+pub use encoder::{EncoderChoice, Preset, Profile, SourceUse, VideoEncoder};
 pub use intake::{Intake, IntakeError};
 pub use meters::Meters;
 pub use on_air::{PublicationId, Role};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use gstreamer as gst;
 
 use super::elements::Error;
-use super::encoder::EncoderSettings;
+use super::encoder::{EncoderSettings, SourceUse};
 use super::intake::{Picture, PictureSource};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
@@ -16,7 +16,7 @@ use super::sound;
 use super::transcoder::{Output, Plan, Settings};
 use crate::cadence::Cadence;
 use crate::id::RenditionName;
-use crate::ladder::{AUDIO_RENDITION, Ladder, Rung};
+use crate::ladder::{AUDIO_RENDITION, Rung};
 use crate::time::{FrameRate, MediaTime};
 use crate::timeline::{AudioPlacement, SAMPLE_RATE, Timeline, VideoPlacement};
 
@@ -81,7 +81,7 @@ impl Start {
             cadence: self.cadence,
             caps: with_rate(&form.caps, self.cadence.rate()),
             rungs: rungs.clone(),
-            passes_source: settings.passes_source,
+            source: settings.source,
             encoder: EncoderSettings {
                 encoder: settings.encoder,
                 preset: settings.preset,
@@ -289,8 +289,11 @@ impl Running {
 
 impl Form {
     /// The form that a source gives its broadcast: the size of the highest rung it fills.
-    pub(super) fn of(source: &PictureSource, ladder: &Ladder) -> Self {
-        let rungs = ladder.rungs_for(source.width, source.height);
+    pub(super) fn of(source: &PictureSource, settings: &Settings) -> Self {
+        let mut rungs = settings.ladder.rungs_for(source.width, source.height);
+        if settings.source == SourceUse::Alone {
+            rungs.truncate(1);
+        }
         let (width, height) = rungs
             .first()
             .map_or((source.width, source.height), |top| (top.width, top.height));

@@ -45,10 +45,13 @@ pub(super) struct TopRung {
     encoder_began: bool,
     /// What was said of the source last: why it does not fit, or that it does.
     said: Option<Option<&'static str>>,
+    /// In which it is said.
+    span: tracing::Span,
 }
 
 impl TopRung {
-    /// Of this size, in segments of so many frames, usually and at most.
+    /// Of this size, in segments of so many frames, usually and at most. What is said of the source
+    /// stands in the current span.
     pub(super) fn new((width, height): (u32, u32), frames_per_segment: u32, longest: u64) -> Self {
         Self {
             width,
@@ -63,7 +66,13 @@ impl TopRung {
             pause: RUN_MIN_SEGMENTS,
             encoder_began: false,
             said: None,
+            span: tracing::Span::current(),
         }
+    }
+
+    /// Why the source does not fit; `None`: it does, or nothing is known of it yet.
+    pub(super) fn unfit(&self) -> Option<&'static str> {
+        self.said.flatten()
     }
 
     /// Whether pictures are passed through.
@@ -138,8 +147,12 @@ impl TopRung {
         });
         if self.said.replace(unfit) != Some(unfit) {
             match unfit {
-                None => tracing::info!("the source is the highest rendition as it comes"),
+                None => tracing::info!(
+                    parent: &self.span,
+                    "the source is the highest rendition as it comes"
+                ),
                 Some(reason) => tracing::warn!(
+                    parent: &self.span,
                     reason,
                     "the source is encoded for the highest rendition too"
                 ),

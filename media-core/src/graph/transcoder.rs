@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use gstreamer as gst;
 
 use super::elements::Error;
-use super::encoder::{Preset, Profile, VideoEncoder};
+use super::encoder::{Preset, Profile, SourceUse, VideoEncoder};
 use super::intake::{Decoded, Intake, Picture, PictureSource, TrackKind};
 use super::ladder::Work;
 use super::meters::Meters;
@@ -45,9 +45,8 @@ pub struct Settings {
     pub profile: Profile,
     /// Threads of one encoder.
     pub threads: u32,
-    /// Whether an H.264 source that fits the highest rung is that rung as it comes, and segments begin
-    /// where it has its keyframes.
-    pub passes_source: bool,
+    /// What becomes of the source's own coded pictures.
+    pub source: SourceUse,
     /// What viewers of a broadcast see while no publisher sends.
     pub slate: SlateSettings,
 }
@@ -238,6 +237,7 @@ impl Inner {
             Finding::Video(rate) => rate,
             Finding::AudioOnly => sound_grid(),
         };
+        let _broadcast = self.span.enter();
         let cadence = Cadence::new(rate, self.settings.segment, self.settings.part);
         let form = matches!(finding, Finding::Video(_))
             .then(|| state.form.clone())
@@ -323,24 +323,28 @@ impl Decoded for Publication {
         }
         let form = state
             .form
-            .get_or_insert_with(|| Form::of(source, &self.inner.settings.ladder));
+            .get_or_insert_with(|| Form::of(source, &self.inner.settings));
         Some(form.caps.clone())
     }
 
     fn wants_coded(&self) -> bool {
-        self.inner.settings.passes_source
+        self.inner.settings.source.passes()
     }
 
-    fn picture(&self, pts: MediaTime, picture: Picture) {
+    fn picture(&self, pts: MediaTime, picture: Picture) -> Result<(), &'static str> {
         let Some((mut state, now)) = self.heard() else {
-            return;
+            return Ok(());
         };
         if let Some(running) = &mut state.running {
             running.picture(pts, picture, now);
+            if self.inner.settings.source == SourceUse::Alone {
+                return running.ladder().source_fits();
+            }
         } else if let Some(probe) = &mut state.probe {
             probe.picture(pts, picture);
             self.inner.start_if_known(&mut state);
         }
+        Ok(())
     }
 
     fn sound(&self, pts: MediaTime, sound: gst::Buffer) {

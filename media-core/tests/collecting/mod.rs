@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use media_core::graph::{self, EncoderChoice, Output, Plan, Preset, Profile, Settings};
+use media_core::graph::{self, EncoderChoice, Output, Plan, Preset, Profile, Settings, SourceUse};
 use media_core::{Bitrate, Ladder, RenditionName, Rung, Sample, Thumbnail, Track};
 
 #[derive(Default)]
@@ -72,7 +72,7 @@ pub(crate) fn settings() -> Settings {
         preset: Preset::Ultrafast,
         profile: Profile::LowLatency,
         threads: 1,
-        passes_source: false,
+        source: SourceUse::Encode,
         slate: graph::SlateSettings::default(),
     }
 }

@@ -299,7 +299,11 @@ fn picture_sink(shared: &Arc<Shared>) -> gst_app::AppSink {
             buffer: picture,
             coded,
         };
-        shared.decoded.picture(pts, picture)
+        if let Err(reason) = shared.decoded.picture(pts, picture) {
+            shared.refuse(format!(
+                "this server can only pass pictures through now, and not these: {reason}"
+            ));
+        }
     });
     take_padded_pictures(sink.upcast_ref());
     sink

@@ -14,7 +14,9 @@ impl Decoded for Faulty {
         panic!("{} lines, as the test wants it", source.height);
     }
 
-    fn picture(&self, _: MediaTime, _: Picture) {}
+    fn picture(&self, _: MediaTime, _: Picture) -> Result<(), &'static str> {
+        Ok(())
+    }
 
     fn sound(&self, _: MediaTime, _: gst::Buffer) {}
 }

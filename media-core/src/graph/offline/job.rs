@@ -67,7 +67,7 @@ impl Job {
         let form = inspection
             .video
             .as_ref()
-            .map(|video| Form::of(&video.source(), &settings.ladder));
+            .map(|video| Form::of(&video.source(), settings));
         let rate = inspection
             .video
             .as_ref()

@@ -138,10 +138,10 @@ impl Decoded for Joint {
         self.caps.clone()
     }
 
-    fn picture(&self, pts: MediaTime, picture: Picture) {
+    fn picture(&self, pts: MediaTime, picture: Picture) -> Result<(), &'static str> {
         self.moved.fetch_add(1, Ordering::Relaxed);
         if self.refused.get().is_some() {
-            return;
+            return Ok(());
         }
         if let Some(running) = &mut *self.running() {
             self.seen.store(true, Ordering::Relaxed);
@@ -153,6 +153,7 @@ impl Decoded for Joint {
             }
             self.check(running.timeline());
         }
+        Ok(())
     }
 
     fn sound(&self, pts: MediaTime, sound: gst::Buffer) {

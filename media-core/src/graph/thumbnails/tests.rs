@@ -6,7 +6,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 
 use super::*;
 use crate::cadence::Cadence;
-use crate::graph::encoder::{EncoderChoice, EncoderSettings, Preset, Profile};
+use crate::graph::encoder::{EncoderChoice, EncoderSettings, Preset, Profile, SourceUse};
 use crate::graph::ladder::{LadderPipeline, Spec, VideoSpec, Work};
 use crate::graph::meters::Meters;
 use crate::graph::transcoder::Plan;
@@ -157,7 +157,7 @@ fn a_picture_that_stands_in_for_one_that_is_missing_gives_none() {
         video: Some(VideoSpec {
             cadence: Cadence::new(rate, second, second),
             caps,
-            passes_source: false,
+            source: SourceUse::Encode,
             rungs: vec![rung],
             encoder: EncoderSettings {
                 encoder: EncoderChoice::Auto.resolve().expect("an encoder"),
