@@ -49,6 +49,8 @@ if compgen -G 'tests/browser/*.test.mjs' >/dev/null; then
   step 'browser tests'
   chromium=$(browser)
   if [ -n "$chromium" ]; then
+    # The bad networks, which no test target builds.
+    cargo build --locked --package netproxy
     # One after the other: each starts a server and an encoder of its own.
     CHROMIUM="$chromium" node --test --test-concurrency=1 tests/browser/*.test.mjs
   else

@@ -346,7 +346,7 @@ fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {
 /// How broadcasts are transcoded on this machine; says what a first one gets.
 fn encoding(config: &Config) -> anyhow::Result<Encoding> {
     let ladder = &config.ladder;
-    config.slate.check()?;
+    let slate_image = config.slate.image.as_deref().map(graph::SlateImage::load);
     let encoding = Encoding {
         ladder: ladder.ladder.clone(),
         segment: config.hls.segment,
@@ -357,7 +357,10 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         source: ladder.source,
         threads: ladder.threads,
         cores: std::thread::available_parallelism()?.get(),
-        slate: config.slate.clone(),
+        slate: graph::SlateSettings {
+            image: slate_image.transpose()?,
+            text: config.slate.text.clone(),
+        },
     };
     let first = encoding.settings(1);
     tracing::info!(

@@ -328,7 +328,9 @@ fn a_blackout_of_three_seconds_costs_what_was_under_way_and_not_the_session() {
     assert!(missing.len() > 100, "there was no blackout: {missing:?}");
     let lost = missing[0]..=missing[missing.len() - 1];
     let run = lost.end() - lost.start() + 1;
-    assert_eq!(missing.len() as u32, run, "one piece: {missing:?}");
+    // Of what was sent in the latency before the end one or the other comes just in time.
+    let strays = run - missing.len() as u32;
+    assert!(strays <= 5, "{strays} strays: one piece: {missing:?}");
     assert!(
         *lost.start() + 50 > last_before,
         "{lost:?} of {last_before}"

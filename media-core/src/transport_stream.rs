@@ -1,7 +1,9 @@
 //! What a transport stream's packets tell without being demultiplexed (ISO/IEC 13818-1 §2.4.3):
 //! which of them are missing, and whether the tables that name its tracks are there.
 //!
-//! It judges and changes nothing: demultiplexing is the graph's. Pure: time is an argument.
+//! Demultiplexing is the graph's. What it is given of that are whole packets, whose tables are numbered
+//! anew: a demultiplexer that sees a break among them takes the same tables for others. Pure: time is an
+//! argument.
 
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ const TABLES_WITHIN: Duration = Duration::from_secs(2);
 /// allowed (ISO/IEC 13818-1 §2.7.2).
 const CLOCK_STEP_MAX: i64 = 90_000;
 
+/// PIDs of tables that are known: what a program association table of one packet can name, and its own.
+const TABLES_MAX: usize = 44;
+
 /// A clock's base has 33 bits of 64.
 const CLOCK_UNUSED_BITS: u32 = 64 - 33;
 
@@ -51,6 +56,8 @@ pub struct Inspector {
     rest: Vec<u8>,
     /// The last counter of each PID and whether a packet came with it; 0: none yet.
     counters: Vec<u8>,
+    /// The PIDs of tables, and how many packets of each were passed on; four bits of that count.
+    tables: Vec<(u16, u8)>,
     pmt_pid: Option<u16>,
     pmt_version: Option<u8>,
     seen_pat: Option<Duration>,
@@ -68,6 +75,7 @@ impl Default for Inspector {
         Self {
             rest: Vec::with_capacity(PACKET_BYTES),
             counters: vec![0; PIDS],
+            tables: vec![(PAT_PID, 0)],
             pmt_pid: None,
             pmt_version: None,
             seen_pat: None,
@@ -79,8 +87,9 @@ impl Default for Inspector {
 }
 
 impl Inspector {
-    /// Takes the next bytes, which arrived at `now`, and says what they tell.
-    pub fn take(&mut self, bytes: &[u8], now: Duration) -> Findings {
+    /// Takes the next bytes, which arrived at `now`, and says what they tell. Appends to `passed` the
+    /// packets that are whole now, as the module says.
+    pub fn take(&mut self, bytes: &[u8], now: Duration, passed: &mut Vec<u8>) -> Findings {
         let mut findings = Findings::default();
         let mut bytes = bytes;
         if !self.rest.is_empty() {
@@ -93,6 +102,7 @@ impl Inspector {
             }
             let packet = std::mem::take(&mut self.rest);
             self.packet(&packet, now, &mut findings);
+            self.pass(&packet, passed);
             self.rest = packet;
             self.rest.clear();
         }
@@ -108,10 +118,26 @@ impl Inspector {
                 continue;
             }
             self.packet(packet, now, &mut findings);
+            self.pass(packet, passed);
             bytes = behind;
         }
         self.miss_tables(now, &mut findings);
         findings
+    }
+
+    /// Appends a packet to `passed`; one of a table with the number that follows the last one's.
+    fn pass(&mut self, packet: &[u8], passed: &mut Vec<u8>) {
+        let begin = passed.len();
+        passed.extend_from_slice(packet);
+        let &[_, high, low, flags, ..] = packet else {
+            return;
+        };
+        let pid = u16::from_be_bytes([high & 0x1F, low]);
+        let has_payload = flags & 0x10 != 0;
+        if has_payload && let Some((_, count)) = self.tables.iter_mut().find(|it| it.0 == pid) {
+            passed[begin + 3] = flags & 0xF0 | *count & 0x0F;
+            *count = count.wrapping_add(1);
+        }
     }
 
     fn packet(&mut self, packet: &[u8], now: Duration, findings: &mut Findings) {
@@ -190,14 +216,18 @@ impl Inspector {
         };
         match section {
             // table_id, length (2), transport_stream_id (2), version, section (2), then programs.
-            [0x00, _, _, _, _, _, _, _, programs @ ..] if pid == PAT_PID => {
+            [0x00, high, low, _, _, _, _, _, programs @ ..] if pid == PAT_PID => {
                 self.seen_pat = Some(now);
+                // Of the length five bytes stand before them and the checksum's four behind.
+                let length = usize::from(u16::from_be_bytes([high & 0x0F, *low]));
+                let programs = &programs[..length.saturating_sub(9).min(programs.len())];
+                // A program's number and its table's PID. Program 0 is the network's table.
                 let programs = programs.chunks_exact(4);
-                let program = programs.map(|it| (u16::from_be_bytes([it[0], it[1]]), it));
-                // Program 0 is the network's table.
-                let first = program.into_iter().find(|(number, _)| *number != 0);
-                if let Some((_, entry)) = first {
-                    let pmt_pid = u16::from_be_bytes([entry[2] & 0x1F, entry[3]]);
+                let programs = programs.filter(|it| (it[0], it[1]) != (0, 0));
+                let mut pids = programs.map(|it| u16::from_be_bytes([it[2] & 0x1F, it[3]]));
+                if let Some(pmt_pid) = pids.next() {
+                    self.number(pmt_pid);
+                    pids.for_each(|pid| self.number(pid));
                     if self.pmt_pid.replace(pmt_pid) != Some(pmt_pid) {
                         self.seen_pmt = None;
                     }
@@ -210,6 +240,14 @@ impl Inspector {
                 findings.tables_changed |= before.is_some_and(|before| before != version);
             }
             _ => {}
+        }
+    }
+
+    /// From here on packets with this PID are numbered anew.
+    fn number(&mut self, pid: u16) {
+        let is_known = self.tables.iter().any(|(known, _)| *known == pid);
+        if !is_known && self.tables.len() < TABLES_MAX {
+            self.tables.push((pid, 0));
         }
     }
 
@@ -258,8 +296,11 @@ mod tests {
     }
 
     fn inspect(pieces: &[Vec<u8>]) -> Findings {
-        let mut inspector = Inspector::default();
-        inspector.take(&pieces.concat(), Duration::ZERO)
+        take(&mut Inspector::default(), &pieces.concat(), Duration::ZERO)
+    }
+
+    fn take(inspector: &mut Inspector, bytes: &[u8], now: Duration) -> Findings {
+        inspector.take(bytes, now, &mut Vec::new())
     }
 
     #[test]
@@ -270,10 +311,13 @@ mod tests {
         }
         for piece in [1, 7, 188, 1316, stream.len()] {
             let mut inspector = Inspector::default();
+            let mut passed = Vec::new();
             for bytes in stream.chunks(piece) {
-                let findings = inspector.take(bytes, Duration::ZERO);
+                let findings = inspector.take(bytes, Duration::ZERO, &mut passed);
                 assert_eq!(findings, Findings::default(), "in pieces of {piece}");
+                assert_eq!(passed.len() % PACKET_BYTES, 0, "in pieces of {piece}");
             }
+            assert_eq!(passed, stream, "in pieces of {piece}");
         }
     }
 
@@ -290,6 +334,51 @@ mod tests {
         // Stuffing has no counter that means anything.
         let null = |counter| packet(NULL_PID, counter, &[]);
         assert_eq!(inspect(&[null(0), null(5)]).breaks, 0);
+    }
+
+    #[test]
+    fn tables_are_passed_on_without_a_break_whatever_is_missing_and_media_as_it_came() {
+        // Stuffing behind a table names no program.
+        let stuffing = packet(0x1FFF, 7, &[]);
+        let sent = [
+            &pat(0),
+            &pmt(0, 0),
+            &video(0),
+            &stuffing,
+            &pat(5),
+            &pmt(9, 0),
+            &video(7),
+        ];
+        let sent = sent.map(Vec::as_slice).concat();
+        let mut inspector = Inspector::default();
+        let mut passed = Vec::new();
+        let findings = inspector.take(&sent, Duration::ZERO, &mut passed);
+        let numbered = [
+            &pat(0),
+            &pmt(0, 0),
+            &video(0),
+            &stuffing,
+            &pat(1),
+            &pmt(1, 0),
+            &video(7),
+        ];
+        let numbered = numbered.map(Vec::as_slice).concat();
+        assert_eq!((passed, findings.breaks), (numbered, 3));
+    }
+
+    #[test]
+    fn more_programs_than_a_table_can_name_are_no_more_memory() {
+        let mut inspector = Inspector::default();
+        for pid in 0..2000u16 {
+            let [high, low] = pid.to_be_bytes();
+            let section = [0, 0x00, 0xB0, 13, 0, 1, 0xC1, 0, 0, 0, 1, 0xE0 | high, low];
+            take(
+                &mut inspector,
+                &packet(PAT_PID, pid as u8, &section),
+                Duration::ZERO,
+            );
+        }
+        assert_eq!(inspector.tables.len(), TABLES_MAX);
     }
 
     #[test]
@@ -310,7 +399,7 @@ mod tests {
             if second < 3 || (10..12).contains(&second) {
                 bytes.extend([pat(second), pmt(second, 0)].concat());
             }
-            let findings = inspector.take(&bytes, Duration::from_secs(second.into()));
+            let findings = take(&mut inspector, &bytes, Duration::from_secs(second.into()));
             if findings.tables_lost.is_some() {
                 said.push(second);
             }
@@ -346,7 +435,7 @@ mod tests {
     fn another_version_of_the_pmt_is_another_set_of_tracks() {
         let mut inspector = Inspector::default();
         let before = [pat(0), pmt(0, 3), pmt(1, 3)].concat();
-        assert!(!inspector.take(&before, Duration::ZERO).tables_changed);
-        assert!(inspector.take(&pmt(2, 4), Duration::ZERO).tables_changed);
+        assert!(!take(&mut inspector, &before, Duration::ZERO).tables_changed);
+        assert!(take(&mut inspector, &pmt(2, 4), Duration::ZERO).tables_changed);
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use control_api::urls::{HostPort, HttpBase};
 use control_api::{Limits, Registration, WebOrigin};
-use media_core::graph::{EncoderChoice, Preset, Profile, SlateSettings, SourceUse};
+use media_core::graph::{EncoderChoice, Preset, Profile, SourceUse};
 use media_core::{Bitrate, Ladder, RenditionName, Rung};
 use storage::Networks;
 use storage::database::Location;
@@ -116,7 +116,7 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     pub(crate) ladder: LadderConfig,
     pub(crate) ingest: IngestConfig,
-    pub(crate) slate: SlateSettings,
+    pub(crate) slate: Slate,
     pub(crate) recording: Defaults,
     /// `None`: media stays in the data folder.
     pub(crate) objects: Option<ObjectsChoice>,
@@ -124,6 +124,14 @@ pub(crate) struct Config {
     /// `None`: nobody is asked about publishers.
     pub(crate) on_publish: Option<OnPublish>,
     pub(crate) log: Log,
+}
+
+/// What viewers see while no publisher sends.
+#[derive(Debug)]
+pub(crate) struct Slate {
+    /// `None`: the last picture.
+    pub(crate) image: Option<PathBuf>,
+    pub(crate) text: String,
 }
 
 /// Where `/metrics` is answered.
@@ -306,7 +314,7 @@ impl Config {
                 reconnect: values.millis("ingest.reconnect_ms", 0..=3_600_000)?,
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },
-            slate: SlateSettings {
+            slate: Slate {
                 image: values
                     .optional("slate.image")
                     .map(|it| it.text.clone().into()),

@@ -11,6 +11,7 @@ import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -35,17 +36,47 @@ export const SMALL_LADDER = {
 
 /** The binary under test: `MILLRACE_BIN`, or the newest of those given that is built. */
 export function binary(profiles = ["release", "debug"]) {
-  if (process.env.MILLRACE_BIN) {
-    return process.env.MILLRACE_BIN;
-  }
+  return process.env.MILLRACE_BIN || newest("millrace", profiles);
+}
+
+function newest(name, profiles = ["release", "debug"]) {
   const built = profiles
-    .map((profile) => join(root, "target", profile, "millrace"))
+    .map((profile) => join(root, "target", profile, name))
     .filter((path) => existsSync(path))
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   if (built.length === 0) {
-    throw new Error(`no millrace in target/{${profiles}}: build it, or name one by MILLRACE_BIN`);
+    throw new Error(`no ${name} in target/{${profiles}}: build it (cargo build --package ${name})`);
   }
   return built[0];
+}
+
+/**
+ * A bad network before `address`: a `udp` or `tcp` proxy, changed by lines as `ingest/netproxy` takes
+ * them ("set loss=0.05", "blackout 3s").
+ */
+export async function startNetwork(protocol, address) {
+  const options = [protocol, "--to", address, "--seed", "7"];
+  const child = spawn(newest("netproxy"), options, { stdio: ["pipe", "pipe", "inherit"] });
+  const exit = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async () => {
+    const { value, done } = await lines.next();
+    const told = done ? { error: "the proxy has ended" } : JSON.parse(value);
+    if (told.error) {
+      throw new Error(told.error);
+    }
+    return told;
+  };
+  const network = await answer();
+  return {
+    address: network.address,
+    /** Says a line and awaits its answer. */
+    async say(line) {
+      child.stdin.write(`${line}\n`);
+      return answer();
+    },
+    stop: () => end(child, exit, 5000),
+  };
 }
 
 /** Starts a server; `settings` are variables such as `MILLRACE_HLS_PART_MS`. */

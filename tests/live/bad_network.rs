@@ -169,11 +169,6 @@ fn frames_in(time: Duration) -> u64 {
 /// By how many pictures a publisher may be later, or earlier, than before its line was out.
 const SHIFT_MAX: i64 = 2;
 
-/// The same where packets of a transport stream are missing: tsdemux leaves the gap out of its
-/// timestamps, so that where pictures belong is known by their arrival alone; and what the latency of
-/// SRT has held back comes at once, and is shown whole.
-const SHIFT_MAX_OF_GAP: i64 = 18;
-
 /// Flashes and beeps after this time go together. It is to lie between two of them: pictures return
 /// with a keyframe, which is where the clip flashes.
 fn in_sync(pictures: &[Picture], beeps: &[f64], after_s: f64) {
@@ -216,7 +211,7 @@ fn a_blackout_of_three_seconds_over_srt_stalls_no_output_and_pictures_and_sound_
     // Half a second, and what the encoder has not sent yet, is under way when it ends.
     let tail = SRT_TAIL_FRAMES + 20;
     decode::assert_aligned(&watched);
-    let back_s = assert_returns(&pictures, clip.frames, tail, SHIFT_MAX_OF_GAP);
+    let back_s = assert_returns(&pictures, clip.frames, tail, SHIFT_MAX);
     let beeps = decode::beeps(watched.rendition("audio"), &scratch);
     in_sync(&pictures, &beeps, back_s + 1.5);
     server.stop();

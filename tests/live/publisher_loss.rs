@@ -1,6 +1,7 @@
 //! A publisher is lost, falls silent, returns as another one, or has another one beside it: viewers
 //! see a pause at most, and their playlists never stall or begin anew.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,9 @@ use crate::clip::{AAC, Clip};
 use crate::decode;
 use crate::encoder::{self, Carrier};
 use crate::http;
-use crate::program::{signal, wait_for};
-use crate::server::{Server, Stream};
+use crate::picture::Picture;
+use crate::program::{ffmpeg, output, signal, wait_for};
+use crate::server::{SMALL_LADDER, Server, Stream};
 use crate::viewer::Viewer;
 
 /// What a publisher sends that is stopped by its test.
@@ -68,8 +70,7 @@ fn assert_returns(other: Carrier, returning: &Clip) {
     let numbers = decode::numbers(&pictures);
     let (stood_in, second) = second_publisher(&numbers);
     assert!(stood_in >= 15, "{stood_in} pictures stood in");
-    // Whatever its rate is, none of its pictures is left out, but for one where it begins: tsdemux
-    // gives the first two the same time.
+    // Whatever its rate is, none of its pictures is left out, but for one where it begins.
     let mut seen: Vec<u32> = second.iter().copied().flatten().collect();
     seen.dedup();
     let tail = other.tail_frames() as usize;
@@ -184,6 +185,50 @@ fn a_streams_own_window_ends_the_broadcast_of_a_publisher_that_does_not_return()
         let listed = server.admin("GET", &path, None).json();
         listed["items"][0]["status"] == "ready"
     });
+    server.stop();
+}
+
+/// The operator's image of this test, black on its left and white on its right.
+fn is_image(picture: &Picture) -> bool {
+    let row = &picture.grey[picture.height / 2 * picture.width..][..picture.width];
+    row[picture.width / 4] < 60 && row[picture.width * 3 / 4] > 200
+}
+
+#[test]
+fn the_operators_image_is_seen_when_a_publisher_is_lost_also_when_its_file_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let image = folder.path().join("back-soon.png");
+    let made = output(
+        ffmpeg(["-f", "lavfi", "-i"])
+            .arg("color=black:s=640x360,drawbox=x=320:w=320:h=360:color=white:t=fill")
+            .args(["-frames:v", "1"])
+            .arg(&image),
+    );
+    assert!(image.exists(), "{}", String::from_utf8_lossy(&made.stderr));
+    let server = Server::with(&[
+        ("MILLRACE_LADDER_RUNGS", SMALL_LADDER),
+        ("MILLRACE_SLATE_IMAGE", image.to_str().expect("UTF-8")),
+    ]);
+    fs::remove_file(&image).expect("it is there");
+    let stream = server.stream();
+    change(&server, &stream, &json!({ "reconnect_s": 2 }));
+    let publisher = encoder::rtmp(&long().file(), &stream.rtmp);
+    is_playable(&server, &stream);
+    let viewer = Viewer::follow(server.http, &stream.id);
+    publisher.kill();
+    let watched = viewer.until_end();
+    decode::assert_aligned(&watched);
+    let pictures = decode::pictures(watched.rendition("180p"), &server.scratch());
+    let numbers = decode::numbers(&pictures);
+    let last = numbers.iter().rposition(Option::is_some).expect("pictures");
+    let behind = &pictures[last + 1..];
+    let seen = behind.iter().filter(|picture| is_image(picture)).count();
+    // It waits for two seconds, of which nothing stands in for a part of the first.
+    assert!(
+        seen > 20 && seen == behind.len(),
+        "{seen} of {}",
+        behind.len()
+    );
     server.stop();
 }
 

@@ -5,14 +5,15 @@
 //! refused, the listener's thread logs later from [`Door::take_refusals`]. Pure but for the lock:
 //! time is an argument.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media_core::StreamId;
 
-use super::bans::{Bans, Instruction};
+use super::bans::Bans;
+use super::filter::{self, Instruction};
 use super::rate::{Allowance, HandshakeRate, source_of};
 use super::sys::{Handshake, SocketId, Verdict};
 use super::{Config, streamid};
@@ -82,7 +83,7 @@ pub(super) struct Admitted {
     at: Duration,
 }
 
-/// Puts a filter before libsrt, and says whether it could. Called under the door's lock, so that
+/// Puts a filter before libsrt, or none where that is empty, and says whether it could. Called under the door's lock, so that
 /// filters keep their order.
 pub(super) type SetFilter = dyn Fn(&[Instruction]) -> bool + Send + Sync;
 
@@ -110,6 +111,8 @@ struct State {
     admitted: HashMap<SocketId, Admitted>,
     /// Admitted and accepted callers by source.
     callers: HashMap<IpAddr, usize>,
+    /// Their sockets: what is for no other comes no further than the kernel.
+    sockets: HashSet<SocketId>,
     refused: Vec<Refused>,
     refused_unlogged: u64,
     filter_installed: bool,
@@ -126,7 +129,8 @@ impl State {
         }
     }
 
-    fn left(&mut self, peer: SocketAddr) {
+    fn left(&mut self, socket: SocketId, peer: SocketAddr) {
+        self.sockets.remove(&socket);
         let source = source_of(peer.ip());
         if let Some(count) = self.callers.get_mut(&source) {
             *count -= 1;
@@ -138,8 +142,9 @@ impl State {
 }
 
 impl Door {
+    /// From here on the filter is in place.
     pub(super) fn new(gate: Arc<dyn Gate>, config: &Config, set_filter: Box<SetFilter>) -> Self {
-        Self {
+        let door = Self {
             gate,
             set_filter,
             callers_max: config.callers_max,
@@ -149,6 +154,7 @@ impl Door {
                 bans: Bans::new(),
                 admitted: HashMap::new(),
                 callers: HashMap::new(),
+                sockets: HashSet::new(),
                 refused: Vec::new(),
                 refused_unlogged: 0,
                 filter_installed: true,
@@ -158,6 +164,19 @@ impl Door {
                     installed: true,
                 },
             }),
+        };
+        door.install_filter(&mut door.state());
+        door
+    }
+
+    /// Puts the filter for those who are connected and banned now before libsrt.
+    fn install_filter(&self, state: &mut State) {
+        let sockets: Vec<SocketId> = state.sockets.iter().copied().collect();
+        let program = filter::program(&sockets, &state.bans.banned());
+        state.filter_installed = (self.set_filter)(&program);
+        if !state.filter_installed {
+            // The one before it would drop a connection that it does not know.
+            (self.set_filter)(&[]);
         }
     }
 
@@ -173,7 +192,7 @@ impl Door {
             let mut state = self.state();
             let allowance = state.rate.take(peer.ip(), now);
             if state.bans.note(peer.ip(), allowance, now) {
-                state.filter_installed = (self.set_filter)(&state.bans.filter());
+                self.install_filter(&mut state);
             }
             if let Allowance::Exceeded { nth } = allowance {
                 // A flood is one line of the log.
@@ -220,6 +239,9 @@ impl Door {
                 at: now,
             },
         );
+        state.sockets.insert(handshake.socket);
+        // It hears of its socket when this has returned, and sends then.
+        self.install_filter(&mut state);
         Ok(Verdict::Admit(admission.srt_passphrase))
     }
 
@@ -229,9 +251,11 @@ impl Door {
         self.state().admitted.remove(&socket)
     }
 
-    /// An accepted caller has gone.
-    pub(super) fn left(&self, peer: SocketAddr) {
-        self.state().left(peer);
+    /// An accepted caller, whose was `socket`, has gone.
+    pub(super) fn left(&self, socket: SocketId, peer: SocketAddr) {
+        let mut state = self.state();
+        state.left(socket, peer);
+        self.install_filter(&mut state);
     }
 
     /// Turns away by `reason` a caller that had been accepted.
@@ -244,7 +268,7 @@ impl Door {
         let mut state = self.state();
         let changed = state.bans.expire(now);
         if changed {
-            state.filter_installed = (self.set_filter)(&state.bans.filter());
+            self.install_filter(&mut state);
         }
         let (sources, everybody) = state.bans.extent();
         let dropped = Dropped {
@@ -258,14 +282,16 @@ impl Door {
     /// Who was turned away since the last call, and how many more there were.
     pub(super) fn take_refusals(&self, now: Duration) -> (Vec<Refused>, u64) {
         let mut state = self.state();
-        let failed: Vec<Admitted> = state
+        let failed: Vec<(SocketId, Admitted)> = state
             .admitted
             .extract_if(|_, admitted| now.saturating_sub(admitted.at) > ADMITTED_MAX)
-            .map(|(_, admitted)| admitted)
             .collect();
-        for Admitted { peer, .. } in failed {
-            state.left(peer);
-            state.note(peer, Reason::Passphrase);
+        for (socket, Admitted { peer, .. }) in &failed {
+            state.left(*socket, *peer);
+            state.note(*peer, Reason::Passphrase);
+        }
+        if !failed.is_empty() {
+            self.install_filter(&mut state);
         }
         (
             std::mem::take(&mut state.refused),
@@ -372,8 +398,57 @@ mod tests {
         // Accepted: the place is taken until it has left.
         assert!(door.take_refusals(second * 9).0.is_empty());
         assert_eq!(knock(&door, 4, 4, "open", second * 9), 1402);
-        door.left(SocketAddr::from(([192, 0, 2, 1], 3)));
+        door.left(SocketId::from_raw(3), SocketAddr::from(([192, 0, 2, 1], 3)));
         assert_eq!(knock(&door, 5, 5, "open", second * 9), 0);
+    }
+
+    /// What is for its socket comes through before the caller hears which one it is, and no longer than
+    /// it is there.
+    #[test]
+    fn packets_of_a_caller_come_through_from_its_admission_to_its_end() {
+        let installed = Arc::new(Mutex::new(Vec::new()));
+        let set = {
+            let installed = Arc::clone(&installed);
+            move |program: &[Instruction]| {
+                *installed.lock().expect("no panic") = program.to_vec();
+                true
+            }
+        };
+        let door = Door::new(Arc::new(OneKey), &Config::default(), Box::new(set));
+        let lets_in = |sockets: &[i32]| {
+            let sockets: Vec<_> = sockets.iter().copied().map(SocketId::from_raw).collect();
+            let expected = filter::program(&sockets, &Bans::new().banned());
+            *installed.lock().expect("no panic") == expected
+        };
+        assert!(lets_in(&[]), "from the start");
+        assert_eq!(knock(&door, 1, 1, "guess", Duration::ZERO), 1401);
+        assert!(lets_in(&[]));
+        assert_eq!(knock(&door, 5, 5, "open", Duration::ZERO), 0);
+        assert!(lets_in(&[5]));
+        assert!(door.take_admitted(SocketId::from_raw(5)).is_some());
+        assert!(lets_in(&[5]));
+        door.left(SocketId::from_raw(5), SocketAddr::from(([192, 0, 2, 1], 5)));
+        assert!(lets_in(&[]));
+        assert_eq!(knock(&door, 6, 6, "open", Duration::ZERO), 0);
+        door.take_refusals(ADMITTED_MAX * 2);
+        assert!(lets_in(&[]), "it never arrived");
+    }
+
+    #[test]
+    fn where_the_system_takes_no_filter_there_is_none_that_would_drop_a_caller() {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let set = {
+            let calls = Arc::clone(&calls);
+            move |program: &[Instruction]| {
+                calls.lock().expect("no panic").push(program.is_empty());
+                program.is_empty()
+            }
+        };
+        let door = Door::new(Arc::new(OneKey), &Config::default(), Box::new(set));
+        assert_eq!(knock(&door, 5, 5, "open", Duration::ZERO), 0);
+        assert_eq!(*calls.lock().expect("no panic"), [false, true, false, true]);
+        let dropped = door.expire_bans(Duration::ZERO).expect("worth a line");
+        assert!(!dropped.installed);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::bans::Instruction;
 use super::door::{Door, Reason};
+use super::filter::Instruction;
 use super::session::{Ending, SCRATCH_BYTES, Session};
 use super::sys::{self, Epoll, Event, ListeningSocket, Socket, SocketId, UdpPort};
 use super::{
@@ -117,6 +117,18 @@ pub(super) fn listen(
     };
     let listening = ListeningSocket::bind(&port, &options, admit)
         .map_err(|error| Error::Start(error.into()))?;
+    // After libsrt has set it.
+    match port.hold(UDP_RECEIVE_BUFFER_BYTES_MAX) {
+        Ok(bytes) if bytes < UDP_RECEIVE_BUFFER_BYTES_MAX => tracing::warn!(
+            bytes,
+            wanted = UDP_RECEIVE_BUFFER_BYTES_MAX,
+            "the system holds little of the SRT port (net.core.rmem_max): bursts may cost packets"
+        ),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::debug!(%error, "how much the system holds of the SRT port is not known")
+        }
+    }
     let epoll = Epoll::new().map_err(|error| Error::Start(error.into()))?;
     epoll
         .add(listening.id())
@@ -233,7 +245,8 @@ impl Port {
 
     fn accept(&mut self, now: Duration) {
         while let Some(socket) = self.listening.accept() {
-            let Some(admitted) = self.door.take_admitted(socket.id()) else {
+            let id = socket.id();
+            let Some(admitted) = self.door.take_admitted(id) else {
                 continue;
             };
             let publisher = Publisher {
@@ -251,11 +264,11 @@ impl Port {
                 ),
                 Ok(Err(refusal)) => {
                     self.door.refuse(admitted.peer, Reason::Gate(refusal));
-                    self.door.left(admitted.peer);
+                    self.door.left(id, admitted.peer);
                 }
                 Err(_) => {
                     tracing::error!(peer = %admitted.peer, "publishing panicked");
-                    self.door.left(admitted.peer);
+                    self.door.left(id, admitted.peer);
                 }
             }
         }
@@ -303,7 +316,7 @@ impl Port {
             return;
         };
         self.epoll.remove(id);
-        self.door.left(session.peer());
+        self.door.left(id, session.peer());
         if catch_unwind(AssertUnwindSafe(|| session.end(ending, now))).is_err() {
             tracing::error!("closing a session's sink panicked");
         }

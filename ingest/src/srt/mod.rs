@@ -6,12 +6,13 @@
 //! Encryption (AES-128, 192 or 256, whichever the caller chose) follows the stream's passphrase.
 //!
 //! Strangers cost little: handshakes are limited by address before any look-up, and a source that
-//! goes on regardless is dropped by the kernel (Linux).
+//! goes on regardless is dropped by the kernel (Linux), as is what is for no connection at all.
 //!
 //! It only receives: no caller mode, no rendezvous, no bonding, nothing but transport streams.
 
 mod bans;
 mod door;
+mod filter;
 mod listener;
 mod rate;
 mod session;
@@ -42,9 +43,11 @@ pub const HANDSHAKE_BURST: u32 = 32;
 pub const HANDSHAKES_PER_SECOND: u32 = 4;
 /// What libsrt may hold of one connection: 50 Mbit/s for 1.3 s.
 pub const RECEIVE_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// What the kernel may hold of the port; it also bounds how many handshakes a flood can queue up.
-/// The system's own limit (`net.core.rmem_max`) may be lower.
-pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the kernel may hold of the port: 20,000 handshakes, as the thread that reads it may not run for a
+/// tenth of a second, and a packet for which there is no room is a publisher's as likely as a stranger's.
+/// It also bounds how many handshakes a flood can queue up. Where the process may not say so, the
+/// system's own limit (`net.core.rmem_max`) may be lower.
+pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a peer may be silent (not even keep-alives, which come every second) before the
 /// connection counts as lost.
 pub const PEER_IDLE_MAX: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! A transport stream of anybody, in any cut and at any time: nothing is found twice over, and what is
-//! kept between the pieces is less than a packet.
+//! A transport stream of anybody, in any cut and at any time: nothing is found or passed on twice
+//! over, and what is kept between the pieces is less than a packet.
 #![no_main]
 
 use std::time::Duration;
@@ -12,14 +12,18 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let mut whole = Inspector::default();
-    let at_once = whole.take(stream, Duration::ZERO);
+    let mut passed = Vec::new();
+    let at_once = whole.take(stream, Duration::ZERO, &mut passed);
     assert!(at_once.breaks as usize <= stream.len() / PACKET_BYTES);
+    assert!(passed.len() <= stream.len() && passed.len() % PACKET_BYTES == 0);
 
     let mut inspector = Inspector::default();
     let (mut breaks, mut now) = (0, Duration::ZERO);
+    passed.clear();
     for piece in stream.chunks(usize::from(cut) + 1) {
         now += Duration::from_millis(u64::from(cut));
-        breaks += inspector.take(piece, now).breaks as usize;
+        breaks += inspector.take(piece, now, &mut passed).breaks as usize;
     }
+    assert!(passed.len() <= stream.len() && passed.len() % PACKET_BYTES == 0);
     assert!(breaks <= stream.len() / PACKET_BYTES);
 });

@@ -13,6 +13,7 @@ mod codecs;
 mod coded;
 mod straight;
 mod straighten;
+mod unwrap;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,13 +32,14 @@ pub(super) use self::codecs::av1_decoder;
 use self::coded::InDecoder;
 pub(super) use self::coded::{Coded, CodedForm, Picture};
 use self::straight::Straight;
+use self::unwrap::Unwrap;
 use super::elements::Error;
 use super::meters::Meters;
 use super::stamps::Stamps;
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::publication::{AccessUnit, CodecConfig, Media};
 use crate::time::{FrameRate, MediaTime};
-use crate::transport_stream::Inspector;
+use crate::transport_stream::{self, Inspector};
 
 /// Coded media that waits for its decoder: four seconds at 16 Mbit/s. Past it everything up to the
 /// next keyframe is dropped and counted.
@@ -118,6 +120,8 @@ pub(super) struct Shared {
     /// When coded pictures entered, by their PTS in the pipeline, which decoders keep.
     entered: Stamps,
     fault: OnceLock<IntakeError>,
+    /// The clock of a transport stream, which all of its tracks share.
+    unwrap: Mutex<Unwrap>,
     /// Of the pictures and of the sound: which times decoders have instead of the publisher's.
     straight: [Mutex<Straight>; 2],
     /// Of the pictures and of the sound: which decoding chain has yielded something, of those that
@@ -137,6 +141,7 @@ impl Shared {
             meters,
             entered: Stamps::new(STAMPS_MAX, Instant::now()),
             fault: OnceLock::new(),
+            unwrap: Mutex::default(),
             straight: Default::default(),
             newest: Default::default(),
             in_decoder: Mutex::default(),
@@ -154,6 +159,13 @@ impl Shared {
     /// has begun.
     fn is_newest(&self, kind: TrackKind, chain: usize) -> bool {
         self.newest[kind as usize].fetch_max(chain, Ordering::AcqRel) <= chain
+    }
+
+    /// When a unit of a transport stream is shown and decoded, on a clock that does not wrap.
+    fn unwrapped(&self, pts: MediaTime, dts: MediaTime) -> (MediaTime, MediaTime) {
+        let mut unwrap = self.unwrap.lock().unwrap_or_else(PoisonError::into_inner);
+        let dts = unwrap.enter(dts);
+        (unwrap.enter(pts), dts)
     }
 
     fn straight(&self, kind: TrackKind) -> MutexGuard<'_, Straight> {
@@ -277,12 +289,13 @@ impl Intake {
             ));
         };
         let meters = &self.shared.meters;
-        let findings = inspector.take(&bytes, self.began.elapsed());
+        let mut packets = Vec::with_capacity(bytes.len() + transport_stream::PACKET_BYTES);
+        let findings = inspector.take(&bytes, self.began.elapsed(), &mut packets);
         watch::note_transport(findings, meters.faults());
         meters.set_queued_bytes(source.current_level_bytes());
         // A transport stream is cut at packets: any of them is a place to go on.
-        if self.overrun.admits(source, bytes.len(), true, meters)? {
-            let _stopping = source.push_buffer(gst::Buffer::from_slice(bytes));
+        if self.overrun.admits(source, packets.len(), true, meters)? {
+            let _stopping = source.push_buffer(codecs::transport_stream_buffer(packets));
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ pub use encoder::{EncoderChoice, Preset, Profile, SourceUse, VideoEncoder};
 pub use intake::{Intake, IntakeError};
 pub use meters::Meters;
 pub use on_air::{PublicationId, Role};
-pub use slate::SlateSettings;
+pub use slate::{SlateImage, SlateSettings};
 pub use source_faults::SourceFaults;
 pub use test_pattern::TestPattern;
 pub use transcoder::{Output, Plan, Settings, Transcoder};

@@ -11,7 +11,7 @@ use super::encoder::{EncoderSettings, SourceUse};
 use super::intake::{Picture, PictureSource};
 use super::ladder::{LadderPipeline, SAMPLE_BYTES, Spec, VideoSpec, Work};
 use super::meters::Meters;
-use super::slate::SlateSettings;
+use super::slate::Slate;
 use super::sound;
 use super::transcoder::{Output, Plan, Settings};
 use crate::cadence::Cadence;
@@ -52,11 +52,10 @@ pub(super) struct Running {
     ladder: LadderPipeline,
     /// The source's, and when it came.
     last_picture: Option<(gst::Buffer, Duration)>,
-    /// The form of pictures, where there are any.
-    caps: Option<gst::Caps>,
-    slate_settings: SlateSettings,
-    /// Made anew for each time without pictures.
-    slate: Option<gst::Buffer>,
+    /// Where there are pictures.
+    slate: Option<Slate>,
+    /// Drawn anew for each time without pictures.
+    drawn: Option<gst::Buffer>,
     /// Whether the publisher has left.
     left: bool,
 }
@@ -89,6 +88,8 @@ impl Start {
                 threads: settings.threads,
             },
         });
+        let slate = video.as_ref();
+        let slate = slate.and_then(|video| Slate::new(&settings.slate, &video.caps));
         let spec = Spec {
             video,
             audio_bitrate: settings.ladder.audio,
@@ -106,11 +107,8 @@ impl Start {
             meters: Arc::clone(meters),
             ladder: LadderPipeline::start(&spec, output, meters)?,
             last_picture: None,
-            caps: self
-                .form
-                .map(|form| with_rate(&form.caps, self.cadence.rate())),
-            slate_settings: settings.slate.clone(),
-            slate: None,
+            slate,
+            drawn: None,
             left: false,
         })
     }
@@ -139,7 +137,7 @@ impl Running {
         };
         // After the slate nobody wants to see what was before it.
         let last = self.last_picture.as_ref().map(|(picture, _)| picture);
-        let standing_in = self.slate.as_ref().or(last);
+        let standing_in = self.drawn.as_ref().or(last);
         for missing in index - repeats..index {
             self.ladder
                 .stand_in(standing_in.unwrap_or(&picture.buffer), missing);
@@ -147,7 +145,7 @@ impl Running {
         self.ladder
             .picture(&picture.buffer, picture.coded.as_ref(), index);
         self.last_picture = Some((picture.buffer, now));
-        (self.slate, self.left) = (None, false);
+        (self.drawn, self.left) = (None, false);
     }
 
     /// Places sound, after silence where it belongs later.
@@ -193,11 +191,11 @@ impl Running {
         if let Some((picture, _)) = last.filter(|(_, came)| is_pause(*came)) {
             return Some(picture.clone());
         }
-        if self.slate.is_none() {
+        if self.drawn.is_none() {
             let last = last.map(|(picture, _)| picture);
-            self.slate = self.slate_settings.draw(self.caps.as_ref()?, last);
+            self.drawn = self.slate.as_ref()?.draw(last);
         }
-        self.slate
+        self.drawn
             .clone()
             .or_else(|| last.map(|(picture, _)| picture.clone()))
     }

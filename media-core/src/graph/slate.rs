@@ -1,17 +1,16 @@
 //! The slate: what viewers see while no publisher sends.
 //!
-//! The last picture, dimmed, with a line of text on it; or the operator's image.
+//! The last picture, dimmed, with a line of text on it; or the operator's image, which is in memory
+//! since the server's start. It is drawn while a broadcast waits for it.
 
 mod image;
 mod text;
-
-use std::path::{Path, PathBuf};
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::elements::Error;
+pub use self::image::SlateImage;
 
 /// How much of the last picture's brightness and colour is left, in percent: it is seen that it is
 /// no live picture, and which.
@@ -25,10 +24,10 @@ const NEUTRAL: u8 = 128;
 const GREY: u8 = 40;
 
 /// What the slate shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SlateSettings {
-    /// The operator's image (PNG or JPEG); `None`: the last picture, dimmed.
-    pub image: Option<PathBuf>,
+    /// The operator's image; `None`: the last picture, dimmed.
+    pub image: Option<SlateImage>,
     /// A line on the dimmed picture; empty: none. Letters that the font lacks become question
     /// marks: it has Latin ones.
     pub text: String,
@@ -43,48 +42,38 @@ impl Default for SlateSettings {
     }
 }
 
-impl SlateSettings {
-    /// Whether the image can be shown.
-    ///
-    /// # Errors
-    /// It cannot be read or decoded; says why.
-    pub fn check(&self) -> Result<(), Error> {
-        match &self.image {
-            Some(file) => image::load(file, None).map(drop),
-            None => Ok(()),
-        }
-    }
-
-    /// The slate in the form of `caps` (planar 4:2:0), after `last_picture`.
-    pub(super) fn draw(
-        &self,
-        caps: &gst::Caps,
-        last_picture: Option<&gst::Buffer>,
-    ) -> Option<gst::Buffer> {
-        if let Some(file) = &self.image
-            && let Some(picture) = image_for(file, caps)
-        {
-            return Some(picture);
-        }
-        let info = gst_video::VideoInfo::from_caps(caps).ok()?;
-        let mut planes = match last_picture {
-            Some(picture) => dimmed(picture, &info)?,
-            None => Planes::of_one_colour(&info),
-        };
-        text::write(&mut planes.luma, &self.text);
-        planes.into_buffer(&info)
-    }
+/// The slate of one broadcast.
+pub(super) struct Slate {
+    /// The form of its pictures (planar 4:2:0).
+    info: gst_video::VideoInfo,
+    /// The operator's image in that form.
+    image: Option<gst::Buffer>,
+    text: String,
 }
 
-/// The operator's image, which was good when the server started.
-fn image_for(file: &Path, caps: &gst::Caps) -> Option<gst::Buffer> {
-    match image::load(file, Some(caps)) {
-        Ok(picture) => Some(picture),
-        Err(error) => {
-            let file = file.display();
-            tracing::warn!(%file, %error, "the slate's image is not shown, the last picture is");
-            None
+impl Slate {
+    /// For pictures of the form `caps`; `None` where that is none.
+    pub(super) fn new(settings: &SlateSettings, caps: &gst::Caps) -> Option<Self> {
+        let info = gst_video::VideoInfo::from_caps(caps).ok()?;
+        let image = settings.image.as_ref();
+        Some(Self {
+            image: image.and_then(|image| image.fitted(&info)),
+            info,
+            text: settings.text.clone(),
+        })
+    }
+
+    /// What is shown after `last_picture`.
+    pub(super) fn draw(&self, last_picture: Option<&gst::Buffer>) -> Option<gst::Buffer> {
+        if let Some(image) = &self.image {
+            return Some(image.clone());
         }
+        let mut planes = match last_picture {
+            Some(picture) => dimmed(picture, &self.info)?,
+            None => Planes::of_one_colour(&self.info),
+        };
+        text::write(&mut planes.luma, &self.text);
+        planes.into_buffer(&self.info)
     }
 }
 
@@ -195,12 +184,17 @@ mod tests {
         gst::Buffer::from_slice(bytes)
     }
 
+    fn draw(settings: &SlateSettings, caps: &gst::Caps, last: Option<&gst::Buffer>) -> gst::Buffer {
+        let slate = Slate::new(settings, caps).expect("pictures");
+        slate.draw(last).expect("a slate")
+    }
+
     #[test]
     fn the_last_picture_is_dimmed_and_the_text_stands_bright_in_its_middle() {
         // 854 is no multiple of four: rows are padded.
         let caps = caps(854, 480);
         let settings = SlateSettings::default();
-        let slate = settings.draw(&caps, Some(&white(&caps))).expect("a slate");
+        let slate = draw(&settings, &caps, Some(&white(&caps)));
         let [luma, blue, _] = planes(&slate, &caps);
         assert_eq!((luma[0], blue[0]), (92, 153));
         let bright = |rows: std::ops::Range<usize>| {
@@ -214,7 +208,7 @@ mod tests {
             text: String::new(),
             ..settings
         };
-        let slate = silent.draw(&caps, Some(&white(&caps))).expect("a slate");
+        let slate = draw(&silent, &caps, Some(&white(&caps)));
         assert!(
             planes(&slate, &caps)[0]
                 .iter()
@@ -231,43 +225,71 @@ mod tests {
                     .repeat(3),
                 ..SlateSettings::default()
             };
-            let slate = settings.draw(&caps, None).expect("a slate");
+            let slate = draw(&settings, &caps, None);
             assert_eq!(planes(&slate, &caps)[0].len(), (width * height) as usize);
         }
     }
 
-    #[test]
-    fn the_operators_image_fills_the_picture_with_its_shape_kept() {
-        let caps = caps(320, 180);
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("slate.png");
+    fn image(folder: &std::path::Path, name: &str, source: &str) -> std::path::PathBuf {
+        let file = folder.join(name);
         let made = std::process::Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "lavfi", "-i", "color=white:s=100x100"])
+            .args(["-v", "error", "-f", "lavfi", "-i", source])
             .args(["-frames:v", "1"])
             .arg(&file)
             .status();
         assert!(made.expect("ffmpeg is installed").success());
-        let settings = SlateSettings {
-            image: Some(file.clone()),
-            ..SlateSettings::default()
-        };
-        settings.check().expect("it is an image");
-        let slate = settings.draw(&caps, Some(&white(&caps))).expect("a slate");
-        let [luma, ..] = planes(&slate, &caps);
-        let row = &luma[90 * 320..91 * 320];
-        assert!(row[10] < 40 && row[310] < 40, "bars beside a square");
-        assert!(row[160] > 220, "{}", row[160]);
+        file
+    }
 
-        std::fs::write(&file, b"no image").expect("writable");
-        let error = settings.check().expect_err("it is none").to_string();
-        assert!(error.contains("slate.png"), "{error}");
-        // It was good at the start: the broadcast goes on with the dimmed picture.
-        let slate = settings.draw(&caps, Some(&white(&caps))).expect("a slate");
-        assert_eq!(planes(&slate, &caps)[0][0], 92);
-        let missing = SlateSettings {
-            image: Some(folder.path().join("nowhere.png")),
-            ..settings
+    #[test]
+    fn the_operators_image_fills_the_picture_with_its_shape_kept_also_when_its_file_is_gone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, size) in [("slate.png", "100x100"), ("slate.jpg", "5000x5000")] {
+            let caps = caps(320, 180);
+            let file = image(folder.path(), name, &format!("color=white:s={size}"));
+            let settings = SlateSettings {
+                image: Some(SlateImage::load(&file).expect("an image")),
+                ..SlateSettings::default()
+            };
+            std::fs::remove_file(&file).expect("it is there");
+            let slate = draw(&settings, &caps, Some(&white(&caps)));
+            let [luma, blue, _] = planes(&slate, &caps);
+            let row = &luma[90 * 320..91 * 320];
+            assert!(
+                row[68] < 40 && row[251] < 40,
+                "bars beside a square: {row:?}"
+            );
+            assert!(row[72] > 220 && row[247] > 220, "{row:?}");
+            assert!(
+                luma[160] > 220 && luma[179 * 320 + 160] > 220,
+                "no bar above"
+            );
+            assert!(blue.iter().all(|value| value.abs_diff(NEUTRAL) < 4));
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_by_the_name_of_its_file() {
+        crate::graph::init().expect("every element is installed");
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, bytes: &[u8]| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, bytes).expect("writable");
+            file
         };
-        assert!(missing.check().is_err());
+        let huge = folder.path().join("huge.png");
+        let sparse = std::fs::File::create(&huge).and_then(|file| file.set_len(1 << 40));
+        sparse.expect("a file with a hole");
+        for file in [
+            write("text.png", b"no image"),
+            write("empty.png", b""),
+            folder.path().join("nowhere.png"),
+            folder.path().to_owned(),
+            huge,
+            image(folder.path(), "wide.png", "color=white:s=9000x16"),
+        ] {
+            let error = SlateImage::load(&file).expect_err("none").to_string();
+            assert!(error.contains(&file.display().to_string()), "{error}");
+        }
     }
 }

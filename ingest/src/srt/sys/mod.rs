@@ -126,6 +126,13 @@ extern "C" fn log(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SocketId(ffi::SrtSocket);
 
+impl SocketId {
+    /// As a packet's header names it (draft-sharabayko-srt-01 §3).
+    pub(super) fn bits(self) -> u32 {
+        self.0.cast_unsigned()
+    }
+}
+
 #[cfg(test)]
 impl SocketId {
     /// A name for tests of what never meets libsrt.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::fd::IntoRawFd;
 
-use crate::srt::bans::Instruction;
+use crate::srt::filter::Instruction;
 
 /// A bound UDP port, shared with libsrt.
 pub(in crate::srt) struct UdpPort(UdpSocket);
@@ -25,6 +25,38 @@ impl UdpPort {
     /// A second descriptor of the same socket, for libsrt to own and close.
     pub(super) fn duplicate(&self) -> io::Result<i32> {
         self.0.try_clone().map(IntoRawFd::into_raw_fd)
+    }
+
+    /// Lets the kernel hold so many bytes of the port that nobody has read yet: past what the system
+    /// allows everybody (`net.core.rmem_max`) where this process may do that. How many it holds now.
+    #[cfg(target_os = "linux")]
+    pub(in crate::srt) fn hold(&self, bytes: usize) -> io::Result<usize> {
+        let wanted = i32::try_from(bytes).unwrap_or(i32::MAX);
+        // Refused to whoever is not allowed to administer the network; then it stays as it is.
+        let _refused = self.set_option(libc::SO_RCVBUFFORCE, &wanted);
+        let mut held = 0i32;
+        let mut held_bytes = size_of::<i32>() as libc::socklen_t;
+        // SAFETY: SO_RCVBUF writes one int.
+        let result = unsafe {
+            libc::getsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVBUF,
+                (&raw mut held).cast(),
+                &raw mut held_bytes,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // The kernel doubles what is asked for, for its own book-keeping (socket(7)).
+        Ok(usize::try_from(held).unwrap_or(0) / 2)
+    }
+
+    /// Elsewhere it is as libsrt has set it.
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::srt) fn hold(&self, bytes: usize) -> io::Result<usize> {
+        Ok(bytes)
     }
 
     /// Lets the kernel drop what `filter` does not let pass; an empty one lets everything pass.

@@ -9,7 +9,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
 use super::chain::{Chain, Decoding};
-use super::{Shared, TrackKind};
+use super::{Shared, TrackKind, unwrap};
 use crate::codec::{AudioCodec, VideoCodec};
 use crate::graph::contain::{OUR_FAULT, contained};
 use crate::graph::elements::{self, Error, Missing};
@@ -18,6 +18,10 @@ use crate::publication::CodecConfig;
 /// Decoding chains of one transport stream: its two tracks, and seven changes of them. Encoders
 /// change them when they are set otherwise, which is hardly ever.
 const CHAINS_MAX: usize = 16;
+
+/// When all of a transport stream "arrives" by what tsdemux is told: its first timestamp becomes this
+/// one, and a timestamp that would be before zero is lost. None is further back than the clock's wrap.
+const ARRIVES: gst::ClockTime = gst::ClockTime::from_nseconds(unwrap::PERIOD.unsigned_abs());
 
 /// A track that can be decoded.
 #[derive(Clone, Copy)]
@@ -105,7 +109,20 @@ pub(super) fn audio_caps(config: &CodecConfig<AudioCodec>) -> gst::Caps {
     }
 }
 
+/// Packets of a transport stream, for what [`add_transport_stream`] adds.
+pub(super) fn transport_stream_buffer(packets: Vec<u8>) -> gst::Buffer {
+    let mut buffer = gst::Buffer::from_slice(packets);
+    if let Some(buffer) = buffer.get_mut() {
+        buffer.set_pts(ARRIVES);
+    }
+    buffer
+}
+
 /// Adds the demultiplexer of a transport stream; its tracks get their chains as they appear.
+///
+/// It hands out the tracks' own timestamps, from [`ARRIVES`] on and at times a wrap of the clock off.
+/// Left to itself tsdemux makes a clock of the PCR's steps: what is missing of more than half a second
+/// it leaves out of the timestamps, whichever of a track's are read then, and sound parts from picture.
 pub(super) fn add_transport_stream(
     pipeline: &gst::Pipeline,
     shared: &Arc<Shared>,
@@ -116,11 +133,13 @@ pub(super) fn add_transport_stream(
         .build();
     let source = gst_app::AppSrc::builder()
         .caps(&caps)
-        .format(gst::Format::Bytes)
+        // Bytes would be told by their place among all of them, from whose PCR times are estimated.
+        .format(gst::Format::Time)
         .block(false)
         .max_bytes(0)
         .build();
     let demux = elements::make("tsdemux")?;
+    demux.set_property("ignore-pcr", true);
     let weak_pipeline = pipeline.downgrade();
     let weak_shared = Arc::downgrade(shared);
     let taken = Arc::new(Taken::default());

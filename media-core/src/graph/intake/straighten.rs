@@ -1,5 +1,5 @@
 //! Gives a demultiplexed track times that only go forward ([`Straight`](super::straight::Straight)),
-//! before its decoder has them: where packets are missing tsdemux goes back after it went ahead.
+//! before its decoder has them, and that do not wrap ([`Unwrap`](super::unwrap::Unwrap)).
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +60,7 @@ fn set_times(buffer: &mut gst::Buffer, segment: &gst::Segment, kind: TrackKind, 
         return;
     };
     let dts = time(buffer.dts()).unwrap_or(pts);
+    let (pts, dts) = shared.unwrapped(pts, dts);
     let (pts, dts) = shared.straight(kind).enter(pts, dts);
     let buffer = buffer.make_mut();
     buffer.set_pts(gst::ClockTime::from_nseconds(pts));
