@@ -81,7 +81,7 @@ fn gstreamers_srtsink_publishes() {
 fn srt_live_transmit_publishes() {
     let clip = clip("mp4");
     let file = clip.file();
-    let server = Server::start();
+    let server = Server::impatient();
     let stream = server.stream();
     let (to, key) = (server.srt, stream.key.clone());
     comes_through(server, stream, &clip, SRT_TAIL_FRAMES, || {
