@@ -22,6 +22,7 @@ use super::contain::contained;
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
 use super::meters::Meters;
+use super::parameter_sets::Announced;
 use super::scaler::Scaler;
 use super::stamps::Stamps;
 use super::thumbnails::Thumbnails;
@@ -397,23 +398,10 @@ fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink 
         height: rung.height,
         frame_rate: rate,
     };
-    let mut announced = false;
+    let mut announced: Option<Announced> = None;
     let entered = Arc::clone(&exit.entered.pictures);
     let took = exit.meters.encode_of(&rendition);
     coded_sink(&caps, exit, move |coded, output| {
-        if !announced {
-            let Some(decoder_config) = codec_data(coded) else {
-                return;
-            };
-            let rendition = rendition.clone();
-            output.track(Track {
-                rendition,
-                kind,
-                bitrate,
-                decoder_config,
-            });
-            announced = true;
-        }
         let Some((buffer, time)) = timed(coded) else {
             return;
         };
@@ -425,7 +413,30 @@ fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink 
         let time = rate.frame_time(index);
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = rate.frame_time(index + 1).saturating_since(time);
-        let Some(data) = mapped(buffer) else { return };
+        let Some(mut data) = mapped(buffer) else {
+            return;
+        };
+        if sync || announced.is_none() {
+            let Some(decoder_config) = codec_data(coded) else {
+                return;
+            };
+            let announced = announced.get_or_insert_with(|| {
+                output.track(Track {
+                    rendition: rendition.clone(),
+                    kind,
+                    bitrate,
+                    decoder_config: decoder_config.clone(),
+                });
+                Announced::new(decoder_config.clone())
+            });
+            data = match announced.sync_sample(&decoder_config, data) {
+                Ok(data) => data,
+                Err(error) => {
+                    tracing::error!(%rendition, %error, "an encoder's output does not fit its track");
+                    return output.failed();
+                }
+            };
+        }
         output.sample(
             &rendition,
             Sample {

@@ -15,6 +15,7 @@ mod ladder;
 mod meters;
 pub mod offline;
 mod on_air;
+mod parameter_sets;
 mod probe;
 mod running;
 mod scaler;
