@@ -6,7 +6,7 @@
 //!                                 └─ queue ─ scale ─ …   (each rung is scaled from the one above)
 //! sound ─ convert ─ avenc_aac ─ appsink
 //! ```
-//! It is built once a broadcast and never relinked.
+//! It is built once a broadcast, and never relinked but for encoders that are exchanged ([`seat`](super::seat)).
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,9 +21,11 @@ use super::background;
 use super::contain::contained;
 use super::elements::{self, Error};
 use super::encoder::{self, EncoderSettings};
+use super::in_order::InOrder;
 use super::meters::Meters;
-use super::parameter_sets::Announced;
 use super::scaler::Scaler;
+use super::seat::Seat;
+use super::shedding::{Shed, Shedding, Turns};
 use super::stamps::Stamps;
 use super::thumbnails::Thumbnails;
 use super::transcoder::Output;
@@ -65,6 +67,8 @@ pub(super) struct Spec {
     pub(super) video: Option<VideoSpec>,
     pub(super) audio_bitrate: Bitrate,
     pub(super) work: Work,
+    /// What a broadcast leaves out now; a file nothing.
+    pub(super) shedding: Shedding,
 }
 
 /// Whose media a ladder encodes.
@@ -100,6 +104,8 @@ pub(super) struct LadderPipeline {
     audio: gst_app::AppSrc,
     /// `None`: there are no pictures.
     thumbnails: Option<Thumbnails>,
+    shedding: Shedding,
+    turns: Arc<Turns>,
     ends: Arc<Ends>,
     entered: Entered,
 }
@@ -127,10 +133,12 @@ impl LadderPipeline {
             pictures: stamps(),
             frames: stamps(),
         };
+        let turns = Arc::default();
         let exit = Exit {
             output,
             ends: &ends,
             entered: &entered,
+            turns: &turns,
             meters,
         };
         let video = match &spec.video {
@@ -149,6 +157,8 @@ impl LadderPipeline {
             video,
             audio,
             thumbnails: pictures.and_then(|video| Thumbnails::start(&video.caps, output)),
+            shedding: spec.shedding.clone(),
+            turns,
             ends,
             entered,
         })
@@ -162,7 +172,9 @@ impl LadderPipeline {
     /// Puts a picture of the source onto grid point `index`. Waits while the encoders are busy: that
     /// is what fills the intake's queue where the machine cannot follow.
     pub(super) fn picture(&self, picture: &gst::BufferRef, index: u64) {
-        if let (Some(thumbnails), Some((_, cadence))) = (&self.thumbnails, &self.video) {
+        if let (Some(thumbnails), Some((_, cadence))) = (&self.thumbnails, &self.video)
+            && self.shedding.now() < Shed::Thumbnails
+        {
             thumbnails.offer(picture, cadence.rate().frame_time(index));
         }
         self.stand_in(picture, index);
@@ -179,6 +191,8 @@ impl LadderPipeline {
         // GStreamer 1.22, before x264enc has shifted its timestamps, and every later request be
         // dropped as one too many.
         if index > 0 && cadence.starts_segment(index) {
+            // Not with the first one: what it is coded by is what players are told of.
+            self.turns.note(index, self.shedding.now());
             let key_unit = gst_video::DownstreamForceKeyUnitEvent::builder()
                 .timestamp(time)
                 .stream_time(time)
@@ -262,6 +276,7 @@ struct Exit<'a> {
     output: &'a Arc<dyn Output>,
     ends: &'a Arc<Ends>,
     entered: &'a Entered,
+    turns: &'a Arc<Turns>,
     meters: &'a Meters,
 }
 
@@ -315,6 +330,7 @@ fn add_video(
         .build();
     let mut tee = elements::make("tee")?;
     elements::add_chain(pipeline, &[source.upcast_ref(), &tee])?;
+    let mut top: Option<Arc<InOrder>> = None;
     for (position, rung) in spec.rungs.iter().enumerate() {
         if position > 0 {
             let queue = picture_queue(work)?;
@@ -328,8 +344,21 @@ fn add_video(
         }
         let queue = picture_queue(work)?;
         let encoder = encoder::make(spec.encoder, rung, spec.cadence)?;
-        let sink = video_sink(rung, spec.cadence.rate(), exit);
+        let way_out = Arc::new(way_out(rung, spec.cadence.rate(), exit));
+        let above = top.as_ref().filter(|_| position == 1);
+        let sink = video_sink(rung, spec.cadence.rate(), &way_out, above, exit);
+        top.get_or_insert(way_out);
         elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
+        if work == Work::Broadcast {
+            let seat = Seat {
+                settings: spec.encoder,
+                rung: rung.clone(),
+                cadence: spec.cadence,
+                may_be_away: position == 0 && spec.rungs.len() > 1,
+                turns: Arc::clone(exit.turns),
+            };
+            seat.take(pipeline, &queue, encoder, &sink);
+        }
         tee.link(&queue)?;
     }
     Ok(source)
@@ -385,23 +414,38 @@ fn picture_queue(work: Work) -> Result<gst::Element, Error> {
     Ok(queue)
 }
 
-fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink {
-    let caps = gst::Caps::builder("video/x-h264")
-        .field("stream-format", "avc")
-        .field("alignment", "au")
-        .field("profile", "high")
-        .build();
-    let rendition = rung.name.clone();
-    let bitrate = rung.bitrate;
+fn way_out(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> InOrder {
     let kind = InitKind::Video {
         width: rung.width,
         height: rung.height,
         frame_rate: rate,
     };
-    let mut announced: Option<Announced> = None;
+    let output = Arc::clone(exit.output);
+    InOrder::new(output, rung.name.clone(), kind, rung.bitrate)
+}
+
+/// Where a rung's coded pictures leave by its `way_out`; and by the way out of the rung `above`,
+/// while that one is not encoded.
+fn video_sink(
+    rung: &Rung,
+    rate: FrameRate,
+    way_out: &Arc<InOrder>,
+    above: Option<&Arc<InOrder>>,
+    exit: Exit<'_>,
+) -> gst_app::AppSink {
+    let caps = gst::Caps::builder("video/x-h264")
+        .field("stream-format", "avc")
+        .field("alignment", "au")
+        .field("profile", "high")
+        .build();
     let entered = Arc::clone(&exit.entered.pictures);
-    let took = exit.meters.encode_of(&rendition);
-    coded_sink(&caps, exit, move |coded, output| {
+    let took = exit.meters.encode_of(&rung.name);
+    let (way_out, above) = (Arc::clone(way_out), above.cloned());
+    let turns = Arc::clone(exit.turns);
+    coded_sink(&caps, exit, move |coded, _| {
+        let Some(config) = codec_data(coded) else {
+            return;
+        };
         let Some((buffer, time)) = timed(coded) else {
             return;
         };
@@ -413,39 +457,17 @@ fn video_sink(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> gst_app::AppSink 
         let time = rate.frame_time(index);
         let sync = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = rate.frame_time(index + 1).saturating_since(time);
-        let Some(mut data) = mapped(buffer) else {
-            return;
+        let Some(data) = mapped(buffer) else { return };
+        let sample = Sample {
+            time,
+            duration,
+            sync,
+            data,
         };
-        if sync || announced.is_none() {
-            let Some(decoder_config) = codec_data(coded) else {
-                return;
-            };
-            let announced = announced.get_or_insert_with(|| {
-                output.track(Track {
-                    rendition: rendition.clone(),
-                    kind,
-                    bitrate,
-                    decoder_config: decoder_config.clone(),
-                });
-                Announced::new(decoder_config.clone())
-            });
-            data = match announced.sync_sample(&decoder_config, data) {
-                Ok(data) => data,
-                Err(error) => {
-                    tracing::error!(%rendition, %error, "an encoder's output does not fit its track");
-                    return output.failed();
-                }
-            };
+        if let Some(above) = above.as_ref().filter(|_| turns.at(index) >= Shed::TopRung) {
+            above.put(index, config.clone(), sample.clone());
         }
-        output.sample(
-            &rendition,
-            Sample {
-                time,
-                duration,
-                sync,
-                data,
-            },
-        );
+        way_out.put(index, config, sample);
     })
 }
 

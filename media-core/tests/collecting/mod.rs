@@ -73,6 +73,7 @@ pub(crate) fn settings() -> Settings {
         profile: Profile::LowLatency,
         threads: 1,
         slate: graph::SlateSettings::default(),
+        shedding: graph::Shedding::default(),
     }
 }
 
