@@ -391,7 +391,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use media_core::graph::{Preset, Profile, Settings, SlateSettings, VideoEncoder};
+    use media_core::graph::{Preset, Profile, Settings, Shedding, SlateSettings, VideoEncoder};
     use media_core::{Bitrate, Ladder, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
@@ -415,6 +415,7 @@ mod tests {
             profile: Profile::Quality,
             threads: 1,
             slate: SlateSettings::default(),
+            shedding: Shedding::default(),
         }
     }
 

@@ -58,6 +58,7 @@ pub(super) fn ask(
         let opened = answer
             .and_then(|()| asking.still_opens(&stream, &keys, publisher.peer.ip()))
             .and_then(|()| asking.open(&stream, &publisher));
+        let opened = asking.inner.note_refusal(&stream, opened);
         *stage = match opened {
             Ok(sink) => Stage::Open(held.release(sink)),
             Err(refusal) => Stage::Refused(refusal),
