@@ -79,7 +79,8 @@ fn directed(profile: Profile, directions: &'static [(u64, Shed)]) -> Arc<Directe
     });
     let settings = Settings {
         encoder: VideoEncoder::X264,
-        preset: Preset::Superfast,
+        // It looks ahead, where the profile lets it: an encoder that goes holds pictures.
+        preset: Preset::Veryfast,
         profile,
         shedding: directed.shedding.clone(),
         ..settings()
