@@ -116,6 +116,7 @@ pub(crate) struct Overload {
     shedding: Shedding,
     /// Steps up, by what was shed then.
     steps: Arc<[AtomicU64; Shed::ALL.len()]>,
+    processor: Arc<Mutex<Processor>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -123,7 +124,6 @@ pub(crate) struct Overload {
 struct State {
     speed: Speed,
     steps: Steps,
-    processor: Processor,
     began: Instant,
     /// When was looked last, and what each broadcast had encoded by then.
     looked: Option<(Instant, HashMap<BroadcastId, u64>)>,
@@ -131,12 +131,41 @@ struct State {
     behind: HashSet<BroadcastId>,
 }
 
+/// How far a broadcast has come since the last look.
+struct Progress<'a> {
+    load: &'a Load,
+    known: &'a Known,
+    /// Pictures.
+    encoded: u64,
+}
+
+impl Progress<'_> {
+    /// What that took.
+    fn work(&self) -> Work {
+        let rungs = self.known.rungs.iter();
+        rungs
+            .map(|rung| Work::of(rung, self.load.preset, self.encoded as f64))
+            .sum()
+    }
+
+    /// Whether it falls behind, as it did `before` or did not.
+    fn falls_behind(&self, before: bool, span: Duration) -> bool {
+        let seen = Seen {
+            shortest_wait: self.load.shortest_wait,
+            before,
+            encoded: self.encoded,
+            rate: self.known.rate,
+            span,
+        };
+        !self.known.rungs.is_empty() && seen.falls_behind()
+    }
+}
+
 impl Overload {
     pub(crate) fn new(settings: Settings) -> Self {
         let state = State {
             speed: Speed::default(),
             steps: Steps::new(possible(&settings)),
-            processor: Processor::default(),
             began: Instant::now(),
             looked: None,
             behind: HashSet::new(),
@@ -145,6 +174,7 @@ impl Overload {
             settings: Arc::new(settings),
             shedding: Shedding::default(),
             steps: Arc::default(),
+            processor: Arc::default(),
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -185,8 +215,9 @@ impl Overload {
     /// Looks at the running broadcasts: learns what they cost, and sheds more or less. Reads /proc.
     pub(crate) fn look(&self, running: &[Load]) {
         let now = Instant::now();
+        // Before the lock is taken, which the gate wants too.
+        let spent = self.spent();
         let mut state = self.state();
-        let spent = state.processor.spent();
         let encoded = running.iter().filter_map(|load| {
             let known = load.known.as_ref()?;
             Some((load.id.clone(), known.encoded))
@@ -196,46 +227,37 @@ impl Overload {
             return;
         };
         let span = now.saturating_duration_since(before);
-        let since = |load: &Load| {
+        let progress = running.iter().filter_map(|load| {
             let known = load.known.as_ref()?;
-            let before = *encoded_before.get(&load.id)?;
-            Some((known.clone(), known.encoded.saturating_sub(before)))
-        };
+            let encoded = known.encoded.saturating_sub(*encoded_before.get(&load.id)?);
+            Some(Progress {
+                load,
+                known,
+                encoded,
+            })
+        });
+        let progress: Vec<_> = progress.collect();
         // Under pressure other things are encoded than these, and a slate costs next to nothing.
         let is_usual = self.shedding.now() == Shed::Nothing && running.iter().all(Load::is_sent);
         if let Some(spent) = spent.filter(|_| is_usual) {
-            let work = running.iter().filter_map(|load| {
-                let (known, pictures) = since(load)?;
-                let rungs = known.rungs.iter();
-                let of = |rung| Work::of(rung, load.preset, pictures as f64);
-                Some(rungs.map(of).sum::<Work>())
-            });
-            state.speed.learn(work.sum(), spent, span);
+            let work = progress.iter().map(Progress::work).sum();
+            state.speed.learn(work, spent, span);
         }
-        let behind_before = std::mem::take(&mut state.behind);
-        let falls_behind = |load: &&Load| {
-            since(load).is_some_and(|(known, encoded)| {
-                let seen = Seen {
-                    shortest_wait: load.shortest_wait,
-                    before: behind_before.contains(&load.id),
-                    encoded,
-                    rate: known.rate,
-                    span,
-                };
-                !known.rungs.is_empty() && seen.falls_behind()
-            })
-        };
-        let behind = running.iter().filter(falls_behind);
-        state.behind = behind.map(|load| load.id.clone()).collect();
-        let behind = state.behind.len();
+        let behind = progress.iter().filter(|it| {
+            let before = state.behind.contains(&it.load.id);
+            it.falls_behind(before, span)
+        });
+        let behind: HashSet<_> = behind.map(|it| it.load.id.clone()).collect();
+        let behind_count = behind.len();
+        state.behind = behind;
         let before = state.steps.shed();
         let time = now.saturating_duration_since(state.began);
         let step = match running {
             [] => state.steps.idle(),
-            _ => state.steps.look(behind > 0, time),
+            _ => state.steps.look(behind_count > 0, time),
         };
         if let Some(shed) = step {
-            self.shed(before, shed, behind);
+            self.shed(before, shed, behind_count);
         }
     }
 
@@ -261,6 +283,11 @@ impl Overload {
             None => Work::a_second(&self.settings.rungs, load.preset, None),
         };
         running.iter().map(of).sum()
+    }
+
+    fn spent(&self) -> Option<Duration> {
+        let processor = self.processor.lock();
+        processor.unwrap_or_else(PoisonError::into_inner).spent()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
