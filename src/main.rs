@@ -11,6 +11,7 @@ mod lasting;
 mod library;
 mod listener;
 mod metrics;
+mod overload;
 mod panics;
 mod recordings;
 mod server;

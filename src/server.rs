@@ -20,6 +20,7 @@ use crate::lasting;
 use crate::library::{self, Library};
 use crate::listener::{self, Front, Redirect, Service};
 use crate::metrics::{self, Sources};
+use crate::overload::{self, Overload};
 use crate::recordings::{Media, Objects, Recorder, Shelf, upkeep};
 use crate::shutdown::{self, Signals};
 use crate::supervisor::{Encoding, Options, Playlists, Rewind, Supervisor};
@@ -54,7 +55,7 @@ impl Server {
         // Before anything can be asked: whoever sees an answer may ask for the end.
         let signals = Signals::listen()?;
         graph::init()?;
-        let encoding = encoding(config)?;
+        let (encoding, overload) = encoding(config)?;
         let database = open_database(config).await?;
         let admin_token = admin_token(config)?;
         let playback_secret = storage::playback_token::load_or_create(&config.data)?;
@@ -102,6 +103,7 @@ impl Server {
             playlists: playlists(config)?,
             recorder: recorder.clone(),
             broadcasts_max: config.ingest.broadcasts_max,
+            overload,
             reconnect: config.ingest.reconnect,
             on_publish: on_publish(config, client_tls),
             events: hooks.events(),
@@ -233,6 +235,10 @@ impl Server {
             let supervisor = supervisor.clone();
             move || supervisor.clone().follow(streams.clone())
         });
+        lasting::spawn("watching the machine's load", {
+            let supervisor = supervisor.clone();
+            move || supervisor.clone().watch()
+        });
         if let Some(objects) = objects.clone() {
             lasting::spawn("keeping the store in order", move || {
                 let objects = objects.clone();
@@ -343,24 +349,36 @@ fn admin_token(config: &Config) -> anyhow::Result<AdminToken> {
     })
 }
 
-/// How broadcasts are transcoded on this machine; says what a first one gets.
-fn encoding(config: &Config) -> anyhow::Result<Encoding> {
+/// How broadcasts are transcoded on this machine, and what that costs; says what a first one gets.
+fn encoding(config: &Config) -> anyhow::Result<(Encoding, Overload)> {
     let ladder = &config.ladder;
     let slate_image = config.slate.image.as_deref().map(graph::SlateImage::load);
+    let (encoder, cores) = (
+        ladder.encoder.resolve()?,
+        std::thread::available_parallelism()?.get(),
+    );
+    let overload = Overload::new(overload::Settings {
+        admission: config.ingest.admission,
+        cores,
+        encoder,
+        preset: ladder.preset,
+        rungs: ladder.ladder.rungs.clone(),
+    });
     let encoding = Encoding {
         ladder: ladder.ladder.clone(),
         segment: config.hls.segment,
         part: config.hls.part,
-        encoder: ladder.encoder.resolve()?,
+        encoder,
         preset: ladder.preset,
         profile: ladder.profile,
         source: ladder.source,
         threads: ladder.threads,
-        cores: std::thread::available_parallelism()?.get(),
+        cores,
         slate: graph::SlateSettings {
             image: slate_image.transpose()?,
             text: config.slate.text.clone(),
         },
+        shedding: overload.shedding().clone(),
     };
     let first = encoding.settings(1);
     tracing::info!(
@@ -371,7 +389,7 @@ fn encoding(config: &Config) -> anyhow::Result<Encoding> {
         cores = encoding.cores,
         "encoder chosen"
     );
-    Ok(encoding)
+    Ok((encoding, overload))
 }
 
 /// Who is asked about publishers.

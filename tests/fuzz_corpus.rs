@@ -22,7 +22,7 @@ mod head;
 mod replay;
 
 // What the configuration names of the rest of the binary.
-pub(crate) use config::{hooks, recordings};
+pub(crate) use config::{hooks, overload, recordings};
 
 crate::replayed! {
     head: 5_000,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use media_core::StreamId;
 use storage::streams::Keys;
 
+use crate::capacity::Capacity;
 use crate::publishers::Publisher;
 
 /// How many watch a broadcast.
@@ -14,6 +15,17 @@ pub struct Audience {
     pub now: u32,
     /// The most at a time since it began.
     pub peak: u32,
+}
+
+/// Why and when a publisher with a valid key was refused.
+#[derive(Clone, Debug)]
+pub struct LastRefusal {
+    /// Its name for machines.
+    pub reason: &'static str,
+    /// What the publisher's log was told, or would have been.
+    pub detail: String,
+    /// When that was.
+    pub at: SystemTime,
 }
 
 /// The broadcasts of this process. No method blocks or waits.
@@ -26,6 +38,12 @@ pub trait Broadcasts: Send + Sync + 'static {
 
     /// Who publishes to the stream now, in no order.
     fn publishers(&self, stream: &StreamId) -> Vec<Publisher>;
+
+    /// The last publisher of the stream with a valid key that was refused, since the process began.
+    fn last_refusal(&self, stream: &StreamId) -> Option<LastRefusal>;
+
+    /// What the machine can encode, and what broadcasts need.
+    fn capacity(&self) -> Capacity;
 
     /// How far viewers can rewind the stream's running broadcast; `None` where it has none, or
     /// where they cannot.

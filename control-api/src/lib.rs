@@ -11,6 +11,7 @@ mod audit;
 mod body;
 pub mod broadcasts;
 mod caller;
+pub mod capacity;
 mod change;
 mod cookies;
 pub mod cors;
@@ -60,7 +61,8 @@ use storage::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use broadcasts::{Audience, Broadcasts};
+pub use broadcasts::{Audience, Broadcasts, LastRefusal};
+pub use capacity::Capacity;
 pub use cors::WebOrigin;
 pub use guesses::Guesses;
 pub use media::Media;
@@ -185,7 +187,8 @@ fn for_admins() -> OpenApiRouter<Api> {
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(invitations::create, invitations::list))
         .routes(routes!(invitations::delete))
-        .routes(routes!(audit::list));
+        .routes(routes!(audit::list))
+        .routes(routes!(capacity::show));
     openapi::for_audience(router.get_openapi_mut(), openapi::Audience::Admins);
     router
 }

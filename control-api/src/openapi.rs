@@ -37,6 +37,7 @@ const ACCESS_COOKIE: &str = "access_cookie";
         (name = "videos", description = "The VOD library: public videos for everybody, and what their owners do with theirs."),
         (name = "accounts", description = "Registering, logging in, users, invitations and the audit log."),
         (name = "webhooks", description = "Who is told what happens, and what was sent; for their owners, the operator and admins."),
+        (name = "server", description = "The machine; for admins and the operator."),
         (name = "public", description = "Open to everybody; a private stream's title needs a playback token.")
     )
 )]

@@ -4,6 +4,7 @@
 mod accounts;
 mod admins;
 mod browsers;
+mod capacity;
 mod docs;
 mod errors;
 mod limits;
@@ -39,8 +40,8 @@ use storage::{AdminToken, Database, Networks, PlaybackSecret};
 use crate::media::Pending;
 use crate::urls::{PublishAddress, Urls};
 use crate::{
-    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Publisher, Registration,
-    UploadLimits,
+    Api, Audience, Broadcasts, Capacity, Guesses, LastRefusal, Limits, Media, Options, Publisher,
+    Registration, UploadLimits,
 };
 
 const HOST: &str = "media.test:8080";
@@ -72,6 +73,7 @@ struct RecordedBroadcasts {
     audience: Mutex<Option<Audience>>,
     publishers: Mutex<Vec<Publisher>>,
     rewind: Mutex<Option<Duration>>,
+    refused: Mutex<HashMap<StreamId, LastRefusal>>,
     has_thumbnail: AtomicBool,
     keys: Mutex<Option<Keys>>,
     told: Mutex<Vec<Told>>,
@@ -123,6 +125,21 @@ impl Broadcasts for RecordedBroadcasts {
         match self.is_live(stream) {
             true => publishers,
             false => Vec::new(),
+        }
+    }
+
+    fn last_refusal(&self, stream: &StreamId) -> Option<LastRefusal> {
+        self.refused.lock().expect("lock").get(stream).cloned()
+    }
+
+    fn capacity(&self) -> Capacity {
+        Capacity {
+            cores: 8,
+            megapixels_per_core_s: Some(92.4),
+            needed_cores: None,
+            cores_max: 7.6,
+            admission: crate::capacity::Admission::Refuse,
+            shed: crate::capacity::Shed::TopRung,
         }
     }
 

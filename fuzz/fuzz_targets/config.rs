@@ -34,6 +34,27 @@ pub(crate) mod hooks {
 }
 
 /// See [`hooks`].
+pub(crate) mod overload {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Admission {
+        Refuse,
+        Off,
+    }
+
+    impl std::str::FromStr for Admission {
+        type Err = &'static str;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            match text {
+                "refuse" => Ok(Self::Refuse),
+                "off" => Ok(Self::Off),
+                _ => Err("refuse or off is expected"),
+            }
+        }
+    }
+}
+
+/// See [`hooks`].
 pub(crate) mod recordings {
     use media_core::RenditionName;
     use storage::asset::Reserve;

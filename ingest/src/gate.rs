@@ -148,6 +148,9 @@ pub enum Refusal {
     /// The process carries as many broadcasts as it is configured for.
     #[error("the server carries no further broadcast")]
     Full,
+    /// The machine is too small to encode another broadcast beside those that run.
+    #[error("this server cannot encode another broadcast in real time now")]
+    Overloaded,
     /// The process is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -160,6 +163,38 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them, in order.
+    pub const ALL: [Self; 11] = [
+        Self::UnknownKey,
+        Self::SameKey,
+        Self::Banned,
+        Self::Address,
+        Self::Kicked,
+        Self::AlreadyLive,
+        Self::Full,
+        Self::Overloaded,
+        Self::ShuttingDown,
+        Self::Vetoed,
+        Self::Unanswered,
+    ];
+
+    /// Its name for machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::SameKey => "same_key",
+            Self::Banned => "banned",
+            Self::Address => "address",
+            Self::Kicked => "kicked",
+            Self::AlreadyLive => "already_live",
+            Self::Full => "full",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::Vetoed => "vetoed",
+            Self::Unanswered => "unanswered",
+        }
+    }
+
     /// What the publisher may know: who has a key and should not have it learns nothing from it.
     pub fn told(self) -> Self {
         match self {

@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         threads,
         source: SourceUse::Encode,
         slate: graph::SlateSettings::default(),
+        shedding: graph::Shedding::default(),
     };
     let counted = Arc::new(Counted::default());
     let output = Arc::clone(&counted) as Arc<dyn Output>;

@@ -25,6 +25,7 @@ use storage::database::Location;
 use storage::webhooks::HookUrl;
 
 use crate::hooks::OnFailure;
+use crate::overload::Admission;
 
 pub(crate) use settings::{example_file, help_table};
 pub(crate) use sources::Flags;
@@ -190,6 +191,7 @@ pub(crate) struct LadderConfig {
 #[derive(Debug)]
 pub(crate) struct IngestConfig {
     pub(crate) broadcasts_max: usize,
+    pub(crate) admission: Admission,
     pub(crate) reconnect: Duration,
     pub(crate) srt_latency: Duration,
 }
@@ -311,6 +313,7 @@ impl Config {
             },
             ingest: IngestConfig {
                 broadcasts_max: values.whole("ingest.broadcasts_max", 1..=64)? as usize,
+                admission: values.parsed("ingest.admission")?,
                 reconnect: values.millis("ingest.reconnect_ms", 0..=3_600_000)?,
                 srt_latency: values.millis("ingest.srt_latency_ms", 20..=10_000)?,
             },

@@ -190,6 +190,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Broadcasts at once, 1 to 64. With ladder.preset = auto each new one gets the preset for its share of the cores.",
     ),
     setting(
+        "ingest.admission",
+        "refuse",
+        "What becomes of a further broadcast that this machine cannot encode in real time beside those that run: refuse, or off (it is let in).",
+    ),
+    setting(
         "ingest.reconnect_ms",
         "60000",
         "How long a broadcast waits for a publisher that was lost, in milliseconds, 0 to 3600000: viewers see the slate meanwhile. A stream may have another time.",

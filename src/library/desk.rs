@@ -391,7 +391,9 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use media_core::graph::{Preset, Profile, Settings, SlateSettings, SourceUse, VideoEncoder};
+    use media_core::graph::{
+        Preset, Profile, Settings, Shedding, SlateSettings, SourceUse, VideoEncoder,
+    };
     use media_core::{Bitrate, Ladder, VideoId};
     use scratch::{Kind, Scratch};
     use storage::Database;
@@ -416,6 +418,7 @@ mod tests {
             threads: 1,
             source: SourceUse::Encode,
             slate: SlateSettings::default(),
+            shedding: Shedding::default(),
         }
     }
 

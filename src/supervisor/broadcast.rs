@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::{Closed, Publisher, Refusal};
-use media_core::graph::{Intake, Role, Settings, Transcoder};
+use media_core::graph::{Intake, Preset, Role, Settings, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
 use super::link::{self, Publishing};
 use super::packaging::Packaging;
 use super::places::{Place, Places, Taken};
+use crate::overload::Load;
 
 /// See the module.
 pub(super) struct Broadcast {
     id: BroadcastId,
     stream: StreamId,
     transcoder: Transcoder,
+    preset: Preset,
     packaging: Arc<Packaging>,
     places: Mutex<Places>,
     /// Of media, from all its publishers.
@@ -35,11 +37,13 @@ impl Broadcast {
         packaging: Arc<Packaging>,
     ) -> Self {
         let output = Arc::clone(&packaging) as Arc<dyn media_core::graph::Output>;
+        let preset = settings.preset;
         let transcoder = Transcoder::new(settings, output);
         Self {
             id,
             stream,
             transcoder,
+            preset,
             packaging,
             places: Mutex::default(),
             received_bytes: AtomicU64::new(0),
@@ -150,6 +154,24 @@ impl Broadcast {
             meters: Arc::clone(self.transcoder.meters()),
             window,
             renditions: renditions.unwrap_or_default(),
+        }
+    }
+
+    /// What it costs.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            id: self.id.clone(),
+            known: self.packaging.known(),
+            preset: self.preset,
+            shortest_wait: None,
+        }
+    }
+
+    /// The same, and how long pictures have waited since this was asked last.
+    pub(super) fn take_load(&self) -> Load {
+        Load {
+            shortest_wait: self.transcoder.meters().take_shortest_intake(),
+            ..self.load()
         }
     }
 

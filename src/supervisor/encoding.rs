@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use media_core::Ladder;
-use media_core::graph::{Preset, Profile, Settings, SlateSettings, SourceUse, VideoEncoder};
+use media_core::graph::{
+    Preset, Profile, Settings, Shedding, SlateSettings, SourceUse, VideoEncoder,
+};
 
 /// Cores a broadcast from which on an encoder gets threads of its own to cut pictures into slices.
 const CORES_FOR_SLICES: usize = 5;
@@ -20,6 +22,8 @@ pub(crate) struct Encoding {
     pub(crate) threads: Option<u32>,
     pub(crate) cores: usize,
     pub(crate) slate: SlateSettings,
+    /// What broadcasts leave out now.
+    pub(crate) shedding: Shedding,
 }
 
 impl Encoding {
@@ -36,22 +40,31 @@ impl Encoding {
             segment: self.segment,
             part: self.part,
             encoder: self.encoder,
-            preset: self.preset.unwrap_or_else(|| Preset::for_cores(cores)),
+            preset: self.preset(broadcasts),
             profile: self.profile,
             source: self.source,
             threads: self.threads.unwrap_or(slices),
             slate: self.slate.clone(),
+            shedding: self.shedding.clone(),
         }
+    }
+
+    /// The preset of a broadcast that is one of `broadcasts`.
+    pub(crate) fn preset(&self, broadcasts: usize) -> Preset {
+        let cores = self.cores / broadcasts.max(1);
+        self.preset.unwrap_or_else(|| Preset::for_cores(cores))
     }
 
     /// The settings of a file, which nobody waits for: the best that the machine can do in the time
     /// that it takes anyway.
     pub(crate) fn file_settings(&self) -> Settings {
         Settings {
-            preset: self.preset.unwrap_or_else(|| Preset::for_cores(self.cores)),
+            preset: self.preset(1),
             profile: Profile::Quality,
             source: SourceUse::Encode,
             threads: self.threads.unwrap_or(self.cores as u32),
+            // It gives way to broadcasts altogether, and leaves nothing out.
+            shedding: Shedding::default(),
             ..self.settings(1)
         }
     }

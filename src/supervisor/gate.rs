@@ -1,15 +1,17 @@
 //! Who may publish: the answer to what the listeners ask.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use control_api::guesses::{Secret, Wrong};
 use ingest::gate::Passphrase;
 use ingest::{Admission, Gate, MediaSink, Publisher, Refusal, StreamKey};
 use media_core::{BroadcastId, StreamId};
 use storage::KeyHash;
+use storage::streams::Grant;
 
 use super::broadcast::Broadcast;
 use super::packaging::{Packaging, Wanted};
@@ -22,18 +24,8 @@ impl Gate for Supervisor {
         let Some(grant) = keys.find(key.reveal()) else {
             return Err(self.wrong(key, peer));
         };
-        let guesses = &self.inner.options.guesses;
-        if guesses.right(key.reveal(), peer).is_err() {
-            return Err(Refusal::Banned);
-        }
-        if !grant.publishers.allow(peer) {
-            return Err(Refusal::Address);
-        }
-        let key = KeyHash::of(key.reveal());
-        if self.inner.kicked.is_refused(&key, Instant::now()) {
-            return Err(Refusal::Kicked);
-        }
-        self.inner.has_room(&grant.stream)?;
+        let opens = self.opens(key, grant, peer);
+        self.inner.note_refusal(&grant.stream, opens)?;
         let srt_passphrase = grant
             .srt_passphrase
             .as_ref()
@@ -51,12 +43,31 @@ impl Gate for Supervisor {
     ) -> Result<Box<dyn MediaSink>, Refusal> {
         match &self.inner.options.on_publish {
             Some(hook) => Ok(vetting::ask(self, hook, stream, publisher)),
-            None => Ok(Box::new(self.open(stream, &publisher)?)),
+            None => {
+                let opened = self.open(stream, &publisher);
+                Ok(Box::new(self.inner.note_refusal(stream, opened)?))
+            }
         }
     }
 }
 
 impl Supervisor {
+    /// Whether a valid key opens its stream from there now.
+    fn opens(&self, key: &StreamKey, grant: &Grant, peer: IpAddr) -> Result<(), Refusal> {
+        let guesses = &self.inner.options.guesses;
+        if guesses.right(key.reveal(), peer).is_err() {
+            return Err(Refusal::Banned);
+        }
+        if !grant.publishers.allow(peer) {
+            return Err(Refusal::Address);
+        }
+        let key = KeyHash::of(key.reveal());
+        if self.inner.kicked.is_refused(&key, Instant::now()) {
+            return Err(Refusal::Kicked);
+        }
+        self.inner.has_room(&grant.stream)
+    }
+
     /// Takes note of a key that is no stream's.
     fn wrong(&self, key: &StreamKey, peer: IpAddr) -> Refusal {
         let guesses = &self.inner.options.guesses;
@@ -76,7 +87,7 @@ impl Supervisor {
             let broadcast = match existing {
                 Some(broadcast) => broadcast,
                 None => {
-                    self.inner.room_for_one_more(broadcasts.len())?;
+                    self.inner.room_for_one_more(&broadcasts)?;
                     let broadcast =
                         Arc::new(self.inner.new_broadcast(stream, broadcasts.len() + 1));
                     broadcasts.insert(stream.clone(), Arc::clone(&broadcast));
@@ -112,7 +123,7 @@ impl Inner {
                 Err(Refusal::AlreadyLive)
             }
             Some(_) => self.is_open(),
-            None => self.room_for_one_more(broadcasts.len()),
+            None => self.room_for_one_more(&broadcasts),
         }
     }
 
@@ -125,13 +136,27 @@ impl Inner {
         1 + usize::from(stands_by)
     }
 
-    fn room_for_one_more(&self, running: usize) -> Result<(), Refusal> {
+    fn room_for_one_more(
+        &self,
+        running: &HashMap<StreamId, Arc<Broadcast>>,
+    ) -> Result<(), Refusal> {
         self.is_open()?;
-        if running >= self.options.broadcasts_max {
+        if running.len() >= self.options.broadcasts_max {
             Err(Refusal::Full)
+        } else if !self.can_encode_one_more(running) {
+            Err(Refusal::Overloaded)
         } else {
             Ok(())
         }
+    }
+
+    /// Takes note of it where a publisher of `stream` is refused.
+    pub(super) fn note_refusal<T>(
+        &self,
+        stream: &StreamId,
+        asked: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        asked.inspect_err(|refusal| self.refused.note(stream, *refusal, SystemTime::now()))
     }
 
     fn is_open(&self) -> Result<(), Refusal> {

@@ -14,8 +14,10 @@ mod gate;
 mod kicked;
 mod lane;
 mod link;
+mod load;
 mod packaging;
 mod places;
+mod refused;
 mod sink;
 mod vetting;
 
@@ -32,6 +34,7 @@ use packager::Live;
 use storage::streams::{Grant, Keys};
 
 use crate::hooks::{Events, OnPublish};
+use crate::overload::Overload;
 
 use self::broadcast::Broadcast;
 pub(crate) use self::encoding::Encoding;
@@ -40,6 +43,7 @@ pub(crate) use self::figures::{Figures, Publications, RenditionFigures};
 use self::kicked::Kicked;
 pub(crate) use self::link::Publishing;
 pub(crate) use self::packaging::{Playlists, Rewind};
+pub(crate) use self::refused::Refused;
 use crate::recordings::Recorder;
 
 /// How often the database is asked whether another process has changed the streams.
@@ -58,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) playlists: Playlists,
     pub(crate) recorder: Recorder,
     pub(crate) broadcasts_max: usize,
+    /// What the machine can do.
+    pub(crate) overload: Overload,
     pub(crate) reconnect: Duration,
     /// Who is asked about each publisher besides; `None`: nobody.
     pub(crate) on_publish: Option<Arc<OnPublish>>,
@@ -81,6 +87,7 @@ struct Inner {
     replacing_keys: Mutex<()>,
     broadcasts: Mutex<HashMap<StreamId, Arc<Broadcast>>>,
     kicked: Kicked,
+    refused: Refused,
     publications: Publications,
     closing: AtomicBool,
     ends: Ends,
@@ -98,6 +105,7 @@ impl Supervisor {
             replacing_keys: Mutex::new(()),
             broadcasts: Mutex::new(HashMap::new()),
             kicked: Kicked::default(),
+            refused: Refused::default(),
             publications: Publications::default(),
             closing: AtomicBool::new(false),
             ends: Ends::default(),
@@ -311,6 +319,19 @@ impl Broadcasts for Supervisor {
 
     fn live_count(&self) -> usize {
         self.inner.broadcasts().len()
+    }
+
+    fn last_refusal(&self, stream: &StreamId) -> Option<control_api::LastRefusal> {
+        let (refusal, at) = self.inner.refused.last_of(stream)?;
+        Some(control_api::LastRefusal {
+            reason: refusal.name(),
+            detail: refusal.to_string(),
+            at,
+        })
+    }
+
+    fn capacity(&self) -> control_api::Capacity {
+        Supervisor::capacity(self).into()
     }
 
     fn keys_changed(&self, keys: Keys) {

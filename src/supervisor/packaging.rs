@@ -22,6 +22,7 @@ use super::archive::Shelf;
 use super::figures::RenditionFigures;
 use super::lane::Lane;
 use crate::hooks::Events;
+use crate::overload::Known;
 use crate::recordings::{self, Recorder, Recording};
 
 /// How far a broadcast's playlists reach.
@@ -121,6 +122,20 @@ impl Packaging {
     pub(super) fn figures(&self) -> Option<(Arc<packager::Broadcast>, Vec<Arc<RenditionFigures>>)> {
         let started = self.started.get()?;
         Some((Arc::clone(&started.window), started.figures.clone()))
+    }
+
+    /// The media, and how far its lowest rung is encoded; `None` before the ladder starts.
+    pub(super) fn known(&self) -> Option<Known> {
+        let Started { plan, figures, .. } = self.started.get()?;
+        let lowest = plan.rungs.last().and_then(|rung| {
+            let mut figures = figures.iter();
+            figures.find(|figures| figures.name() == &rung.name)
+        });
+        Some(Known {
+            rungs: plan.rungs.clone(),
+            rate: plan.cadence.rate().as_f64(),
+            encoded: lowest.map_or(0, |figures| figures.samples()),
+        })
     }
 
     /// Closes what is open, ends the playlists and the recording. Waits for the disk.

@@ -24,7 +24,7 @@ struct Vetted(Arc<Mutex<Stage>>);
 
 enum Stage {
     Held(Held),
-    Open(Sink),
+    Open(Box<Sink>),
     Refused(Refusal),
     /// The publisher has left.
     Closed,
@@ -58,8 +58,9 @@ pub(super) fn ask(
         let opened = answer
             .and_then(|()| asking.still_opens(&stream, &keys, publisher.peer.ip()))
             .and_then(|()| asking.open(&stream, &publisher));
+        let opened = asking.inner.note_refusal(&stream, opened);
         *stage = match opened {
-            Ok(sink) => Stage::Open(held.release(sink)),
+            Ok(sink) => Stage::Open(Box::new(held.release(sink))),
             Err(refusal) => Stage::Refused(refusal),
         };
     });
@@ -146,7 +147,7 @@ impl MediaSink for Vetted {
     fn close(self: Box<Self>, how: Unpublish) {
         let stage = std::mem::replace(&mut *lock(&self.0), Stage::Closed);
         if let Stage::Open(sink) = stage {
-            Box::new(sink).close(how);
+            sink.close(how);
         }
     }
 }

@@ -31,6 +31,7 @@ mod lifecycle;
 mod metrics;
 mod minute_players;
 mod objects;
+mod overload;
 mod pass_through;
 mod picture;
 mod players;

@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header, response};
+use control_api::capacity::{Admission, Shed};
 use control_api::media::Pending;
 use control_api::urls::PublishAddress;
 use control_api::{
-    Api, Audience, Broadcasts, Guesses, Limits, Media, Options, Publisher, Registration,
-    UploadLimits, Urls, WebOrigin, router,
+    Api, Audience, Broadcasts, Capacity, Guesses, LastRefusal, Limits, Media, Options, Publisher,
+    Registration, UploadLimits, Urls, WebOrigin, router,
 };
 use media_core::{AssetId, RenditionName, StreamId};
 use storage::access_token::{self, AccessSecret, Identity};
@@ -155,6 +156,21 @@ impl Broadcasts for Nothing {
 
     fn publishers(&self, _: &StreamId) -> Vec<Publisher> {
         Vec::new()
+    }
+
+    fn last_refusal(&self, _: &StreamId) -> Option<LastRefusal> {
+        None
+    }
+
+    fn capacity(&self) -> Capacity {
+        Capacity {
+            cores: 1,
+            megapixels_per_core_s: None,
+            needed_cores: None,
+            cores_max: 1.0,
+            admission: Admission::Refuse,
+            shed: Shed::Nothing,
+        }
     }
 
     fn rewind(&self, _: &StreamId) -> Option<Duration> {

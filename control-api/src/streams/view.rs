@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::settings::Retention;
 use crate::Api;
+use crate::broadcasts::LastRefusal;
 use crate::time::rfc3339;
 use crate::urls::{Extras, Origin, PlaybackUrls, PublishUrls};
 use crate::visibility::Visibility;
@@ -32,6 +33,32 @@ impl Status {
     }
 }
 
+/// Why a publisher may not publish.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PublisherRefusal)]
+struct RefusalView {
+    /// `overloaded` (the machine is too small for another broadcast), `full`, `address`, `kicked`,
+    /// `banned`, `vetoed`, `unanswered` or `shutting_down`.
+    #[schema(example = "overloaded")]
+    reason: &'static str,
+    /// For people.
+    #[schema(example = "this server cannot encode another broadcast in real time now")]
+    detail: String,
+    /// When (RFC 3339).
+    #[schema(example = "2026-03-01T12:00:00.000Z")]
+    at: String,
+}
+
+impl From<LastRefusal> for RefusalView {
+    fn from(it: LastRefusal) -> Self {
+        Self {
+            reason: it.reason,
+            detail: it.detail,
+            at: rfc3339(it.at),
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StreamView {
     /// Stands in playback URLs.
@@ -51,6 +78,8 @@ pub(crate) struct StreamView {
     status: Status,
     /// When the running broadcast began (RFC 3339).
     live_since: Option<String>,
+    /// The last publisher with the right key that was refused since the server began; null: none.
+    last_refusal: Option<RefusalView>,
     /// How many watch it; null while it is offline.
     viewers: Option<u32>,
     /// The most who watched the running broadcast at a time; null while it is offline.
@@ -92,6 +121,10 @@ impl StreamView {
             visibility: stream.visibility.into(),
             status: Status::of(live_since),
             live_since: live_since.map(rfc3339),
+            last_refusal: api
+                .broadcasts
+                .last_refusal(&stream.id)
+                .map(RefusalView::from),
             viewers: audience.map(|audience| audience.now),
             viewers_peak: audience.map(|audience| audience.peak),
             created_at: rfc3339(stream.created_at),

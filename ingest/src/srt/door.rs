@@ -61,7 +61,7 @@ impl Reason {
                 1403
             }
             Self::Gate(Refusal::AlreadyLive) => 1409,
-            Self::Gate(Refusal::Full) => 1402,
+            Self::Gate(Refusal::Full | Refusal::Overloaded) => 1402,
             Self::Gate(Refusal::ShuttingDown | Refusal::Unanswered) => 1503,
         }
     }
@@ -319,6 +319,7 @@ mod tests {
                 }),
                 "live" => Err(Refusal::AlreadyLive),
                 "full" => Err(Refusal::Full),
+                "overloaded" => Err(Refusal::Overloaded),
                 "late" => Err(Refusal::ShuttingDown),
                 _ => Err(Refusal::UnknownKey),
             }
@@ -354,6 +355,7 @@ mod tests {
             ("guess", 1401),
             ("live", 1409),
             ("full", 1402),
+            ("overloaded", 1402),
             ("late", 1503),
             ("read:open", 1405),
             ("#!::m=publish,t=file,r=open", 1415),
@@ -366,7 +368,7 @@ mod tests {
             );
         }
         let (refused, unlogged) = door.take_refusals(Duration::ZERO);
-        assert_eq!((refused.len(), unlogged), (7, 0));
+        assert_eq!((refused.len(), unlogged), (8, 0));
         let old = Handshake {
             socket: SocketId::from_raw(2),
             version: 4,

@@ -14,6 +14,7 @@ mod coded;
 mod straight;
 mod straighten;
 mod unwrap;
+mod waiting;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,6 +34,7 @@ use self::coded::InDecoder;
 pub(super) use self::coded::{Coded, CodedForm, Picture};
 use self::straight::Straight;
 use self::unwrap::Unwrap;
+use self::waiting::Waiting;
 use super::elements::Error;
 use super::meters::Meters;
 use super::stamps::Stamps;
@@ -44,6 +46,11 @@ use crate::transport_stream::{self, Inspector};
 /// Coded media that waits for its decoder: four seconds at 16 Mbit/s. Past it everything up to the
 /// next keyframe is dropped and counted.
 const QUEUED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// How long it may wait there, so that a low bitrate is no long delay: longer than it takes until all is
+/// shed that can be ([`Shed`](super::shedding::Shed)). Past it everything up to the next keyframe is
+/// dropped too.
+const QUEUED_FOR_MAX: Duration = Duration::from_secs(12);
 
 /// How long dropping may go on before the publication is ended: this machine cannot follow.
 const OVERRUN_MAX: Duration = Duration::from_secs(15);
@@ -199,7 +206,7 @@ impl Shared {
     fn picture_leaves(&self, pts: Option<gst::ClockTime>) {
         let took = pts.and_then(|pts| self.entered.since(pts.nseconds(), Instant::now()));
         if let Some(took) = took {
-            self.meters.intake.observe(took);
+            self.meters.note_intake(took);
         }
     }
 
@@ -294,7 +301,11 @@ impl Intake {
         watch::note_transport(findings, meters.faults());
         meters.set_queued_bytes(source.current_level_bytes());
         // A transport stream is cut at packets: any of them is a place to go on.
-        if self.overrun.admits(source, packets.len(), true, meters)? {
+        let of = Queue {
+            source,
+            is_timed: true,
+        };
+        if self.overrun.admits(of, packets.len(), true, meters)? {
             let _stopping = source.push_buffer(codecs::transport_stream_buffer(packets));
         }
         Ok(())
@@ -373,12 +384,14 @@ impl Intake {
         };
         let Some(source) = source else { return Ok(()) };
         let meters = &self.shared.meters;
-        if is_video || tracks.video.is_none() {
+        let is_timed = is_video || tracks.video.is_none();
+        if is_timed {
             meters.set_queued_bytes(source.current_level_bytes());
         }
         let keyframe = is_video && unit.random_access;
         let bytes = unit.data.len();
-        if !self.overrun.admits(source, bytes, keyframe, meters)? {
+        let of = Queue { source, is_timed };
+        if !self.overrun.admits(of, bytes, keyframe, meters)? {
             return Ok(());
         }
         if is_video {
@@ -481,36 +494,72 @@ fn changed(what: &str, from: impl std::fmt::Display, to: impl std::fmt::Display)
     ))
 }
 
+/// What waits before the pipeline.
+struct Queue<'a> {
+    source: &'a gst_app::AppSrc,
+    /// Whether it is the one of which is watched how long that has waited.
+    is_timed: bool,
+}
+
 /// Whether media is being dropped because the queue was full.
-#[derive(Default)]
 struct Overrun {
+    began: Instant,
+    waiting: Waiting,
     dropping_since: Option<Instant>,
     dropped_bytes: u64,
 }
 
+impl Default for Overrun {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            waiting: Waiting::default(),
+            dropping_since: None,
+            dropped_bytes: 0,
+        }
+    }
+}
+
 impl Overrun {
-    /// Whether a unit may enter `source`'s queue; after an overflow only from a `resume_point` on
-    /// and once half the queue is free.
+    /// Whether a unit may enter the queue; after an overflow only from a `resume_point` on and once
+    /// half the queue is free.
     fn admits(
         &mut self,
-        source: &gst_app::AppSrc,
+        queue: Queue<'_>,
         bytes: usize,
         resume_point: bool,
         meters: &Meters,
     ) -> Result<bool, IntakeError> {
-        let level = source.current_level_bytes();
+        let level = queue.source.current_level_bytes();
+        let now = self.began.elapsed();
+        let waited = match queue.is_timed {
+            true => self.waiting.longest(level, now),
+            false => Duration::ZERO,
+        };
+        let is_below = |part: u32| {
+            level < QUEUED_BYTES_MAX / u64::from(part) && waited < QUEUED_FOR_MAX / part
+        };
         match self.dropping_since {
-            None if level < QUEUED_BYTES_MAX => return Ok(true),
+            None if is_below(1) => {
+                if queue.is_timed {
+                    self.waiting.enter(bytes, now);
+                }
+                return Ok(true);
+            }
             None => {
                 tracing::warn!(
                     queued_bytes = level,
+                    queued_ms = waited.as_millis(),
                     "media comes faster than it is decoded"
                 );
                 self.dropping_since = Some(Instant::now());
             }
-            Some(_) if resume_point && level < QUEUED_BYTES_MAX / 2 => {
+            Some(_) if resume_point && is_below(2) => {
                 tracing::warn!(dropped_bytes = self.dropped_bytes, "decoding has caught up");
                 self.dropping_since = None;
+                if queue.is_timed {
+                    self.waiting.enter(bytes, now);
+                }
                 return Ok(true);
             }
             Some(since) if since.elapsed() > OVERRUN_MAX => return Err(IntakeError::Overrun),

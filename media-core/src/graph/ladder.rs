@@ -6,7 +6,7 @@
 //!                                 └─ queue ─ scale ─ …   (each rung is scaled from the one above)
 //! sound ─ convert ─ avenc_aac ─ appsink
 //! ```
-//! It is built once a broadcast and never relinked.
+//! It is built once a broadcast, and never relinked but for encoders that are exchanged ([`seat`](super::seat)).
 
 mod sound_in_segments;
 mod top_branch;
@@ -29,6 +29,8 @@ use super::in_order::InOrder;
 use super::intake::Coded;
 use super::meters::Meters;
 use super::scaler::Scaler;
+use super::seat::Seat;
+use super::shedding::{Shed, Shedding, Turns};
 use super::stamps::Stamps;
 use super::thumbnails::Thumbnails;
 use super::top_rung::{TopRung, Way};
@@ -72,6 +74,8 @@ pub(super) struct Spec {
     pub(super) video: Option<VideoSpec>,
     pub(super) audio_bitrate: Bitrate,
     pub(super) work: Work,
+    /// What a broadcast leaves out now; a file nothing.
+    pub(super) shedding: Shedding,
 }
 
 /// Whose media a ladder encodes.
@@ -109,6 +113,8 @@ pub(super) struct LadderPipeline {
     audio: gst_app::AppSrc,
     /// `None`: there are no pictures.
     thumbnails: Option<Thumbnails>,
+    shedding: Shedding,
+    turns: Arc<Turns>,
     ends: Arc<Ends>,
     entered: Entered,
 }
@@ -152,10 +158,12 @@ impl LadderPipeline {
             .is_some_and(|video| video.source.passes());
         let segmentation = cadence.map(|cadence| Segmentation::new(cadence, follows));
         let segmentation = segmentation.map(|it| Arc::new(Mutex::new(it)));
+        let turns = Arc::default();
         let exit = Exit {
             output,
             ends: &ends,
             entered: &entered,
+            turns: &turns,
             meters,
             segmentation: segmentation.as_ref(),
         };
@@ -172,6 +180,8 @@ impl LadderPipeline {
             video,
             audio,
             thumbnails: pictures.and_then(|video| Thumbnails::start(&video.caps, output)),
+            shedding: spec.shedding.clone(),
+            turns,
             ends,
             entered,
         })
@@ -194,7 +204,9 @@ impl LadderPipeline {
     /// is what fills the intake's queue where the machine cannot follow. `coded`: what it was decoded
     /// from.
     pub(super) fn picture(&self, picture: &gst::BufferRef, coded: Option<&Coded>, index: u64) {
-        if let (Some(thumbnails), Some(entry)) = (&self.thumbnails, &self.video) {
+        if let (Some(thumbnails), Some(entry)) = (&self.thumbnails, &self.video)
+            && self.shedding.now() < Shed::Thumbnails
+        {
             thumbnails.offer(picture, entry.rate.frame_time(index));
         }
         self.put(picture, coded, index);
@@ -216,6 +228,8 @@ impl LadderPipeline {
         // GStreamer 1.22, before x264enc has shifted its timestamps, and every later request be
         // dropped as one too many.
         if index > 0 && starts_segment {
+            // Not with the first one: what it is coded by is what players are told of.
+            self.turns.note(index, self.shedding.now());
             entry.source.send_event(key_unit(time));
         }
         // The pixels are shared, only the timestamps are new.
@@ -324,6 +338,7 @@ struct Exit<'a> {
     output: &'a Arc<dyn Output>,
     ends: &'a Arc<Ends>,
     entered: &'a Entered,
+    turns: &'a Arc<Turns>,
     meters: &'a Meters,
     /// `None`: sound alone.
     segmentation: Option<&'a Arc<Mutex<Segmentation>>>,
@@ -383,6 +398,7 @@ fn add_video(
         .map(Arc::clone)
         .unwrap_or_else(|| Arc::new(Mutex::new(Segmentation::new(spec.cadence, false))));
     let keyframes_within = locked(&segmentation).longest();
+    let keyframes_within = u32::try_from(keyframes_within).unwrap_or(u32::MAX);
     let mut entry = Entry {
         source,
         rate,
@@ -391,6 +407,7 @@ fn add_video(
     };
     let mut tee = elements::make("tee")?;
     elements::add_chain(pipeline, &[entry.source.upcast_ref(), &tee])?;
+    let mut top: Option<Arc<InOrder>> = None;
     for (position, rung) in spec.rungs.iter().enumerate() {
         if position > 0 {
             let queue = picture_queue(work)?;
@@ -412,23 +429,32 @@ fn add_video(
             },
             false => spec.encoder,
         };
-        let encoder = encoder::make(settings, rung, keyframes_within as u32)?;
-        let kind = InitKind::Video {
-            width: rung.width,
-            height: rung.height,
-            frame_rate: rate,
-        };
-        let output = Arc::clone(exit.output);
-        let out = InOrder::new(output, rung.name.clone(), kind, rung.bitrate);
-        let out = Arc::new(out);
-        let sink = video_sink(rung, rate, &out, exit);
+        let encoder = encoder::make(settings, rung, keyframes_within)?;
+        let way_out = Arc::new(way_out(rung, rate, exit));
+        // What the source may be needs no other's pictures.
+        let above = top.as_ref();
+        let above = above.filter(|_| position == 1 && !spec.source.passes());
+        let sink = video_sink(rung, rate, &way_out, above, exit);
+        top.get_or_insert_with(|| Arc::clone(&way_out));
         elements::add_chain(pipeline, &[&queue, &encoder, sink.upcast_ref()])?;
+        if work == Work::Broadcast {
+            let seat = Seat {
+                settings,
+                rung: rung.clone(),
+                rate,
+                keyframes_within,
+                may_be_away: position == 0 && spec.rungs.len() > 1 && !is_source,
+                turns: Arc::clone(exit.turns),
+            };
+            seat.take(pipeline, &queue, encoder, &sink);
+        }
         tee.link(&queue)?;
         if is_source {
             top_branch::leave_out_marked(&queue);
             let frames = spec.cadence.frames_per_segment();
-            let top = TopRung::new((rung.width, rung.height), frames, keyframes_within);
-            entry.top = Some((Mutex::new(top), out));
+            let longest = u64::from(keyframes_within);
+            let top = TopRung::new((rung.width, rung.height), frames, longest);
+            entry.top = Some((Mutex::new(top), way_out));
         }
     }
     Ok(entry)
@@ -484,10 +510,23 @@ fn picture_queue(work: Work) -> Result<gst::Element, Error> {
     Ok(queue)
 }
 
+fn way_out(rung: &Rung, rate: FrameRate, exit: Exit<'_>) -> InOrder {
+    let kind = InitKind::Video {
+        width: rung.width,
+        height: rung.height,
+        frame_rate: rate,
+    };
+    let output = Arc::clone(exit.output);
+    InOrder::new(output, rung.name.clone(), kind, rung.bitrate)
+}
+
+/// Where a rung's coded pictures leave by its `way_out`; and by the way out of the rung `above`,
+/// while that one is not encoded.
 fn video_sink(
     rung: &Rung,
     rate: FrameRate,
-    out: &Arc<InOrder>,
+    way_out: &Arc<InOrder>,
+    above: Option<&Arc<InOrder>>,
     exit: Exit<'_>,
 ) -> gst_app::AppSink {
     let caps = gst::Caps::builder("video/x-h264")
@@ -495,7 +534,8 @@ fn video_sink(
         .field("alignment", "au")
         .field("profile", "high")
         .build();
-    let out = Arc::clone(out);
+    let (way_out, above) = (Arc::clone(way_out), above.cloned());
+    let turns = Arc::clone(exit.turns);
     let segmentation = exit.segmentation.map(Arc::clone);
     let entered = Arc::clone(&exit.entered.pictures);
     let took = exit.meters.encode_of(&rung.name);
@@ -524,7 +564,10 @@ fn video_sink(
             segment,
             data,
         };
-        out.put(index, config, sample);
+        if let Some(above) = above.as_ref().filter(|_| turns.at(index) >= Shed::TopRung) {
+            above.put(index, config.clone(), sample.clone());
+        }
+        way_out.put(index, config, sample);
     };
     coded_sink(&caps, exit, handle, |_| ())
 }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::source_faults::SourceFaults;
 use crate::histogram::Histogram;
@@ -10,15 +11,20 @@ use crate::id::RenditionName;
 use crate::timeline::Counters;
 
 /// One broadcast's figures, over all of its publishers. Monotonic but for what waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meters {
-    pub(super) intake: Histogram,
+    intake: Histogram,
+    /// Microseconds, since it was taken last; [`NO_WAIT`] for none.
+    shortest_intake: AtomicU64,
     encode: OnceLock<Vec<(RenditionName, Arc<Histogram>)>>,
     queued_bytes: AtomicU64,
     dropped_bytes: AtomicU64,
     timeline: TimelineMeters,
     faults: SourceFaults,
 }
+
+/// No picture has come through the intake.
+const NO_WAIT: u64 = u64::MAX;
 
 /// [`Counters`], each on its own.
 #[derive(Debug, Default)]
@@ -30,6 +36,20 @@ struct TimelineMeters {
     samples_cut: AtomicU64,
     samples_stretched: AtomicU64,
     clock_jumps: AtomicU64,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            intake: Histogram::default(),
+            shortest_intake: AtomicU64::new(NO_WAIT),
+            encode: OnceLock::new(),
+            queued_bytes: AtomicU64::new(0),
+            dropped_bytes: AtomicU64::new(0),
+            timeline: TimelineMeters::default(),
+            faults: SourceFaults::default(),
+        }
+    }
 }
 
 impl Meters {
@@ -52,6 +72,15 @@ impl Meters {
     /// picture's end by the beginning of the next one.
     pub fn intake(&self) -> &Histogram {
         &self.intake
+    }
+
+    /// The shortest time that a picture took through the intake since the last call; `None`: none
+    /// came. While it is long, what waits does not get less.
+    pub fn take_shortest_intake(&self) -> Option<Duration> {
+        match self.shortest_intake.swap(NO_WAIT, Ordering::Relaxed) {
+            NO_WAIT => None,
+            micros => Some(Duration::from_micros(micros)),
+        }
     }
 
     /// Of each rendition, from a picture's (or an AAC frame's last sample's) being handed to the
@@ -85,6 +114,13 @@ impl Meters {
             samples_stretched: of(&meters.samples_stretched),
             clock_jumps: of(&meters.clock_jumps),
         }
+    }
+
+    /// A picture took so long through the intake.
+    pub(super) fn note_intake(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(NO_WAIT);
+        self.shortest_intake.fetch_min(micros, Ordering::Relaxed);
+        self.intake.observe(took);
     }
 
     /// The ladder starts with these renditions.

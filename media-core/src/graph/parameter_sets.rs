@@ -41,7 +41,8 @@ impl Announced {
     }
 
     /// A sync sample's data, of which `record` is the configuration: as it is where that is what was
-    /// announced, else behind its parameter sets. Length-prefixed NAL units, as they come in.
+    /// announced or where it begins with its parameter sets, as x264enc has it; else behind them.
+    /// Length-prefixed NAL units, as they come in.
     ///
     /// # Errors
     /// See [`Error`].
@@ -61,6 +62,10 @@ impl Announced {
                 (record.clone(), length_prefixed(record)?)
             }
         };
+        if begins_with_sps(&self.record, &data) {
+            self.other = Some((record, sets));
+            return Ok(data);
+        }
         let mut carried = BytesMut::with_capacity(sets.len() + data.len());
         carried.put_slice(&sets);
         carried.put_slice(&data);
@@ -95,6 +100,27 @@ pub(super) fn length_prefixed(record: &[u8]) -> Result<Bytes, Error> {
         rest = units;
     }
     Ok(sets.freeze())
+}
+
+/// Whether the first NAL unit but for an access unit delimiter is an SPS.
+fn begins_with_sps(record: &[u8], data: &[u8]) -> bool {
+    const DELIMITER: u8 = 9;
+    const SPS: u8 = 7;
+    let Ok(size) = length_size(record) else {
+        return false;
+    };
+    let mut rest = data;
+    while let Some((length, behind)) = rest.split_at_checked(size.into()) {
+        let length = length
+            .iter()
+            .fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+        match behind.first().map(|header| header & 0x1f) {
+            Some(SPS) => return true,
+            Some(DELIMITER) => rest = behind.get(length..).unwrap_or_default(),
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// Bytes of the length before each NAL unit of a sample.
@@ -151,6 +177,17 @@ mod tests {
             );
             let sample = announced.sync_sample(&second, data.clone());
             assert_eq!(sample.as_deref(), Ok(carried.as_slice()));
+        }
+    }
+
+    #[test]
+    fn samples_that_have_their_sets_get_no_second_ones() {
+        let second = record(4, b"\x67cd");
+        let mut announced = Announced::new(record(4, b"\x67ab"));
+        let sets = length_prefixed(&second).expect("valid");
+        for before in [&b""[..], &b"\0\0\0\x02\x09\xf0"[..]] {
+            let data = Bytes::from([before, &sets, b"\0\0\0\x02\x65x"].concat());
+            assert_eq!(announced.sync_sample(&second, data.clone()), Ok(data));
         }
     }
 

@@ -94,6 +94,7 @@ impl Start {
             video,
             audio_bitrate: settings.ladder.audio,
             work: self.work,
+            shedding: settings.shedding.clone(),
         };
         meters.ladder_starts(&renditions);
         output.started(&Plan {

@@ -15,6 +15,7 @@ use super::meters::Meters;
 use super::on_air::{Left, OnAir, PublicationId, Role, Sign};
 use super::probe::{Finding, Probe};
 use super::running::{Form, Running, Start, sound_grid};
+use super::shedding::Shedding;
 use super::slate::SlateSettings;
 use super::ticker;
 use crate::cadence::Cadence;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub source: SourceUse,
     /// What viewers of a broadcast see while no publisher sends.
     pub slate: SlateSettings,
+    /// What broadcasts leave out now.
+    pub shedding: Shedding,
 }
 
 /// What a broadcast will yield, known when its first media has been seen.

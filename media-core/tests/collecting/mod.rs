@@ -74,6 +74,7 @@ pub(crate) fn settings() -> Settings {
         threads: 1,
         source: SourceUse::Encode,
         slate: graph::SlateSettings::default(),
+        shedding: graph::Shedding::default(),
     }
 }
 

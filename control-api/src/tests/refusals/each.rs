@@ -111,6 +111,7 @@ impl Done<'_> {
             "GET /api/v1/users/{id}",
             "GET /api/v1/invitations",
             "GET /api/v1/audit",
+            "GET /api/v1/capacity",
         ] {
             for member in [mona, vera] {
                 self.refused(operation, By::User(member), ("", &[], None), forbidden)

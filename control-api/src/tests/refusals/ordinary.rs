@@ -334,6 +334,7 @@ pub(super) fn all(world: &World) -> Vec<Ordinary> {
             at(&format!("invitations/{invitation}")),
         ),
         plain("GET /api/v1/audit", at("audit")),
+        plain("GET /api/v1/capacity", at("capacity")),
         plain("GET /api/v1/me", at("me")),
         json(
             "PATCH /api/v1/me",

@@ -342,6 +342,11 @@ fn a_refused_publisher_is_told_why() {
             Refusal::Full,
             "onStatus NetStream.Publish.Rejected the server carries no further broadcast",
         ),
+        (
+            Refusal::Overloaded,
+            "onStatus NetStream.Publish.Rejected this server cannot encode another broadcast in real \
+             time now",
+        ),
     ] {
         let mut session = Session::new(Duration::ZERO, 1);
         session

@@ -9,6 +9,7 @@ use crate::cadence::Cadence;
 use crate::graph::encoder::{EncoderChoice, EncoderSettings, Preset, Profile, SourceUse};
 use crate::graph::ladder::{LadderPipeline, Spec, VideoSpec, Work};
 use crate::graph::meters::Meters;
+use crate::graph::shedding::Shedding;
 use crate::graph::transcoder::Plan;
 use crate::id::RenditionName;
 use crate::ladder::{Bitrate, Rung};
@@ -168,6 +169,7 @@ fn a_picture_that_stands_in_for_one_that_is_missing_gives_none() {
         }),
         audio_bitrate: Bitrate::from_kbps(64),
         work: Work::Broadcast,
+        shedding: Shedding::default(),
     };
     let meters = Meters::default();
     let ladder = LadderPipeline::start(&spec, &output, &meters).expect("a ladder");
