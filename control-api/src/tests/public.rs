@@ -142,6 +142,7 @@ async fn the_document_lists_every_route_and_who_may_call_it() {
         "delete /api/v1/streams/{id} admins",
         "delete /api/v1/users/{id} admins",
         "get /api/v1/audit admins",
+        "get /api/v1/capacity admins",
         "get /api/v1/invitations admins",
         "get /api/v1/me users",
         "get /api/v1/openapi.json everybody",

@@ -28,6 +28,11 @@ const EXEMPT: &[(&str, u16, &str)] = &[
         "asks no database; the document says it of its whole group",
     ),
     (
+        "GET /api/v1/capacity",
+        503,
+        "asks no database; the document says it of its whole group",
+    ),
+    (
         "GET /api/v1/problems",
         503,
         "asks no database; the document says it of its whole group",

@@ -34,6 +34,7 @@ scratch::on_each_database! {
             "visibility": "public",
             "status": "offline",
             "live_since": null,
+            "last_refusal": null,
             "viewers": null,
             "viewers_peak": null,
             "created_at": json["created_at"],
