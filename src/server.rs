@@ -363,6 +363,7 @@ fn encoding(config: &Config) -> anyhow::Result<(Encoding, Overload)> {
         encoder,
         preset: ladder.preset,
         rungs: ladder.ladder.rungs.clone(),
+        passes_source: ladder.source != graph::SourceUse::Encode,
     });
     let encoding = Encoding {
         ladder: ladder.ladder.clone(),

@@ -14,6 +14,8 @@ use crate::Api;
 pub enum Admission {
     /// It is refused.
     Refuse,
+    /// Its source is its one rendition, as it comes.
+    Source,
     /// It is let in like any other.
     Off,
 }

@@ -192,7 +192,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "ingest.admission",
         "refuse",
-        "What becomes of a further broadcast that this machine cannot encode in real time beside those that run: refuse, or off (it is let in).",
+        "What becomes of a further broadcast that this machine cannot encode in real time beside those that run: refuse, source (its H.264 source is its one rendition, as it comes) or off (it is let in).",
     ),
     setting(
         "ingest.reconnect_ms",

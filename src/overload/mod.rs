@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use media_core::graph::{Preset, Shed, Shedding, VideoEncoder};
 use media_core::{BroadcastId, Rung};
 
-pub(crate) use self::admission::Admission;
-use self::admission::CORES_SHARE_MAX;
+pub(crate) use self::admission::{Admission, Room};
+use self::admission::{CORES_SHARE_MAX, Needs};
 use self::pressure::Seen;
 use self::processor::Processor;
 use self::speed::{Speed, Work};
@@ -58,6 +58,15 @@ pub(crate) struct Known {
     pub(crate) rate: f64,
     /// Pictures that the lowest rung's encoder has handed out.
     pub(crate) encoded: u64,
+    /// Whether the highest rung is the source as it comes.
+    pub(crate) passes_source: bool,
+}
+
+impl Known {
+    /// What so many of its pictures take.
+    fn work(&self, preset: Preset, pictures: f64) -> Work {
+        Work::of_ladder(&self.rungs, self.passes_source, preset, pictures)
+    }
 }
 
 /// What is known of the machine, for people.
@@ -85,6 +94,7 @@ impl From<Capacity> for control_api::Capacity {
             cores_max: rounded(it.cores as f64 * CORES_SHARE_MAX),
             admission: match it.admission {
                 Admission::Refuse => capacity::Admission::Refuse,
+                Admission::Source => capacity::Admission::Source,
                 Admission::Off => capacity::Admission::Off,
             },
             shed: match it.shed {
@@ -107,6 +117,8 @@ pub(crate) struct Settings {
     pub(crate) preset: Option<Preset>,
     /// The whole ladder.
     pub(crate) rungs: Vec<Rung>,
+    /// Whether its highest rung may be the source: it is encoded only now and then.
+    pub(crate) passes_source: bool,
 }
 
 /// See the module. Clones share it.
@@ -142,10 +154,7 @@ struct Progress<'a> {
 impl Progress<'_> {
     /// What that took.
     fn work(&self) -> Work {
-        let rungs = self.known.rungs.iter();
-        rungs
-            .map(|rung| Work::of(rung, self.load.preset, self.encoded as f64))
-            .sum()
+        self.known.work(self.load.preset, self.encoded as f64)
     }
 
     /// Whether it falls behind, as it did `before` or did not.
@@ -190,14 +199,20 @@ impl Overload {
         Shed::ALL.into_iter().zip(counts).skip(1)
     }
 
-    /// Whether a further broadcast by `preset` is let in beside these.
-    pub(crate) fn admits(&self, running: &[Load], preset: Preset) -> bool {
+    /// How a further broadcast by `preset` is let in beside these; `None`: it is not.
+    pub(crate) fn room(&self, running: &[Load], preset: Preset) -> Option<Room> {
         let speed = self.state().speed;
-        let new = Work::a_second(&self.settings.rungs, preset, None);
+        let rungs = &self.settings.rungs;
+        let highest = &rungs[..rungs.len().min(1)];
+        let needs = |ladder, source| Needs { ladder, source };
+        let new = speed
+            .cores(Work::a_second(rungs, false, preset, None))
+            .zip(speed.cores(Work::a_second(highest, true, preset, None)))
+            .map(|(ladder, source)| needs(ladder, source));
         let cores = self.settings.cores;
         let running_cores = speed.cores(self.needed(running));
         let admission = self.settings.admission;
-        admission.admits(running.len(), running_cores, speed.cores(new), cores)
+        admission.room(running.len(), running_cores, new, cores)
     }
 
     /// What is known of the machine while these run.
@@ -279,8 +294,8 @@ impl Overload {
     /// What these take together each second, nothing shed.
     fn needed(&self, running: &[Load]) -> Work {
         let of = |load: &Load| match &load.known {
-            Some(known) => Work::a_second(&known.rungs, load.preset, Some(known.rate)),
-            None => Work::a_second(&self.settings.rungs, load.preset, None),
+            Some(known) => known.work(load.preset, known.rate),
+            None => Work::a_second(&self.settings.rungs, false, load.preset, None),
         };
         running.iter().map(of).sum()
     }
@@ -306,7 +321,7 @@ fn possible(settings: &Settings) -> Vec<Shed> {
             Shed::Nothing => false,
             Shed::Thumbnails => true,
             Shed::Preset => has_faster,
-            Shed::TopRung => settings.rungs.len() > 1,
+            Shed::TopRung => settings.rungs.len() > 1 && !settings.passes_source,
         })
         .collect()
 }
@@ -324,6 +339,7 @@ mod tests {
             encoder: VideoEncoder::X264,
             preset,
             rungs: Ladder::standard().rungs[..rungs].to_vec(),
+            passes_source: false,
         }
     }
 
@@ -358,34 +374,36 @@ mod tests {
                 rungs,
                 rate,
                 encoded,
+                passes_source: false,
             };
             [load(Some(known))]
         };
         let full = known(&rungs, 30.0);
         assert!(
-            overload.admits(&full, Preset::Veryfast),
+            overload.room(&full, Preset::Veryfast).is_some(),
             "nothing is known yet"
         );
         let (second, cost) = (Duration::from_secs(1), Duration::from_millis(1200));
         for _ in 0..10 {
-            let work = Work::a_second(&rungs, Preset::Veryfast, Some(30.0));
+            let work = Work::a_second(&rungs, false, Preset::Veryfast, Some(30.0));
             overload.state().speed.learn(work, cost, second);
         }
-        assert!(!overload.admits(&full, Preset::Veryfast));
+        let admits = |running: &[Load], preset| overload.room(running, preset).is_some();
+        assert!(!admits(&full, Preset::Veryfast));
+        assert!(admits(&full, Preset::Ultrafast), "1.2 and 0.5 cores");
+        assert!(!admits(&known(&rungs, 60.0), Preset::Ultrafast));
+        assert!(admits(&known(&rungs[3..], 30.0), Preset::Veryfast));
+        assert!(!admits(&[load(None)], Preset::Veryfast), "as configured");
         assert!(
-            overload.admits(&full, Preset::Ultrafast),
-            "1.2 and 0.5 cores"
-        );
-        assert!(!overload.admits(&known(&rungs, 60.0), Preset::Ultrafast));
-        assert!(overload.admits(&known(&rungs[3..], 30.0), Preset::Veryfast));
-        assert!(
-            !overload.admits(&[load(None)], Preset::Veryfast),
-            "as configured"
-        );
-        assert!(
-            overload.admits(&[], Preset::Medium),
+            admits(&[], Preset::Medium),
             "there is nobody to be pushed down"
         );
+        // Who passes its source leaves room for another one.
+        let mut passing = known(&rungs, 30.0);
+        for known in passing.iter_mut().filter_map(|load| load.known.as_mut()) {
+            known.passes_source = true;
+        }
+        assert!(admits(&passing, Preset::Veryfast), "0.65 and 1.2 of 1.9");
         let needed = overload.capacity(&full).needed.expect("known");
         assert!((needed - 1.2).abs() < 1e-9, "{needed}");
     }

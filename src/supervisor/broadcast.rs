@@ -161,7 +161,9 @@ impl Broadcast {
     pub(super) fn load(&self) -> Load {
         Load {
             id: self.id.clone(),
-            known: self.packaging.known(),
+            known: self
+                .packaging
+                .known(self.transcoder.meters().passes_source()),
             preset: self.preset,
             shortest_wait: None,
         }

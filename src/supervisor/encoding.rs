@@ -49,6 +49,16 @@ impl Encoding {
         }
     }
 
+    /// The settings of a broadcast that is one of `broadcasts`, and that the machine has no room for but
+    /// for its source: what stands in for missing pictures costs as little as it can.
+    pub(crate) fn source_settings(&self, broadcasts: usize) -> Settings {
+        Settings {
+            preset: Preset::Ultrafast,
+            source: SourceUse::Alone,
+            ..self.settings(broadcasts)
+        }
+    }
+
     /// The preset of a broadcast that is one of `broadcasts`.
     pub(crate) fn preset(&self, broadcasts: usize) -> Preset {
         let cores = self.cores / broadcasts.max(1);

@@ -17,6 +17,7 @@ use super::broadcast::Broadcast;
 use super::packaging::{Packaging, Wanted};
 use super::sink::Sink;
 use super::{Inner, Supervisor, vetting};
+use crate::overload::Room;
 
 impl Gate for Supervisor {
     fn check(&self, key: &StreamKey, peer: IpAddr) -> Result<Admission, Refusal> {
@@ -87,9 +88,9 @@ impl Supervisor {
             let broadcast = match existing {
                 Some(broadcast) => broadcast,
                 None => {
-                    self.inner.room_for_one_more(&broadcasts)?;
-                    let broadcast =
-                        Arc::new(self.inner.new_broadcast(stream, broadcasts.len() + 1));
+                    let room = self.inner.room_for_one_more(&broadcasts)?;
+                    let running = broadcasts.len() + 1;
+                    let broadcast = Arc::new(self.inner.new_broadcast(stream, running, room));
                     broadcasts.insert(stream.clone(), Arc::clone(&broadcast));
                     broadcast
                 }
@@ -123,7 +124,7 @@ impl Inner {
                 Err(Refusal::AlreadyLive)
             }
             Some(_) => self.is_open(),
-            None => self.room_for_one_more(&broadcasts),
+            None => self.room_for_one_more(&broadcasts).map(|_| ()),
         }
     }
 
@@ -139,15 +140,12 @@ impl Inner {
     fn room_for_one_more(
         &self,
         running: &HashMap<StreamId, Arc<Broadcast>>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Room, Refusal> {
         self.is_open()?;
         if running.len() >= self.options.broadcasts_max {
-            Err(Refusal::Full)
-        } else if !self.can_encode_one_more(running) {
-            Err(Refusal::Overloaded)
-        } else {
-            Ok(())
+            return Err(Refusal::Full);
         }
+        self.encodes_one_more(running).ok_or(Refusal::Overloaded)
     }
 
     /// Takes note of it where a publisher of `stream` is refused.
@@ -166,7 +164,7 @@ impl Inner {
         }
     }
 
-    fn new_broadcast(&self, stream: &StreamId, running: usize) -> Broadcast {
+    fn new_broadcast(&self, stream: &StreamId, running: usize, room: Room) -> Broadcast {
         let id = BroadcastId::new(&format!("{:012x}", rand::random::<u64>() >> 16))
             .expect("hexadecimal digits are a valid id");
         // What panics on its threads is logged with it; a publisher's span would outlive the publisher.
@@ -189,7 +187,16 @@ impl Inner {
             },
             self.options.events.clone(),
         ));
-        let settings = self.options.encoding.settings(running);
+        let encoding = &self.options.encoding;
+        let settings = match room {
+            Room::Ladder => encoding.settings(running),
+            Room::Source => {
+                tracing::warn!(
+                    "this machine is too small for another ladder: the source alone is passed on"
+                );
+                encoding.source_settings(running)
+            }
+        };
         tracing::info!(
             %stream,
             broadcast = %id,

@@ -7,7 +7,7 @@ use media_core::StreamId;
 
 use super::broadcast::Broadcast;
 use super::{Inner, Supervisor};
-use crate::overload::{Capacity, LOOK_EVERY, Load};
+use crate::overload::{Capacity, LOOK_EVERY, Load, Room};
 
 impl Supervisor {
     /// Watches over the machine; ends with the process.
@@ -40,11 +40,14 @@ impl Supervisor {
 }
 
 impl Inner {
-    /// Whether the machine encodes another broadcast beside these.
-    pub(super) fn can_encode_one_more(&self, running: &HashMap<StreamId, Arc<Broadcast>>) -> bool {
+    /// How the machine encodes another broadcast beside these; `None`: not at all.
+    pub(super) fn encodes_one_more(
+        &self,
+        running: &HashMap<StreamId, Arc<Broadcast>>,
+    ) -> Option<Room> {
         let options = &self.options;
         let preset = options.encoding.preset(running.len() + 1);
-        options.overload.admits(&self.loads(running), preset)
+        options.overload.room(&self.loads(running), preset)
     }
 
     fn loads(&self, running: &HashMap<StreamId, Arc<Broadcast>>) -> Vec<Load> {

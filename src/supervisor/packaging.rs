@@ -125,7 +125,7 @@ impl Packaging {
     }
 
     /// The media, and how far its lowest rung is encoded; `None` before the ladder starts.
-    pub(super) fn known(&self) -> Option<Known> {
+    pub(super) fn known(&self, passes_source: bool) -> Option<Known> {
         let Started { plan, figures, .. } = self.started.get()?;
         let lowest = plan.rungs.last().and_then(|rung| {
             let mut figures = figures.iter();
@@ -135,6 +135,7 @@ impl Packaging {
             rungs: plan.rungs.clone(),
             rate: plan.cadence.rate().as_f64(),
             encoded: lowest.map_or(0, |figures| figures.samples()),
+            passes_source,
         })
     }
 

@@ -96,6 +96,52 @@ fn heavy_a_second_broadcast_that_would_push_the_first_below_real_time_is_refused
     server.stop();
 }
 
+/// The same with less for the highest rendition, which a broadcast whose source is passed through is
+/// reckoned by.
+const LARGE_LADDER: &str = "a 3072x3072 9000k, b 3072x3070 9000k, c 3072x3068 9000k, \
+     d 3072x3066 9000k, e 3072x3064 9000k, f 3072x3062 9000k, 720p 1280x720 2500k, 90p 160x90 200k";
+
+#[test]
+fn heavy_a_second_broadcast_that_there_is_no_room_for_has_its_source_for_its_one_rendition() {
+    let server = Server::with(&[
+        ("MILLRACE_LADDER_RUNGS", LARGE_LADDER),
+        ("MILLRACE_INGEST_ADMISSION", "source"),
+        ("MILLRACE_INGEST_RECONNECT_MS", "1000"),
+    ]);
+    let (first, second, third) = (server.stream(), server.stream(), server.stream());
+    let clip = large_clip();
+    let viewer = Viewer::follow(server.http, &first.id);
+    let publisher = encoder::rtmp(&clip.file(), &first.rtmp);
+    wait_for("the machine's speed", || {
+        capacity(&server)["megapixels_per_core_s"].is_number()
+    });
+    assert_eq!(capacity(&server)["admission"], "source");
+    let fits = Clip {
+        width: 1280,
+        height: 720,
+        ..Clip::new(30 * 5)
+    };
+    let alone = Viewer::follow(server.http, &second.id);
+    let passed = encoder::rtmp(&fits.file(), &second.rtmp);
+    let reordered = Clip {
+        video: "-c:v libx264 -preset superfast -bf 2 -g 30 -pix_fmt yuv420p -threads 1",
+        ..fits.clone()
+    };
+    let (sent, _) = encoder::rtmp(&reordered.file(), &third.rtmp).wait();
+    assert!(!sent, "it cannot be passed through");
+    assert!(server.log_has(&["it has B-frames", "can only pass pictures through"]));
+    passed.finish();
+    let watched = alone.until_end();
+    assert_eq!(watched.names(), ["720p", "audio"]);
+    assert_every_frame_once(&watched, fits.frames, 0, &server.scratch());
+    assert!(server.log_has(&["the source alone is passed on", &second.id]));
+    publisher.finish();
+    let watched = viewer.until_end();
+    assert_eq!(watched.names(), ["720p", "90p", "audio"]);
+    assert_every_frame_once(&watched, clip.frames, 0, &server.scratch());
+    server.stop();
+}
+
 /// Lets a process have a fraction of the machine's time, however many cores that has: it is stopped
 /// again and again.
 struct Throttle {

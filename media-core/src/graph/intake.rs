@@ -388,10 +388,11 @@ impl Intake {
         if is_timed {
             meters.set_queued_bytes(source.current_level_bytes());
         }
-        let keyframe = is_video && unit.random_access;
+        // Sound alone can go on anywhere.
+        let resumes = is_video && unit.random_access || tracks.video.is_none();
         let bytes = unit.data.len();
         let of = Queue { source, is_timed };
-        if !self.overrun.admits(of, bytes, keyframe, meters)? {
+        if !self.overrun.admits(of, bytes, resumes, meters)? {
             return Ok(());
         }
         if is_video {

@@ -200,6 +200,12 @@ impl LadderPipeline {
         unfit.map_or(Ok(()), Err)
     }
 
+    /// Whether the highest rung is the source as it comes.
+    pub(super) fn passes_source(&self) -> bool {
+        let top = self.video.as_ref().and_then(|entry| entry.top.as_ref());
+        top.is_some_and(|(top, _)| locked(top).passes())
+    }
+
     /// Puts a picture of the source onto grid point `index`. Waits while the encoders are busy: that
     /// is what fills the intake's queue where the machine cannot follow. `coded`: what it was decoded
     /// from.

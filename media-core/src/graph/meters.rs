@@ -1,7 +1,7 @@
 //! What the threads of a broadcast's pipelines count and measure, for the operator: written with
 //! atomics where the work is done, read by whoever wants to know. Nothing here waits for anything.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub struct Meters {
     /// Microseconds, since it was taken last; [`NO_WAIT`] for none.
     shortest_intake: AtomicU64,
     encode: OnceLock<Vec<(RenditionName, Arc<Histogram>)>>,
+    passes_source: AtomicBool,
     queued_bytes: AtomicU64,
     dropped_bytes: AtomicU64,
     timeline: TimelineMeters,
@@ -44,6 +45,7 @@ impl Default for Meters {
             intake: Histogram::default(),
             shortest_intake: AtomicU64::new(NO_WAIT),
             encode: OnceLock::new(),
+            passes_source: AtomicBool::new(false),
             queued_bytes: AtomicU64::new(0),
             dropped_bytes: AtomicU64::new(0),
             timeline: TimelineMeters::default(),
@@ -88,6 +90,11 @@ impl Meters {
     /// the ladder starts.
     pub fn encode(&self) -> &[(RenditionName, Arc<Histogram>)] {
         self.encode.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the highest rung is the source as it comes, as of the last picture.
+    pub fn passes_source(&self) -> bool {
+        self.passes_source.load(Ordering::Relaxed)
     }
 
     /// Bytes of coded pictures (of a transport stream: of all of it) that wait before the intake
@@ -135,6 +142,10 @@ impl Meters {
         let of_it = self.encode().iter().find(|(name, _)| name == rendition);
         // One that nobody announced is measured for nobody.
         of_it.map_or_else(Arc::default, |(_, histogram)| Arc::clone(histogram))
+    }
+
+    pub(super) fn set_passes_source(&self, passes: bool) {
+        self.passes_source.store(passes, Ordering::Relaxed);
     }
 
     pub(super) fn set_queued_bytes(&self, bytes: u64) {

@@ -145,6 +145,7 @@ impl Running {
         }
         self.ladder
             .picture(&picture.buffer, picture.coded.as_ref(), index);
+        self.meters.set_passes_source(self.ladder.passes_source());
         self.last_picture = Some((picture.buffer, now));
         (self.drawn, self.left) = (None, false);
     }
