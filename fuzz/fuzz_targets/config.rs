@@ -38,6 +38,7 @@ pub(crate) mod overload {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Admission {
         Refuse,
+        Source,
         Off,
     }
 
@@ -47,8 +48,9 @@ pub(crate) mod overload {
         fn from_str(text: &str) -> Result<Self, Self::Err> {
             match text {
                 "refuse" => Ok(Self::Refuse),
+                "source" => Ok(Self::Source),
                 "off" => Ok(Self::Off),
-                _ => Err("refuse or off is expected"),
+                _ => Err("refuse, source or off is expected"),
             }
         }
     }
