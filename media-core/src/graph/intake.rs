@@ -11,6 +11,7 @@
 mod chain;
 mod codecs;
 mod coded;
+mod overrun;
 mod straight;
 mod straighten;
 mod unwrap;
@@ -32,9 +33,9 @@ use self::codecs::Track;
 pub(super) use self::codecs::av1_decoder;
 use self::coded::InDecoder;
 pub(super) use self::coded::{Coded, CodedForm, Picture};
+use self::overrun::{Overrun, Queue};
 use self::straight::Straight;
 use self::unwrap::Unwrap;
-use self::waiting::Waiting;
 use super::elements::Error;
 use super::meters::Meters;
 use super::stamps::Stamps;
@@ -46,11 +47,6 @@ use crate::transport_stream::{self, Inspector};
 /// Coded media that waits for its decoder: four seconds at 16 Mbit/s. Past it everything up to the
 /// next keyframe is dropped and counted.
 const QUEUED_BYTES_MAX: u64 = 8 * 1024 * 1024;
-
-/// How long it may wait there, so that a low bitrate is no long delay: longer than it takes until all is
-/// shed that can be ([`Shed`](super::shedding::Shed)). Past it everything up to the next keyframe is
-/// dropped too.
-const QUEUED_FOR_MAX: Duration = Duration::from_secs(12);
 
 /// How long dropping may go on before the publication is ended: this machine cannot follow.
 const OVERRUN_MAX: Duration = Duration::from_secs(15);
@@ -493,83 +489,6 @@ fn changed(what: &str, from: impl std::fmt::Display, to: impl std::fmt::Display)
     IntakeError::Unsupported(format!(
         "the {what} codec changed from {from} to {to} in one publication: publish anew"
     ))
-}
-
-/// What waits before the pipeline.
-struct Queue<'a> {
-    source: &'a gst_app::AppSrc,
-    /// Whether it is the one of which is watched how long that has waited.
-    is_timed: bool,
-}
-
-/// Whether media is being dropped because the queue was full.
-struct Overrun {
-    began: Instant,
-    waiting: Waiting,
-    dropping_since: Option<Instant>,
-    dropped_bytes: u64,
-}
-
-impl Default for Overrun {
-    fn default() -> Self {
-        Self {
-            began: Instant::now(),
-            waiting: Waiting::default(),
-            dropping_since: None,
-            dropped_bytes: 0,
-        }
-    }
-}
-
-impl Overrun {
-    /// Whether a unit may enter the queue; after an overflow only from a `resume_point` on and once
-    /// half the queue is free.
-    fn admits(
-        &mut self,
-        queue: Queue<'_>,
-        bytes: usize,
-        resume_point: bool,
-        meters: &Meters,
-    ) -> Result<bool, IntakeError> {
-        let level = queue.source.current_level_bytes();
-        let now = self.began.elapsed();
-        let waited = match queue.is_timed {
-            true => self.waiting.longest(level, now),
-            false => Duration::ZERO,
-        };
-        let is_below = |part: u32| {
-            level < QUEUED_BYTES_MAX / u64::from(part) && waited < QUEUED_FOR_MAX / part
-        };
-        match self.dropping_since {
-            None if is_below(1) => {
-                if queue.is_timed {
-                    self.waiting.enter(bytes, now);
-                }
-                return Ok(true);
-            }
-            None => {
-                tracing::warn!(
-                    queued_bytes = level,
-                    queued_ms = waited.as_millis(),
-                    "media comes faster than it is decoded"
-                );
-                self.dropping_since = Some(Instant::now());
-            }
-            Some(_) if resume_point && is_below(2) => {
-                tracing::warn!(dropped_bytes = self.dropped_bytes, "decoding has caught up");
-                self.dropping_since = None;
-                if queue.is_timed {
-                    self.waiting.enter(bytes, now);
-                }
-                return Ok(true);
-            }
-            Some(since) if since.elapsed() > OVERRUN_MAX => return Err(IntakeError::Overrun),
-            Some(_) => {}
-        }
-        self.dropped_bytes += bytes as u64;
-        meters.add_dropped_bytes(bytes as u64);
-        Ok(false)
-    }
 }
 
 /// Turns the pipeline's errors into faults; the receiver hears of its end, or of its failure.
