@@ -34,6 +34,8 @@ pub(crate) struct Load {
     pub(crate) id: BroadcastId,
     /// `None`: its media is not known yet.
     pub(crate) known: Option<Known>,
+    /// How it was let in.
+    pub(crate) room: Room,
     /// As configured for it; under pressure it may be another one.
     pub(crate) preset: Preset,
     /// The shortest that a picture waited since the last look; `None`: none came.
@@ -202,13 +204,9 @@ impl Overload {
     /// How a further broadcast by `preset` is let in beside these; `None`: it is not.
     pub(crate) fn room(&self, running: &[Load], preset: Preset) -> Option<Room> {
         let speed = self.state().speed;
-        let rungs = &self.settings.rungs;
-        let highest = &rungs[..rungs.len().min(1)];
-        let needs = |ladder, source| Needs { ladder, source };
-        let new = speed
-            .cores(Work::a_second(rungs, false, preset, None))
-            .zip(speed.cores(Work::a_second(highest, true, preset, None)))
-            .map(|(ladder, source)| needs(ladder, source));
+        let cores_of = |room| speed.cores(self.expected(room, preset));
+        let new = cores_of(Room::Ladder).zip(cores_of(Room::Source));
+        let new = new.map(|(ladder, source)| Needs { ladder, source });
         let cores = self.settings.cores;
         let running_cores = speed.cores(self.needed(running));
         let admission = self.settings.admission;
@@ -295,9 +293,18 @@ impl Overload {
     fn needed(&self, running: &[Load]) -> Work {
         let of = |load: &Load| match &load.known {
             Some(known) => known.work(load.preset, known.rate),
-            None => Work::a_second(&self.settings.rungs, false, load.preset, None),
+            None => self.expected(load.room, load.preset),
         };
         running.iter().map(of).sum()
+    }
+
+    /// What a broadcast takes each second whose media is not known yet.
+    fn expected(&self, room: Room, preset: Preset) -> Work {
+        let rungs = &self.settings.rungs;
+        match room {
+            Room::Ladder => Work::a_second(rungs, false, preset, None),
+            Room::Source => Work::a_second(&rungs[..rungs.len().min(1)], true, preset, None),
+        }
     }
 
     fn spent(&self) -> Option<Duration> {
@@ -347,6 +354,7 @@ mod tests {
         Load {
             id: BroadcastId::new("a").expect("an id"),
             known,
+            room: Room::Ladder,
             preset: Preset::Veryfast,
             shortest_wait: None,
         }
@@ -394,6 +402,11 @@ mod tests {
         assert!(!admits(&known(&rungs, 60.0), Preset::Ultrafast));
         assert!(admits(&known(&rungs[3..], 30.0), Preset::Veryfast));
         assert!(!admits(&[load(None)], Preset::Veryfast), "as configured");
+        let alone = [Load {
+            room: Room::Source,
+            ..load(None)
+        }];
+        assert!(admits(&alone, Preset::Veryfast), "it has no ladder");
         assert!(
             admits(&[], Preset::Medium),
             "there is nobody to be pushed down"

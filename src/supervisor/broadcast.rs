@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ingest::{Closed, Publisher, Refusal};
-use media_core::graph::{Intake, Preset, Role, Settings, Transcoder};
+use media_core::graph::{Intake, Preset, Role, Settings, SourceUse, Transcoder};
 use media_core::{BroadcastId, StreamId};
 
 use super::figures::Figures;
 use super::link::{self, Publishing};
 use super::packaging::Packaging;
 use super::places::{Place, Places, Taken};
-use crate::overload::Load;
+use crate::overload::{Load, Room};
 
 /// See the module.
 pub(super) struct Broadcast {
@@ -21,6 +21,7 @@ pub(super) struct Broadcast {
     stream: StreamId,
     transcoder: Transcoder,
     preset: Preset,
+    room: Room,
     packaging: Arc<Packaging>,
     places: Mutex<Places>,
     /// Of media, from all its publishers.
@@ -38,12 +39,17 @@ impl Broadcast {
     ) -> Self {
         let output = Arc::clone(&packaging) as Arc<dyn media_core::graph::Output>;
         let preset = settings.preset;
+        let room = match settings.source {
+            SourceUse::Alone => Room::Source,
+            SourceUse::Encode | SourceUse::Top => Room::Ladder,
+        };
         let transcoder = Transcoder::new(settings, output);
         Self {
             id,
             stream,
             transcoder,
             preset,
+            room,
             packaging,
             places: Mutex::default(),
             received_bytes: AtomicU64::new(0),
@@ -164,6 +170,7 @@ impl Broadcast {
             known: self
                 .packaging
                 .known(self.transcoder.meters().passes_source()),
+            room: self.room,
             preset: self.preset,
             shortest_wait: None,
         }
