@@ -401,7 +401,7 @@ fn add_video(
             top_branch::leave_out_marked(&queue);
             let frames = spec.cadence.frames_per_segment();
             let longest = u64::from(keyframes_within);
-            let top = TopRung::new((rung.width, rung.height), frames, longest);
+            let top = TopRung::new(rung, rate, frames, longest);
             entry.top = Some((Mutex::new(top), way_out));
         }
     }

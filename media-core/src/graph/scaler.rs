@@ -4,8 +4,9 @@
 //! at this quality (design/0007-scaler.md). It converts nothing and adds no borders: caps differ
 //! in size alone.
 
+mod axis;
+mod block;
 pub(super) mod plane;
-mod transpose;
 
 use gstreamer as gst;
 use gstreamer::glib;

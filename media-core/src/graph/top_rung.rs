@@ -6,6 +6,8 @@
 use std::sync::Arc;
 
 use super::intake::{Coded, CodedForm};
+use crate::ladder::{Bitrate, Rung};
+use crate::time::FrameRate;
 
 /// A source whose pictures cannot be passed through for at least so many segments is encoded for as
 /// many before it is tried again, and twice as many the next time.
@@ -13,6 +15,13 @@ const RUN_MIN_SEGMENTS: u64 = 4;
 
 /// The most segments for which it is not tried.
 const PAUSE_SEGMENTS_MAX: u64 = 32;
+
+/// A source of more than so many times the rung's bitrate is encoded: what the window, the recordings and
+/// the viewers' lines hold is reckoned by that.
+const EXCESS_MAX: u64 = 2;
+
+/// How long it may be above that, as media: a keyframe is many times an average picture.
+const EXCESS_S: u64 = 2;
 
 /// What the highest rung shows at a grid point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +41,7 @@ pub(super) struct TopRung {
     /// The most frames of a segment: keyframes that are further apart begin none.
     longest: u64,
     last_keyframe: Option<u64>,
+    excess: Excess,
     /// Whether the picture that is placed now is a keyframe from which on pictures can be passed through.
     enters: bool,
     /// What was passed through last, while it is.
@@ -50,14 +60,15 @@ pub(super) struct TopRung {
 }
 
 impl TopRung {
-    /// Of this size, in segments of so many frames, usually and at most. What is said of the source
-    /// stands in the current span.
-    pub(super) fn new((width, height): (u32, u32), frames_per_segment: u32, longest: u64) -> Self {
+    /// Of this size, rate and at most a multiple of this bitrate, in segments of so many frames, usually
+    /// and at most. What is said of the source stands in the current span.
+    pub(super) fn new(rung: &Rung, rate: FrameRate, frames_per_segment: u32, longest: u64) -> Self {
         Self {
-            width,
-            height,
+            width: rung.width,
+            height: rung.height,
             frames_per_segment: u64::from(frames_per_segment),
             longest,
+            excess: Excess::new(rung.bitrate, rate),
             last_keyframe: None,
             enters: false,
             passing: None,
@@ -83,6 +94,8 @@ impl TopRung {
     /// Whether `coded`, which is shown at `index`, the next one, is a keyframe from which on pictures can
     /// be passed through.
     pub(super) fn enters(&mut self, coded: Option<&Coded>, index: u64) -> bool {
+        self.excess
+            .add(coded.map_or(0, |coded| coded.data.len() as u64));
         self.enters = coded.is_some_and(|coded| {
             if !coded.is_keyframe {
                 return false;
@@ -104,7 +117,8 @@ impl TopRung {
             })
         });
         let was = self.passes();
-        match coded.filter(|_| self.enters || follows && !starts_segment) {
+        let goes_on = follows && !starts_segment && !self.excess.forbids(true);
+        match coded.filter(|_| self.enters || goes_on) {
             Some(coded) => {
                 if !was {
                     self.began = index;
@@ -139,6 +153,8 @@ impl TopRung {
         let unfit = form.unfit.or({
             if (form.width, form.height) != (self.width, self.height) {
                 Some("it has not the rung's size")
+            } else if self.excess.forbids(self.passes()) {
+                Some("it has more than twice the rung's bitrate")
             } else if is_rare {
                 Some("its keyframes are too far apart")
             } else {
@@ -162,11 +178,48 @@ impl TopRung {
     }
 }
 
+/// What a source has sent more than it may: a bucket that each picture fills, and time empties.
+#[derive(Debug)]
+struct Excess {
+    bytes: u64,
+    /// What a frame may have.
+    per_frame: u64,
+    bytes_max: u64,
+}
+
+impl Excess {
+    fn new(bitrate: Bitrate, rate: FrameRate) -> Self {
+        let per_s = EXCESS_MAX * u64::from(bitrate.as_bps()) / 8;
+        let per_frame = per_s * u64::from(rate.denominator()) / u64::from(rate.numerator());
+        Self {
+            bytes: 0,
+            per_frame,
+            bytes_max: per_s * EXCESS_S,
+        }
+    }
+
+    /// A frame of so many bytes. No more is kept in mind than makes it wait as long again.
+    fn add(&mut self, bytes: u64) {
+        let more = (self.bytes + bytes).min(2 * self.bytes_max);
+        self.bytes = more.saturating_sub(self.per_frame);
+    }
+
+    /// Whether it is too much to go on with; to begin with, half of that is.
+    fn forbids(&self, going_on: bool) -> bool {
+        let bytes_max = match going_on {
+            true => self.bytes_max,
+            false => self.bytes_max / 2,
+        };
+        self.bytes > bytes_max
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::RenditionName;
 
     const SIZE: (u32, u32) = (1920, 1080);
 
@@ -193,7 +246,14 @@ mod tests {
 
     impl Placed {
         fn new() -> Self {
-            Self(TopRung::new(SIZE, 60, 67), 0)
+            let rung = Rung {
+                name: RenditionName::new("1080p").expect("a name"),
+                width: SIZE.0,
+                height: SIZE.1,
+                bitrate: Bitrate::from_kbps(5000),
+            };
+            let rate = FrameRate::new(30, 1).expect("a rate");
+            Self(TopRung::new(&rung, rate, 60, 67), 0)
         }
 
         fn place(&mut self, coded: Option<&Coded>, starts_segment: bool) -> Way {
@@ -284,5 +344,35 @@ mod tests {
             passed += u64::from(rung.place(Some(&coded), number.is_multiple_of(67)) == Way::Source);
         }
         assert_eq!(passed, 67);
+    }
+
+    /// Passes pictures of so many bytes through, with a keyframe each two seconds; how many were.
+    fn passed(rung: &mut Placed, frames: u64, bytes: usize) -> usize {
+        let form = form(SIZE, None);
+        let frames = (0..frames).filter(|number| {
+            let coded = Coded {
+                data: vec![0; bytes].into(),
+                ..coded(&form, *number, number.is_multiple_of(60))
+            };
+            rung.place(Some(&coded), number.is_multiple_of(60)) == Way::Source
+        });
+        frames.count()
+    }
+
+    #[test]
+    fn a_source_of_far_more_than_the_rungs_bitrate_is_encoded_until_it_sends_less() {
+        // 5 Mbit/s at 30 frames a second are 20,833 bytes a frame.
+        assert_eq!(passed(&mut Placed::new(), 3000, 41_000), 3000);
+
+        let mut rung = Placed::new();
+        let began = passed(&mut rung, 3000, 62_500);
+        // A half more than it may: four seconds until that is what it may in two.
+        assert!((115..=120).contains(&began), "{began}");
+        let reason = "it has more than twice the rung's bitrate";
+        assert_eq!(rung.0.unfit(), Some(reason));
+        assert_eq!(passed(&mut rung, 3000, 62_500), 0);
+        let later = passed(&mut rung, 3000, 20_000);
+        assert!((2500..3000).contains(&later), "{later}");
+        assert_eq!(rung.0.unfit(), None);
     }
 }

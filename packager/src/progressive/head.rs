@@ -58,7 +58,8 @@ fn write_at(tracks: &[Track<'_>], media_bytes: u64, samples_at: u64, width: Widt
         }
     });
     match width {
-        Width::Narrow => put_u32(&mut out, media_bytes as u32 + HEADER_BYTES as u32),
+        // Of samples that are too many for it, this head is measured and thrown away.
+        Width::Narrow => put_u32(&mut out, (media_bytes + HEADER_BYTES as u64) as u32),
         Width::Wide => put_u32(&mut out, 1),
     }
     out.extend_from_slice(b"mdat");

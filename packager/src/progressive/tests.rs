@@ -237,6 +237,40 @@ fn sound_alone_is_a_file_of_its_own_kind() {
     assert!(moov.trak[0].edts.is_none(), "it is the first to begin");
 }
 
+/// Found by the fuzz target `stored`: 32 bits hold the samples, but not the box that they are in.
+#[test]
+fn a_file_whose_samples_end_just_below_4_gib_has_sizes_of_64_bits() {
+    const SAMPLES_BYTES: u32 = u32::MAX - 3;
+    let mut tapes = [Tape::video("720p", Duration::ZERO, TEN_SECONDS)];
+    let tape = &mut tapes[0];
+    let samples: u32 = 300;
+    let mut offset = tape.rendition.init.bytes.len() as u64;
+    for (segment, runs) in tape.rendition.segments.iter_mut().zip(&mut tape.runs) {
+        let mut in_segment = 0;
+        for run in runs.iter_mut() {
+            run.offset = in_segment;
+            run.sizes.fill(SAMPLES_BYTES / samples);
+            in_segment += run.sizes.iter().sum::<u32>();
+        }
+        segment.offset = offset;
+        segment.len_bytes = in_segment + SAMPLES_BYTES % samples;
+        offset += u64::from(segment.len_bytes);
+    }
+    let last = tape.runs.last_mut().and_then(|runs| runs.last_mut());
+    let last = last.and_then(|run| run.sizes.last_mut()).unwrap();
+    *last += SAMPLES_BYTES % samples;
+    let file = plan(&tapes).unwrap();
+    let head = file.head();
+    assert_eq!(
+        file.len_bytes(),
+        head.len() as u64 + u64::from(SAMPLES_BYTES)
+    );
+    let mdat = &head[head.len() - 16..];
+    assert_eq!(mdat[..8], *b"\0\0\0\x01mdat");
+    let size = u64::from_be_bytes(mdat[8..].try_into().unwrap());
+    assert_eq!(size, u64::from(SAMPLES_BYTES) + 16);
+}
+
 /// Of the length that 5 Mbit/s have in two hours: places past 4 GiB.
 #[test]
 fn a_file_past_4_gib_has_places_of_64_bits() {
