@@ -11,11 +11,14 @@
 // the source scaled to the rendition's size by FFmpeg's bicubic scaler, which favours FFmpeg.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
+import { atMost, machineLoad, median, table, writeResults } from '../results.mjs';
+
+const load = machineLoad();
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
@@ -163,8 +166,6 @@ function ssim(file, size) {
   return Number(/All:([0-9.]+)/.exec(stderr)[1]);
 }
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-
 mkdirSync(work, { recursive: true });
 makeSource();
 const ours = [];
@@ -176,22 +177,37 @@ for (let pair = 0; pair < pairs; pair += 1) {
   console.log(`pair ${pair + 1}: millrace ${a.cpu.toFixed(2)} CPU-s, ${a.peak.toFixed(0)} MiB; `
     + `ffmpeg ${b.cpu.toFixed(2)} CPU-s, ${b.peak.toFixed(0)} MiB; ratio ${(a.cpu / b.cpu).toFixed(3)}`);
 }
-const cpu = [median(ours.map((it) => it.cpu)), median(theirs.map((it) => it.cpu))];
-const peak = [median(ours.map((it) => it.peak)), median(theirs.map((it) => it.peak))];
-const lines = [
-  `1080p30 ladder, preset ${options.preset}, source ${options.source}, ${seconds} s, ${pairs} pairs, medians`,
-  '',
-  '| | Millrace | FFmpeg | ratio |',
-  '|---|---|---|---|',
-  `| CPU-seconds a stream-second | ${(cpu[0] / seconds).toFixed(3)} | ${(cpu[1] / seconds).toFixed(3)} | ${(cpu[0] / cpu[1]).toFixed(3)} |`,
-  `| peak resident memory, MiB | ${peak[0].toFixed(0)} | ${peak[1].toFixed(0)} | ${(peak[0] / peak[1]).toFixed(3)} |`,
+/** Of the server, of FFmpeg, and what one is of the other: the median of the pairs. */
+function row(title, figure, decimals) {
+  const ratios = ours.map((it, pair) => figure(it) / figure(theirs[pair]));
+  const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((it) => it.toFixed(2));
+  return [title, ...[ours, theirs].map((all) => median(all.map(figure)).toFixed(decimals)),
+    `${median(ratios).toFixed(2)} (${least} to ${most})`];
+}
+const ratioOfCpu = () => median(ours.map((it, pair) => it.cpu / theirs[pair].cpu));
+const rows = [
+  row('CPU-seconds a second of the broadcast', (it) => it.cpu / seconds, 3),
+  row('peak resident memory, MiB', (it) => it.peak, 0),
 ];
 if (!options['no-ssim']) {
   for (const [index, rung] of rungs.entries()) {
     const a = ssim(join(work, 'millrace', `${rung.name}.mp4`), rung.size);
     const b = ssim(join(work, 'ffmpeg', `${index}.m3u8`), rung.size);
-    lines.push(`| SSIM ${rung.name} | ${a.toFixed(5)} | ${b.toFixed(5)} | ${(a - b >= 0 ? '+' : '')}${(a - b).toFixed(5)} |`);
+    rows.push([`SSIM ${rung.name}`, a.toFixed(5), b.toFixed(5), `${a >= b ? '+' : ''}${(a - b).toFixed(5)}`]);
   }
 }
-console.log(`\n${lines.join('\n')}`);
-writeFileSync(join(work, 'result.md'), `${lines.join('\n')}\n`);
+const lines = [
+  `${seconds} s of 1080p30 at 6 Mbit/s at its own pace, preset ${options.preset}, zerolatency; ${pairs} pairs in turns.`,
+  '',
+  ...table(['', 'Millrace', 'FFmpeg', 'ratio (of pairs), difference'], rows),
+  ...(options.source === 'top' ? ['', `To reach, of FFmpeg's CPU: ${atMost(ratioOfCpu(), 0.5)}.`] : []),
+];
+console.log(lines.join('\n'));
+writeResults({
+  name: options.source === 'top' ? 'ladder-top' : 'ladder',
+  title: options.source === 'top' ? 'A ladder whose highest rendition is the source' : 'A ladder',
+  command: options.source === 'top' ? 'make bench-ladder ARGS="--source top"' : 'make bench-ladder',
+  versions: { FFmpeg: /version (\S+)/.exec(run('ffmpeg', ['-version']).stdout)[1] },
+  load,
+  lines,
+});

@@ -2,7 +2,7 @@
 
 use fearless_simd::{Simd, prelude::*, u8x16};
 
-use super::axis::{Pair, Window};
+use super::axis::Window;
 
 /// Samples of a block: a vector of AVX2's, two of other kinds.
 pub(super) const LANES: usize = 32;
@@ -99,7 +99,8 @@ mod avx2 {
 
     use fearless_simd::{kernel, prelude::*, u8x32};
 
-    use super::{Block, Pair, ROUNDS, TILE, Tile};
+    use super::super::axis::Pair;
+    use super::{Block, ROUNDS, TILE, Tile};
 
     /// Of the lower and the upper eight samples of each half of a block.
     pub(super) type Sums = [__m256i; 2];
