@@ -1,5 +1,7 @@
 //! Scales a plane of bytes by Catmull-Rom.
 
+use std::sync::Arc;
+
 use fearless_simd::{Level, Simd, dispatch};
 
 use super::axis::{Axis, Window};
@@ -39,7 +41,7 @@ impl<T: AsRef<[u8]>> Plane<T> {
 /// A scaler, and the memory that it needs again for each picture.
 pub(in crate::graph) struct PlaneScaler {
     level: Level,
-    axes: Vec<Axis>,
+    axes: Vec<Arc<Axis>>,
     /// As many rows as a block has samples, mixed, in squares as they are turned over.
     tiles: Vec<[Tile; 2]>,
     /// The same, column by column.
@@ -76,7 +78,7 @@ impl PlaneScaler {
         }
         let down = self.axis(source.height, target.height);
         let across = self.axis(source.width, target.width);
-        let (down, across) = (&self.axes[down], &self.axes[across]);
+        let (down, across) = (&*down, &*across);
         // Never fewer than before: planes of a picture differ in size.
         let blocks = source.width.div_ceil(LANES);
         if self.tiles.len() < blocks {
@@ -114,20 +116,25 @@ impl PlaneScaler {
         Ok(())
     }
 
-    /// Where the axis between these sizes is kept.
-    fn axis(&mut self, from: usize, to: usize) -> usize {
-        let same = |axis: &Axis| (axis.from, axis.to) == (from, to);
-        self.axes.iter().position(same).unwrap_or_else(|| {
-            if self.axes.len() == AXES_MAX {
-                self.axes.remove(0);
-            }
-            self.axes.push(Axis::new(from, to));
-            self.axes.len() - 1
-        })
+    /// The axis between these sizes, kept or made.
+    fn axis(&mut self, from: usize, to: usize) -> Arc<Axis> {
+        let kept = self
+            .axes
+            .iter()
+            .find(|axis| (axis.from, axis.to) == (from, to));
+        if let Some(axis) = kept {
+            return Arc::clone(axis);
+        }
+        if self.axes.len() == AXES_MAX {
+            self.axes.remove(0);
+        }
+        let axis = Arc::new(Axis::new(from, to));
+        self.axes.push(Arc::clone(&axis));
+        axis
     }
 }
 
-/// Mixes row `y` of the smaller plane, whole columns of it, and gives each block and its number to `put`.
+/// Mixes row `y` of the smaller plane, as wide as the larger one, and gives each block and its number to `put`.
 #[inline(always)]
 fn mix_rows<S: Simd>(
     simd: S,
@@ -316,6 +323,39 @@ mod tests {
             }
             let off = (squares / (to_width * to_height) as f64).sqrt();
             assert!(off < 0.5, "{from:?} to {to:?}: off by {off}");
+        }
+    }
+
+    #[test]
+    fn a_scaler_that_has_had_many_sizes_makes_of_each_what_a_new_one_does() {
+        let bytes: Vec<u8> = (0..200 * 200).map(|at| (at * 7919 % 251) as u8).collect();
+        let mut used = PlaneScaler::default();
+        let sizes = [
+            (1, 1),
+            (2, 90),
+            (31, 3),
+            (32, 16),
+            (33, 48),
+            (100, 70),
+            (200, 200),
+        ];
+        for _ in 0..3 {
+            for (from, to) in sizes.iter().flat_map(|from| sizes.map(|to| (*from, to))) {
+                let source = Plane {
+                    bytes: &bytes[..],
+                    width: from.0,
+                    height: from.1,
+                    stride: 200,
+                };
+                let scaled = |scaler: &mut PlaneScaler| {
+                    let mut scaled = vec![0; to.0 * to.1];
+                    let mut target = Plane::packed(&mut scaled[..], to.0, to.1);
+                    scaler.scale(&source, &mut target).expect("whole planes");
+                    scaled
+                };
+                let same = scaled(&mut used) == scaled(&mut PlaneScaler::default());
+                assert!(same, "{from:?} to {to:?}");
+            }
         }
     }
 
