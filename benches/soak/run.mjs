@@ -49,6 +49,9 @@ if (!(runMs >= 60_000)) {
   fail('at least a minute');
 }
 need('ffmpeg', 'ffprobe', 'taskset', 'prlimit');
+// Before the server starts, which would be left behind where one is missing.
+const NETPROXY = built('netproxy', 'NETPROXY_BIN');
+const LOAD = built('load', 'LOAD_BIN');
 const random = generator(Number(options.seed));
 const begun = performance.now();
 const isOver = () => performance.now() - begun >= runMs;
@@ -95,7 +98,7 @@ process.exit(problems.length > 0 ? 1 : 0);
 
 /** A proxy before the server, and what changes it. */
 async function startLine(protocol, to) {
-  const child = spawn(built('netproxy', 'NETPROXY_BIN'), [protocol, '--to', to, '--seed', options.seed],
+  const child = spawn(NETPROXY, [protocol, '--to', to, '--seed', options.seed],
     { stdio: ['pipe', 'pipe', 'inherit'] });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const { address } = JSON.parse((await answers.next()).value);
@@ -157,7 +160,7 @@ async function publish(stream, file, lines) {
 /** Its share of the viewers, for so many seconds; who is still there when the publisher goes leaves too. */
 function audience(stream, seconds) {
   const viewers = Math.floor(Number(options.viewers) / Number(options.publishers));
-  const child = spawn(built('load', 'LOAD_BIN'), ['viewers', '--server', server.address, '--stream', stream.id,
+  const child = spawn(LOAD, ['viewers', '--server', server.address, '--stream', stream.id,
     '--viewers', `${viewers}`, '--seconds', `${Math.round(seconds)}`, '--ramp', '5'], { stdio: 'ignore' });
   const exit = once(child, 'exit');
   return {
