@@ -19,6 +19,7 @@ import { parseArgs } from 'node:util';
 import { atMost, machineLoad, median, table, writeResults } from '../results.mjs';
 
 const load = machineLoad();
+const given = process.argv.slice(2);
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
@@ -206,7 +207,7 @@ console.log(lines.join('\n'));
 writeResults({
   name: options.source === 'top' ? 'ladder-top' : 'ladder',
   title: options.source === 'top' ? 'A ladder whose highest rendition is the source' : 'A ladder',
-  command: options.source === 'top' ? 'make bench-ladder ARGS="--source top"' : 'make bench-ladder',
+  command: ['make bench-ladder', ...(given.length > 0 ? [`ARGS="${given.join(' ')}"`] : [])].join(' '),
   versions: { FFmpeg: /version (\S+)/.exec(run('ffmpeg', ['-version']).stdout)[1] },
   load,
   lines,
